@@ -1,0 +1,1 @@
+//! What an example is: sources, order, class subsets.

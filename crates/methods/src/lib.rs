@@ -1,0 +1,1 @@
+//! From views to a loss: the methods, their target network and queue.

@@ -1,0 +1,1 @@
+//! The run: recipe, optimiser, schedule, step, events, checkpoint, resume.

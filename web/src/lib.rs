@@ -1,0 +1,1 @@
+//! The same core as a WebAssembly module for a browser worker.
