@@ -1,0 +1,11 @@
+declare module '*.css';
+declare module '*?url' {
+  const url: string;
+  export default url;
+}
+declare module 'virtual:sample' {
+  export const trainSprite: string;
+  export const trainLabels: string;
+  export const testSprite: string;
+  export const testLabels: string;
+}

@@ -1,0 +1,96 @@
+/**
+ * The interface of the WASM module, as the worker uses it. The module's own declarations must satisfy `ParallaxWeb`;
+ * where it is not built yet, `worker/parallax-web.d.ts` stands in for them.
+ */
+export type Method = 'byol' | 'moco-v2-plus';
+export type Size = 'tiny' | 'small';
+export type Device = 'webgpu' | 'cpu';
+
+export interface StepReport {
+  /** Steps done, this one included. */
+  step: number;
+  loss: number;
+  lr: number;
+  momentum: number;
+  /** Pictures in this step. */
+  images: number;
+  /** Spread of the normalised features: 1 all over the sphere, 0 all in one point. */
+  collapse: number;
+}
+
+export interface ViewPair {
+  index: number;
+  /** RGBA of the picture itself, `source_width` x `source_height`. */
+  source: Uint8Array;
+  source_width: number;
+  source_height: number;
+  /** RGBA of the two views, `size` x `size`. */
+  first: Uint8Array;
+  second: Uint8Array;
+  /** What was done for each view, in order. */
+  ops: [string[], string[]];
+}
+
+export interface Views {
+  size: number;
+  pairs: ViewPair[];
+}
+
+export interface ProbeReport {
+  step: number;
+  /** Percent of the held-out pictures. */
+  knn: number;
+  collapse: number;
+  /** First two principal components of the held-out features: x, y, x, y, ... */
+  embedding: Float32Array;
+  labels: Uint32Array;
+}
+
+export interface ResultRow {
+  encoder: 'trained' | 'random' | 'pixels';
+  knn: number;
+  linear: number;
+}
+
+export interface CheckpointFile {
+  name: string;
+  bytes: Uint8Array;
+}
+
+export interface Data {
+  add(name: string, bytes: Uint8Array, label: string): void;
+  readonly len: number;
+  readonly classes: string[];
+  free(): void;
+}
+
+export interface Run {
+  readonly adapter: string;
+  readonly total_steps: number;
+  readonly step_index: number;
+  readonly recipe: string;
+  step(): Promise<StepReport>;
+  views(count: number): Views;
+  probe(): Promise<ProbeReport>;
+  finish(): Promise<{ rows: ResultRow[] }>;
+  checkpoint(): Promise<CheckpointFile[]>;
+  free(): void;
+}
+
+/** `D` and `R` are the module's own classes: what they take back is what they gave. */
+export interface ParallaxWeb<D extends Data = Data, R extends Run = Run> {
+  default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
+  recipe(name: Method, size: Size): string;
+  Data: {
+    sample(trainSprite: Uint8Array, trainLabels: Uint8Array, testSprite: Uint8Array, testLabels: Uint8Array): D;
+    own(): D;
+  };
+  Run: {
+    start(recipe: string, data: D, device: Device): Promise<R>;
+    resume(weights: Uint8Array, training: Uint8Array, state: string, data: D, device: Device): Promise<R>;
+  };
+  evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
+}
+
+/** The files of a checkpoint, under the names the command line knows. */
+export const CHECKPOINT_FILES = ['weights.safetensors', 'training.safetensors', 'state.json', 'recipe.toml'] as const;

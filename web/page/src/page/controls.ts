@@ -1,0 +1,101 @@
+/** The form: choices, and the buttons that start, pause, resume and stop. */
+import type { Gpu, Settings } from '../protocol';
+import { byId } from './dom';
+import { LIMITS, whole } from './settings';
+
+export type Phase = 'loading' | 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'busy' | 'dead';
+
+const form = byId('setup', HTMLFormElement);
+const choices = byId('choices', HTMLFieldSetElement);
+const start = byId('start', HTMLButtonElement);
+const pause = byId('pause', HTMLButtonElement);
+const step = byId('step', HTMLButtonElement);
+const stop = byId('stop', HTMLButtonElement);
+const hint = byId('device-hint');
+
+function field(name: string): { value: string } {
+  const found = form.elements.namedItem(name);
+  if (!(found instanceof RadioNodeList || found instanceof HTMLInputElement || found instanceof HTMLSelectElement)) {
+    throw new Error(`the form lacks ${name}`);
+  }
+  return found;
+}
+
+export function readForm(): Settings & { own: boolean } {
+  return {
+    method: field('method').value === 'byol' ? 'byol' : 'moco-v2-plus',
+    size: field('size').value === 'tiny' ? 'tiny' : 'small',
+    device: ((value) => (value === 'webgpu' || value === 'cpu' ? value : 'auto'))(field('device').value),
+    seed: whole(field('seed').value, ...LIMITS.seed) ?? 0,
+    steps: whole(field('steps').value, ...LIMITS.steps),
+    batch: whole(field('batch').value, ...LIMITS.batch),
+    own: field('pictures').value === 'own',
+  };
+}
+
+export function fillForm(settings: Settings): void {
+  for (const key of ['method', 'size', 'device', 'seed'] as const) field(key).value = String(settings[key]);
+  for (const key of ['steps', 'batch'] as const) field(key).value = settings[key] === null ? '' : String(settings[key]);
+  byId('more', HTMLDetailsElement).open = settings.steps !== null || settings.batch !== null || settings.seed !== 0;
+}
+
+export function chooseOwn(): void {
+  field('pictures').value = 'own';
+}
+
+/** What the adapter means for the choice of a device. */
+export function showGpu(gpu: Gpu): void {
+  const option = form.querySelector<HTMLOptionElement>('option[value="webgpu"]');
+  if (option) {
+    option.disabled = gpu.kind === 'none';
+    option.textContent = gpu.kind === 'none' ? 'WebGPU (not available)' : 'WebGPU';
+    if (option.disabled && option.selected) field('device').value = 'auto';
+  }
+  const words = {
+    hardware: `Automatic takes WebGPU: ${gpu.name}.`,
+    software: 'Automatic takes the CPU: WebGPU is only a software adapter here.',
+    none: `Automatic takes the CPU: no WebGPU here. ${gpu.advice}`,
+  };
+  hint.textContent = words[gpu.kind];
+}
+
+export function showPhase(phase: Phase, enough: boolean): void {
+  const live = phase === 'running' || phase === 'pausing' || phase === 'paused' || phase === 'stopping' || phase === 'starting';
+  choices.disabled = live;
+  start.hidden = live;
+  start.disabled = phase !== 'idle' || !enough;
+  start.textContent = phase === 'loading' ? 'Loading…' : 'Start';
+  pause.hidden = !(phase === 'running' || phase === 'pausing' || phase === 'paused');
+  pause.textContent = phase === 'paused' ? 'Resume' : phase === 'pausing' ? 'Pausing…' : 'Pause';
+  pause.disabled = phase === 'pausing';
+  step.hidden = phase !== 'paused';
+  stop.hidden = !live;
+  stop.textContent = phase === 'starting' ? 'Cancel' : phase === 'stopping' ? 'Stop now' : 'Stop';
+  document.body.dataset['phase'] = phase;
+}
+
+export interface Presses {
+  change: () => void;
+  start: () => void;
+  pause: () => void;
+  step: () => void;
+  stop: () => void;
+}
+
+export function listenToForm(presses: Presses): void {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (!start.disabled && !start.hidden) presses.start();
+  });
+  form.addEventListener('change', presses.change);
+  pause.addEventListener('click', presses.pause);
+  step.addEventListener('click', presses.step);
+  stop.addEventListener('click', presses.stop);
+}
+
+/** Buttons change under the finger: whoever pressed one by keyboard stays among them. */
+export function keepFocus(): void {
+  if (document.activeElement !== document.body && document.activeElement !== null) return;
+  const next = [pause, start].find((one) => !one.hidden && !one.disabled);
+  next?.focus({ preventScroll: true });
+}

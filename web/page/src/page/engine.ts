@@ -1,0 +1,45 @@
+/** The page's end of the worker: starts it, talks to it, and replaces it where it has died. */
+import type { Command, Event } from '../protocol';
+
+export class Engine {
+  private worker: Worker | null = null;
+  /** The run that the page is about; events of others are stale and dropped. */
+  run = '';
+
+  constructor(private readonly hear: (event: Event) => void) {}
+
+  /** A fresh worker. One that is there is ended at once, whatever it does. */
+  restart(): void {
+    this.worker?.terminate();
+    this.run = '';
+    const worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'parallax' });
+    this.worker = worker;
+    worker.addEventListener('message', (message: MessageEvent<Event>) => {
+      if (worker === this.worker && (message.data.run === '' || message.data.run === this.run)) this.hear(message.data);
+    });
+    const died = (detail: string): void => {
+      if (worker !== this.worker) return;
+      const message = 'The program stopped in the middle of its work.';
+      this.hear({ type: 'error', run: this.run, trouble: this.run ? 'crash' : 'load', message, detail, device: null });
+    };
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      died(event.message || 'The worker could not be started.');
+    });
+    worker.addEventListener('messageerror', () => died('A message could not be read.'));
+  }
+
+  send(command: Command): void {
+    this.run = command.run;
+    this.worker?.postMessage(command);
+  }
+}
+
+/** A name for a new run, unique in this browser. */
+export function newRun(what: string): string {
+  const now = new Date();
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  return `${what}-${day}-${time}`;
+}

@@ -1,0 +1,41 @@
+/** Numbers and names as the page shows them. */
+
+export function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
+export function percent(value: number | null): string {
+  return value === null || !Number.isFinite(value) ? '–' : `${value.toFixed(1)} %`;
+}
+
+export function rate(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return value >= 100 ? count(Math.round(value)) : value.toPrecision(2);
+}
+
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '–';
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.round(whole / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function bytes(size: number): string {
+  return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+}
+
+const METHODS: Record<string, string> = { byol: 'BYOL', 'moco-v2-plus': 'MoCo v2+' };
+export const methodName = (method: string): string => METHODS[method] ?? method;
+
+export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : '');
+
+export function when(iso: string): string {
+  return new Date(iso).toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+}
+
+/** One line of many names. */
+export function few(names: string[], most = 3): string {
+  const shown = names.slice(0, most).join(', ');
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}

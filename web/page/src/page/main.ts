@@ -1,0 +1,296 @@
+/** The page: what the visitor does goes to the worker, what the worker says goes to the panels. */
+import '../style.css';
+import type { Device } from '../module';
+import type { Event, Picture } from '../protocol';
+import { open, peek, type SavedRun } from '../saved';
+import { getKey } from '../recipe';
+import { chooseOwn, fillForm, keepFocus, listenToForm, readForm, showGpu, showPhase, type Phase } from './controls';
+import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
+import { byId } from './dom';
+import { Engine, newRun } from './engine';
+import { few, methodName, percent } from './format';
+import { clearMap, showClasses, showMap } from './map';
+import { clearNotices, notify } from './notices';
+import { listenForPictures, showAccepted, showReading, showSource } from './pictures';
+import { clearResult, showResult } from './result';
+import { fetchRun, showRuns, type RunActions } from './runs';
+import { read, write } from './settings';
+import * as status from './status';
+import { clearViews, showViews } from './views';
+
+let phase: Phase = 'loading';
+let own: Picture[] | null = null;
+/** What the worker is asked to do once it is ready again. */
+let afterwards: (() => void) | null = null;
+/** The device of the run in training. */
+let startedOn: Device = 'cpu';
+
+const engine = new Engine(hear);
+const loadState = byId('load-state');
+
+function enter(next: Phase): void {
+  phase = next;
+  const { own: wanted } = readForm();
+  showPhase(phase, !wanted || own !== null);
+  keepFocus();
+}
+
+const training = (): boolean => ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(phase);
+const chosen = (): Picture[] | null => (readForm().own ? own : null);
+const refreshRuns = (): Promise<SavedRun[]> => showRuns(actions, training() ? engine.run : '');
+
+function clearPanels(): void {
+  status.clearStatus();
+  clearViews();
+  clearMap();
+  clearCurves();
+  clearResult();
+  loadState.textContent = '';
+}
+
+function begin(run: string): void {
+  clearNotices();
+  clearPanels();
+  status.state('Starting');
+  enter('starting');
+  if (matchMedia('(max-width: 860px)').matches) byId('live').scrollIntoView();
+  engine.run = run;
+}
+
+function start(device = readForm().device): void {
+  const { own: _, ...settings } = readForm();
+  const run = newRun(`${settings.method}-${settings.size}`);
+  begin(run);
+  engine.send({ type: 'start', run, settings: { ...settings, device }, pictures: chosen() });
+}
+
+function proceed({ run, source }: SavedRun, device = readForm().device): void {
+  if (source.kind === 'own' && !chosen()) {
+    chooseOwn();
+    changed();
+    notify({ kind: 'warning', title: 'Choose the same pictures first', text: `This run was trained on ${source.count} pictures of your own, which are not stored. Drop the same folder again, then press Continue.` });
+    return;
+  }
+  begin(run);
+  engine.send({ type: 'resume', run, device, pictures: source.kind === 'own' ? own : null });
+}
+
+async function show({ run, step, total, rows, adapter, device }: SavedRun): Promise<void> {
+  clearNotices();
+  clearPanels();
+  try {
+    restoreCurves((await open(run)).history, 0);
+  } catch (problem) {
+    return notify({ kind: 'error', title: 'The run could not be read', text: String(problem) });
+  }
+  status.position(step, total);
+  status.device(`${device === 'webgpu' ? 'WebGPU' : 'CPU'} · ${adapter}`, '');
+  status.state('A saved run');
+  if (rows) showResult(rows, step, total, downloads(run));
+}
+
+const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void show(run) };
+
+function downloads(run: string): [string, () => void][] {
+  return [
+    ['Download .tar', () => void fetchRun(run, 'tar')],
+    ['weights.safetensors', () => void fetchRun(run, 'weights')],
+  ];
+}
+
+function replaceWorker(then: (() => void) | null = null): void {
+  afterwards = then;
+  enter('loading');
+  engine.restart();
+}
+
+function stop(): void {
+  const run = engine.run;
+  if (phase === 'running' || phase === 'paused' || phase === 'pausing') {
+    enter('stopping');
+    status.state('Stopping after this step');
+    return engine.send({ type: 'stop', run });
+  }
+  // Still starting, or told twice: end the worker. What was saved stays.
+  replaceWorker();
+  status.state(phase === 'starting' ? 'Cancelled' : 'Stopped');
+  void refreshRuns();
+}
+
+function changed(): void {
+  const { own: wanted, ...settings } = readForm();
+  write(settings);
+  showSource(wanted, own);
+  enter(phase);
+}
+
+function checkPictures(pictures: Picture[]): void {
+  own = pictures;
+  chooseOwn();
+  changed();
+  showReading('Reading the pictures…');
+  enter('busy');
+  engine.send({ type: 'check', run: newRun('pictures'), pictures });
+}
+
+/** Something broke. The page goes on: a dead worker is replaced, and there is a way to continue. */
+async function trouble({ run, trouble: kind, message, detail, device: used }: Extract<Event, { type: 'error' }>): Promise<void> {
+  if (kind === 'storage') return notify({ kind: 'warning', title: 'Not saved', text: message, detail });
+  if (kind === 'load') {
+    enter('dead');
+    status.state('The program could not be started', null);
+    return notify({ kind: 'error', title: 'The program could not be started', text: message, detail, actions: [['Try again', () => replaceWorker()]] });
+  }
+  const was = phase;
+  const onGpu = (used ?? startedOn) === 'webgpu';
+  const broken = kind === 'crash' || kind === 'gpu';
+  if (broken) replaceWorker();
+  else enter('idle');
+  status.waiting();
+  status.state(was === 'busy' ? 'Ready' : 'The run has stopped');
+  if (was === 'busy' && !broken) {
+    loadState.textContent = '';
+    return notify({ kind: 'error', title: 'That did not work', text: message, detail });
+  }
+  const saved = await peek(run).catch(() => null);
+  await refreshRuns();
+  const where = onGpu ? 'on the CPU' : 'again';
+  const device = onGpu ? 'cpu' : readForm().device;
+  const go: [string, () => void] = saved
+    ? [`Continue ${where} from step ${saved.step}`, () => whenReady(() => proceed(saved, device))]
+    : [`Start ${where}`, () => whenReady(() => start(device))];
+  const advice = onGpu && broken ? ' The CPU is slower but steadier. Closing other tabs that use the graphics card, or updating its driver, can help.' : '';
+  notify({ kind: 'error', title: kind === 'gpu' ? 'The graphics device failed' : 'The run has stopped', text: `${message}${advice}`, detail, actions: was === 'busy' ? [] : [go] });
+}
+
+function whenReady(work: () => void): void {
+  if (phase === 'loading') afterwards = work;
+  else work();
+}
+
+function hear(event: Event): void {
+  switch (event.type) {
+    case 'ready': {
+      showGpu(event.gpu);
+      enter('idle');
+      const work = afterwards;
+      afterwards = null;
+      if (work) return work();
+      if (byId('state').textContent?.startsWith('Loading')) status.state('Ready');
+      return;
+    }
+    case 'progress':
+      if (phase === 'busy' && event.run.startsWith('pictures')) return showReading(`${event.text}…`);
+      if (phase === 'busy') loadState.textContent = `${event.text}…`;
+      return status.state(event.text, event.fraction, event.fraction === null && event.run !== '');
+    case 'pictures': {
+      const { accepted, classes, refused } = event;
+      if (accepted === 0) own = null;
+      showAccepted(accepted, classes, refused);
+      enter('idle');
+      if (refused.length === 0) return;
+      const title = refused.length === 1 ? `${refused[0]?.name} could not be read` : `${refused.length} files could not be read`;
+      const items = refused.slice(0, 5).map(({ name, reason }) => (reason.includes(name) ? reason : `${name}: ${reason}`));
+      const text = accepted ? 'Training leaves them out and uses the rest.' : `There is nothing to train on in ${few(refused.map(({ name }) => name))}.`;
+      return notify({ kind: 'error', title, text, items });
+    }
+    case 'started':
+      startedOn = event.device;
+      status.began(event);
+      showClasses(event.classes);
+      restoreCurves(event.history, event.classes.length);
+      status.state('Training');
+      enter('running');
+      return void refreshRuns();
+    case 'view':
+      return showViews(event.views, event.step);
+    case 'step':
+      status.stepped(event);
+      return addStep(event.step, event.loss, event.collapse);
+    case 'probe':
+      showMap(event.embedding, event.labels, event.step, event.knn);
+      return addProbe(event.step, event.knn, event.collapse);
+    case 'checkpoint':
+      return void refreshRuns();
+    case 'paused':
+      status.waiting();
+      status.state('Paused and saved');
+      return enter('paused');
+    case 'loaded': {
+      const { recipe, knn, kept, step, total, note } = event;
+      const name = methodName(getKey(recipe, 'method', 'name') ?? 'unknown method');
+      const next = kept ? ` It is among the saved runs, at step ${step} of ${total}.` : note ? ` ${note}` : '';
+      enter('idle');
+      status.state('Ready');
+      loadState.textContent = `${name}: kNN accuracy ${percent(knn)} on held-out pictures.${next}`;
+      return void refreshRuns();
+    }
+    case 'done':
+      status.waiting();
+      status.position(event.step, event.total);
+      status.state(event.step < event.total ? 'Stopped and saved' : 'Done');
+      enter('idle');
+      showResult(event.rows, event.step, event.total, downloads(event.run));
+      return void refreshRuns();
+    case 'error':
+      return void trouble(event);
+  }
+}
+
+function pauseOrResume(): void {
+  const run = engine.run;
+  if (phase === 'paused') {
+    enter('running');
+    status.state('Training');
+    return engine.send({ type: 'resume', run, device: readForm().device, pictures: null });
+  }
+  enter('pausing');
+  status.state('Pausing after this step');
+  engine.send({ type: 'pause', run });
+}
+
+function listenForCheckpoint(): void {
+  const input = byId('load-input', HTMLInputElement);
+  byId('load-files').addEventListener('click', () => input.click());
+  input.addEventListener('change', () => {
+    const files = [...(input.files ?? [])].map((file) => ({ name: file.name, file }));
+    input.value = '';
+    if (files.length === 0) return;
+    if (phase !== 'idle') return notify({ kind: 'warning', title: 'Not now', text: 'A checkpoint can be loaded when no run is in training.' });
+    clearNotices();
+    enter('busy');
+    engine.send({ type: 'load', run: newRun('loaded'), files, device: readForm().device, pictures: chosen() });
+  });
+}
+
+fillForm(read(location.search));
+listenToForm({
+  change: changed,
+  start,
+  pause: pauseOrResume,
+  step: () => engine.send({ type: 'step', run: engine.run }),
+  stop,
+});
+listenForPictures({
+  allowed: () => phase === 'idle',
+  take: checkPictures,
+  fail: (title, text) => notify({ kind: 'warning', title, text }),
+});
+listenForCheckpoint();
+// A phone may end a hidden tab without asking.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden && (phase === 'running' || phase === 'pausing')) engine.send({ type: 'save', run: engine.run });
+});
+changed();
+void refreshRuns().then((runs) => {
+  const unfinished = runs.find((run) => run.step < run.total && run.rows === null);
+  if (unfinished && phase !== 'starting' && phase !== 'running') {
+    notify({
+      kind: 'info',
+      title: 'A run is waiting',
+      text: `${methodName(unfinished.method)} stopped at step ${unfinished.step} of ${unfinished.total}.`,
+      actions: [['Continue it', () => whenReady(() => proceed(unfinished))]],
+    });
+  }
+});
+engine.restart();

@@ -1,0 +1,48 @@
+/** The table at the end: the trained network beside a random one and the bare pixels. */
+import type { ResultRow } from '../module';
+import { button, byId, make } from './dom';
+import { percent } from './format';
+
+const NAMES: Record<ResultRow['encoder'], string> = {
+  trained: 'This network, trained',
+  random: 'The same network, untrained',
+  pixels: 'Raw pixels',
+};
+
+const section = byId('result');
+const body = byId('rows', HTMLTableSectionElement);
+const verdict = byId('verdict');
+const actions = byId('result-actions');
+
+function sentence(rows: ResultRow[], step: number, total: number): string {
+  const of = (encoder: ResultRow['encoder']): ResultRow | undefined => rows.find((row) => row.encoder === encoder);
+  const [trained, random] = [of('trained'), of('random')];
+  const early = step < total ? ` Stopped early, at step ${step} of ${total}.` : '';
+  if (!trained || !random || !Number.isFinite(trained.knn)) return `Accuracy needs pictures of at least two classes.${early}`;
+  const gain = trained.knn - random.knn;
+  if (gain > 0.5) return `Training without labels lifted kNN accuracy by ${gain.toFixed(1)} points over an untrained network.${early}`;
+  if (gain < -0.5) return `The features are ${(-gain).toFixed(1)} points worse than an untrained network's: train longer, or with more pictures.${early}`;
+  return `The features are about as good as an untrained network's: train longer, or with more pictures.${early}`;
+}
+
+export function showResult(rows: ResultRow[], step: number, total: number, downloads: [text: string, press: () => void][]): void {
+  body.replaceChildren(
+    ...rows.map(({ encoder, knn, linear }) =>
+      make(
+        'tr',
+        { class: encoder },
+        make('th', { scope: 'row' }, NAMES[encoder]),
+        make('td', {}, percent(knn)),
+        make('td', {}, percent(linear)),
+      ),
+    ),
+  );
+  verdict.textContent = sentence(rows, step, total);
+  actions.replaceChildren(...downloads.map(([text, press]) => button(text, press)));
+  section.hidden = false;
+  section.scrollIntoView({ block: 'nearest' });
+}
+
+export function clearResult(): void {
+  section.hidden = true;
+}

@@ -1,0 +1,100 @@
+/** The list of saved runs: continue, show, download, delete. */
+import { list, open, remove, storageHere, type SavedRun } from '../saved';
+import { pack } from '../tar';
+import { button, byId, download, make } from './dom';
+import { bytes, methodName, percent, sizeName, when } from './format';
+import { announce, notify } from './notices';
+
+const place = byId('runs', HTMLUListElement);
+const hint = byId('saved-hint');
+
+export interface RunActions {
+  /** Goes on with an unfinished run. */
+  proceed: (run: SavedRun) => void;
+  /** Shows a finished one. */
+  show: (run: SavedRun) => void;
+}
+
+/** Downloads a saved run's newest checkpoint: the four files in one tar archive, or the weights alone. */
+export async function fetchRun(run: string, what: 'tar' | 'weights'): Promise<void> {
+  try {
+    const { saved, files } = await open(run);
+    const name = `${run}-step-${saved.step}`;
+    if (what === 'tar') return download(`${name}.tar`, pack(files));
+    const weights = files.find((file) => file.name === 'weights.safetensors');
+    if (weights) download('weights.safetensors', new Blob([new Uint8Array(weights.bytes)]));
+  } catch (problem) {
+    notify({ kind: 'error', title: 'The checkpoint could not be downloaded', text: String(problem) });
+  }
+}
+
+const title = ({ method, size }: SavedRun): string => [methodName(method), sizeName(size)].filter(Boolean).join(' · ');
+
+function facts(run: SavedRun): string {
+  const pictures = run.source.kind === 'sample' ? 'sample' : `${run.source.count} own pictures`;
+  const size = run.files.reduce((sum, [, one]) => sum + one, 0);
+  const knn = run.knn !== null ? ` · kNN ${percent(run.knn)}` : '';
+  return `Step ${run.step} of ${run.total}${knn} · ${pictures} · ${when(run.saved)} · ${bytes(size)}`;
+}
+
+function entry(run: SavedRun, actions: RunActions, busy: string): HTMLLIElement {
+  const name = `${title(run)}, ${when(run.saved)}`;
+  const row = make('div', { class: 'row' });
+  const active = busy === run.run;
+  if (active) row.append(make('span', { class: 'badge good' }, 'in training'));
+  else if (run.step < run.total) row.append(mark(button('Continue', () => actions.proceed(run), `Continue ${name}`), 'primary', busy !== ''));
+  if (!active && run.rows) row.append(mark(button('Show', () => actions.show(run), `Show ${name}`), '', busy !== ''));
+  row.append(button('Download .tar', () => void fetchRun(run.run, 'tar'), `Download the checkpoint of ${name} as a tar archive`));
+  row.append(button('weights.safetensors', () => void fetchRun(run.run, 'weights'), `Download weights.safetensors of ${name}`));
+  if (!active) row.append(eraser(run, name, actions, busy));
+  return make('li', { 'data-run': run.run }, make('h3', {}, title(run)), make('p', { class: 'hint' }, facts(run)), row);
+}
+
+function mark(made: HTMLButtonElement, kind: string, disabled: boolean): HTMLButtonElement {
+  made.className = kind;
+  made.disabled = disabled;
+  return made;
+}
+
+/** Deletes on the second press. */
+function eraser(run: SavedRun, name: string, actions: RunActions, busy: string): HTMLButtonElement {
+  let asked = false;
+  const made = button(
+    'Delete',
+    () => {
+      if (!asked) {
+        asked = true;
+        made.textContent = 'Really delete?';
+        made.setAttribute('aria-label', `Really delete ${name}?`);
+        made.classList.add('danger');
+        return;
+      }
+      void remove(run.run)
+        .catch((problem: unknown) => notify({ kind: 'error', title: 'The run could not be deleted', text: String(problem) }))
+        .then(() => announce(`Deleted ${name}.`))
+        .then(() => showRuns(actions, busy));
+    },
+    `Delete ${name}`,
+  );
+  return made;
+}
+
+/** Draws the list; `busy` is the run in training, or ''. Gives the runs. */
+export async function showRuns(actions: RunActions, busy: string): Promise<SavedRun[]> {
+  if (!storageHere()) {
+    hint.textContent = 'This browser has no private file storage for this page (a private window, or not https): runs cannot be saved, training works all the same.';
+    return [];
+  }
+  let runs: SavedRun[] = [];
+  try {
+    runs = await list();
+  } catch (problem) {
+    hint.textContent = `The saved runs could not be read: ${problem instanceof Error ? problem.message : String(problem)}`;
+    return [];
+  }
+  hint.textContent = runs.length
+    ? 'Kept in this browser only. The files are those that the command line reads.'
+    : 'Nothing here yet. A run is saved in this browser while it trains and whenever it pauses, and survives a reload.';
+  place.replaceChildren(...runs.map((run) => entry(run, actions, busy)));
+  return runs;
+}

@@ -1,0 +1,91 @@
+/** The strip with the state, the step, the speed, the time left, and the device. */
+import type { Event, Started } from '../protocol';
+import { byId } from './dom';
+import { count, duration, rate } from './format';
+import { announce } from './notices';
+
+type Step = Extract<Event, { type: 'step' }>;
+
+const parts = {
+  state: byId('state'),
+  steps: byId('steps'),
+  rate: byId('rate'),
+  left: byId('left'),
+  adapter: byId('adapter'),
+  reason: byId('reason'),
+  bar: byId('bar'),
+  fill: byId('bar-fill'),
+};
+
+let total = 0;
+/** The last steps: pictures, seconds of work, and the time at the end. */
+let recent: { images: number; seconds: number; at: number }[] = [];
+let told = -1;
+
+function bar(step: number): void {
+  const part = total > 0 ? Math.round((100 * step) / total) : 0;
+  parts.fill.style.inlineSize = `${part}%`;
+  parts.bar.setAttribute('aria-valuenow', String(part));
+  document.title = part > 0 && part < 100 ? `${part} % · Parallax` : 'Parallax';
+  const tenth = Math.floor(part / 10) * 10;
+  if (tenth > told && part < 100) {
+    told = tenth;
+    if (tenth > 0) announce(`${tenth} percent done.`);
+  }
+}
+
+/** What is going on, in words. A fraction fills the bar while there are no steps yet. */
+export function state(text: string, fraction: number | null = null, spoken = true): void {
+  parts.state.textContent = text;
+  if (fraction !== null) parts.fill.style.inlineSize = `${Math.round(100 * fraction)}%`;
+  if (spoken) announce(text);
+}
+
+export function device(name: string, reason: string): void {
+  parts.adapter.textContent = name || '–';
+  parts.adapter.title = name;
+  parts.reason.textContent = reason;
+  parts.reason.hidden = reason === '';
+}
+
+export function clearStatus(): void {
+  total = 0;
+  told = -1;
+  recent = [];
+  for (const part of [parts.steps, parts.rate, parts.left]) part.textContent = '–';
+  device('', '');
+  bar(0);
+}
+
+export function began(started: Started): void {
+  total = started.total;
+  recent = [];
+  position(started.step);
+  device(started.device === 'webgpu' ? `WebGPU · ${started.adapter}` : `CPU · ${started.adapter}`, started.reason);
+}
+
+export function position(step: number, of = total): void {
+  total = of;
+  parts.steps.textContent = `${count(step)} / ${count(total)}`;
+  bar(step);
+}
+
+export function stepped(step: Step): void {
+  recent.push({ images: step.images, seconds: step.seconds, at: performance.now() });
+  if (recent.length > 30) recent.shift();
+  const images = recent.reduce((sum, one) => sum + one.images, 0);
+  const seconds = recent.reduce((sum, one) => sum + one.seconds, 0);
+  parts.rate.textContent = rate(images / seconds);
+  position(step.step);
+  // Between the first and the last of them lies all else that the run does: probes, views, saving.
+  const first = recent[0];
+  const last = recent.at(-1);
+  const each = first && last && recent.length > 1 ? (last.at - first.at) / 1000 / (recent.length - 1) : step.seconds;
+  parts.left.textContent = duration(Math.max(each, seconds / recent.length) * (total - step.step));
+}
+
+export function waiting(): void {
+  parts.left.textContent = '–';
+  // Time that passes while the run rests does not count.
+  recent = [];
+}

@@ -1,0 +1,135 @@
+/**
+ * Saved runs in the browser's private file system (OPFS), as both the page and the worker read them.
+ *
+ * `parallax/<run>/<generation>/` holds a checkpoint's files and `run.json`, which is written last and lists their sizes.
+ * A generation counts when its `run.json` is whole and every file has its size, so a tab that is killed while it saves
+ * leaves the generation before. The worker writes (`worker/store.ts`), because only a worker has synchronous handles.
+ */
+import { CHECKPOINT_FILES, type CheckpointFile, type Device, type Method, type ResultRow, type Size } from './module';
+import type { History } from './protocol';
+
+export const HISTORY_FILE = 'history.json';
+export const RUN_FILE = 'run.json';
+
+/** Which pictures a run trains on. Own pictures are not copied: `print` tells whether the same ones were given again. */
+export interface Source {
+  kind: 'sample' | 'own';
+  count: number;
+  print: string;
+}
+
+export interface SavedRun {
+  version: 1;
+  run: string;
+  method: Method | string;
+  size: Size | '';
+  device: Device;
+  adapter: string;
+  source: Source;
+  step: number;
+  total: number;
+  knn: number | null;
+  rows: ResultRow[] | null;
+  created: string;
+  saved: string;
+  /** Name and size of every other file of this generation. */
+  files: [name: string, size: number][];
+}
+
+export function storageHere(): boolean {
+  return typeof navigator.storage?.getDirectory === 'function';
+}
+
+export async function home(): Promise<FileSystemDirectoryHandle> {
+  const root = await navigator.storage.getDirectory();
+  return root.getDirectoryHandle('parallax', { create: true });
+}
+
+async function fileIn(folder: FileSystemDirectoryHandle, name: string): Promise<File | null> {
+  try {
+    return await (await folder.getFileHandle(name)).getFile();
+  } catch {
+    return null;
+  }
+}
+
+/** The `run.json` of a generation, or null where the generation is not whole. */
+async function whole(folder: FileSystemDirectoryHandle): Promise<SavedRun | null> {
+  const file = await fileIn(folder, RUN_FILE);
+  if (!file) return null;
+  let saved: SavedRun;
+  try {
+    saved = JSON.parse(await file.text()) as SavedRun;
+  } catch {
+    return null;
+  }
+  if (saved.version !== 1) return null;
+  for (const [name, size] of saved.files) {
+    if ((await fileIn(folder, name))?.size !== size) return null;
+  }
+  return saved;
+}
+
+export async function generations(run: FileSystemDirectoryHandle): Promise<number[]> {
+  const found: number[] = [];
+  for await (const [name, entry] of run.entries()) {
+    if (entry.kind === 'directory' && /^\d+$/.test(name)) found.push(Number(name));
+  }
+  return found.sort((a, b) => b - a);
+}
+
+async function newest(run: FileSystemDirectoryHandle): Promise<{ saved: SavedRun; folder: FileSystemDirectoryHandle } | null> {
+  for (const generation of await generations(run)) {
+    const folder = await run.getDirectoryHandle(String(generation));
+    const saved = await whole(folder);
+    if (saved) return { saved, folder };
+  }
+  return null;
+}
+
+/** Every saved run, the newest first. */
+export async function list(): Promise<SavedRun[]> {
+  const runs: SavedRun[] = [];
+  for await (const entry of (await home()).values()) {
+    if (entry.kind !== 'directory') continue;
+    const found = await newest(entry as FileSystemDirectoryHandle);
+    if (found) runs.push(found.saved);
+  }
+  return runs.sort((a, b) => b.saved.localeCompare(a.saved));
+}
+
+/** What a saved run is, without its files; null where there is none. */
+export async function peek(run: string): Promise<SavedRun | null> {
+  try {
+    return (await newest(await (await home()).getDirectoryHandle(run)))?.saved ?? null;
+  } catch {
+    return null;
+  }
+}
+
+export interface Opened {
+  saved: SavedRun;
+  files: CheckpointFile[];
+  history: History;
+}
+
+export async function open(run: string): Promise<Opened> {
+  const found = await newest(await (await home()).getDirectoryHandle(run));
+  if (!found) throw new Error('this saved run has no whole checkpoint');
+  const files: CheckpointFile[] = [];
+  for (const name of CHECKPOINT_FILES) {
+    const file = await fileIn(found.folder, name);
+    if (!file) throw new Error(`this saved run lacks ${name}`);
+    files.push({ name, bytes: new Uint8Array(await file.arrayBuffer()) });
+  }
+  const history = await fileIn(found.folder, HISTORY_FILE);
+  return {
+    saved: found.saved,
+    files,
+    history: history ? (JSON.parse(await history.text()) as History) : { steps: [], probes: [] },
+  };
+}
+
+export async function remove(run: string): Promise<void> {
+  await (await home()).removeEntry(run, { recursive: true });
+}

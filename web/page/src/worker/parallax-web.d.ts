@@ -1,0 +1,11 @@
+/** Stands in for the WASM module's own declarations where `web/pkg` is not built. */
+import type { Data as AnyData, ParallaxWeb, Run as AnyRun } from '../module';
+
+declare const init: ParallaxWeb['default'];
+export default init;
+export const recipe: ParallaxWeb['recipe'];
+export const Data: ParallaxWeb['Data'];
+export type Data = AnyData;
+export const Run: ParallaxWeb['Run'];
+export type Run = AnyRun;
+export const evaluate: ParallaxWeb['evaluate'];

@@ -1,0 +1,210 @@
+/** The worker: owns the WASM module and the device, takes commands, and answers with events. */
+import { CHECKPOINT_FILES, type CheckpointFile, type Device } from '../module';
+import type { Command, DeviceWish, Event, Gpu, History, Picture, Trouble } from '../protocol';
+import { getKey, setKey } from '../recipe';
+import { open, storageHere, type SavedRun } from '../saved';
+import { unpack } from '../tar';
+import { choose, inspect, watch } from './gpu';
+import { own, sample, sourceOf } from './pictures';
+import { type About, breathe, Session } from './session';
+import { hold, save } from './store';
+import { load, web, type WebData, type WebRun } from './web';
+
+type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+
+let gpu: Gpu;
+let session: Session | null = null;
+/** The run, or the errand, that the worker is busy with. */
+let busy: string | null = null;
+let panic = '';
+/** The device that is at work. */
+let using: Device | null = null;
+
+const say = (event: Event): void => self.postMessage(event);
+const progress = (run: string, text: string, fraction: number | null = null): void => say({ type: 'progress', run, text, fraction });
+
+function fail(problem: unknown, trouble: Trouble, run: string = busy ?? ''): void {
+  const text = problem instanceof Error ? problem.message : String(problem);
+  const crashed = problem instanceof WebAssembly.RuntimeError;
+  say({
+    type: 'error',
+    run,
+    trouble: crashed ? 'crash' : trouble,
+    message: crashed ? 'The program stopped in the middle of its work.' : text,
+    detail: crashed ? panic || text : '',
+    device: using,
+  });
+}
+
+/** A panic inside the module ends here: its message went to the console, and the promise that waited for it never settles. */
+function watchForCrashes(): void {
+  const { error } = console;
+  console.error = (...words: unknown[]) => {
+    const text = words.map(String).join(' ');
+    if (text.includes('panicked at')) panic = text;
+    error.apply(console, words);
+  };
+  self.addEventListener('error', (event) => {
+    event.preventDefault();
+    fail(event.error ?? new Error(event.message), 'crash');
+  });
+  self.addEventListener('unhandledrejection', (event) => {
+    event.preventDefault();
+    fail(event.reason, 'crash');
+  });
+  watch((message, detail) => {
+    // A device that is let go after its run is nobody's trouble.
+    if (using === 'webgpu') say({ type: 'error', run: busy ?? '', trouble: 'gpu', message, detail, device: using });
+  });
+}
+
+async function dataOf(run: string, pictures: Picture[] | null): Promise<WebData> {
+  progress(run, 'Reading the pictures');
+  if (!pictures) return sample();
+  const { data, refused } = await own(pictures, (done) => progress(run, 'Reading the pictures', done / pictures.length), breathe);
+  if (data.len === 0) {
+    data.free();
+    throw new Error(refused[0] ? `None of the pictures could be read. ${refused[0].reason}` : 'There are no pictures.');
+  }
+  return data;
+}
+
+async function train(about: About, wish: DeviceWish, pictures: Picture[] | null, begin: Begin): Promise<void> {
+  const release = await hold(about.run);
+  if (!release) throw new Error('This run is open in another tab.');
+  try {
+    const { device, reason } = choose(wish, gpu);
+    using = device;
+    const data = await dataOf(about.run, pictures);
+    const { classes, len: images } = data;
+    progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
+    await breathe();
+    const { run, history } = await begin(data, device);
+    session = new Session({ ...about, device }, run, history, say);
+    const { adapter, step_index: step, total_steps: total } = run;
+    say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, images, history });
+    await session.drive().catch((problem: unknown) => {
+      if (!(problem instanceof WebAssembly.RuntimeError)) run.free();
+      throw problem;
+    });
+    using = null;
+    run.free();
+  } finally {
+    session = null;
+    release();
+  }
+}
+
+type Begin = (data: WebData, device: Device) => Promise<{ run: WebRun; history: History }>;
+
+async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
+  const { method, size, seed, steps, batch } = settings;
+  let recipe = setKey(web.recipe(method, size), 'run', 'seed', seed);
+  if (steps !== null) recipe = setKey(recipe, 'run', 'total_steps', steps);
+  if (batch !== null) recipe = setKey(recipe, 'run', 'batch_size', batch);
+  const about: About = { run, method, size, device: 'cpu', source: sourceOf(pictures), created: new Date().toISOString() };
+  await train(about, settings.device, pictures, async (data, device) => ({
+    run: await web.Run.start(recipe, data, device),
+    history: { steps: [], probes: [] },
+  }));
+}
+
+async function resume({ run, device, pictures }: Of<'resume'>): Promise<void> {
+  const { saved, files, history } = await open(run);
+  const source = sourceOf(pictures);
+  if (source.kind !== saved.source.kind || source.print !== saved.source.print) {
+    const wanted = saved.source.kind === 'sample' ? 'the sample' : `the same ${saved.source.count} pictures of your own`;
+    throw new Error(`This run was trained on ${wanted}. Choose them first, then continue.`);
+  }
+  const { method, size, created } = saved;
+  await train({ run, method, size, device: saved.device, source, created }, device, pictures, async (data, on) => ({
+    run: await reopen(files, data, on),
+    history,
+  }));
+}
+
+function reopen(files: CheckpointFile[], data: WebData, device: Device): Promise<WebRun> {
+  const [weights, training, state] = CHECKPOINT_FILES.map((name) => files.find((file) => file.name === name)?.bytes);
+  if (!weights || !training || !state) throw new Error('The checkpoint is not complete.');
+  return web.Run.resume(weights, training, new TextDecoder().decode(state), data, device);
+}
+
+async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>): Promise<void> {
+  const given: CheckpointFile[] = [];
+  for (const { name, file } of files) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    given.push(...(name.endsWith('.tar') ? unpack(bytes) : [{ name, bytes }]));
+  }
+  const tensors = given.filter(({ name }) => name.endsWith('.safetensors') && name !== 'training.safetensors');
+  const weights = tensors.find(({ name }) => name === 'weights.safetensors') ?? tensors[0];
+  if (!weights) throw new Error('There is no weights.safetensors among these files.');
+  const { device } = choose(wish, gpu);
+  using = device;
+  const whole = CHECKPOINT_FILES.every((name) => given.some((file) => file.name === name));
+  let kept: SavedRun | null = null;
+  let note = whole ? '' : `To continue it as a run, choose all of ${CHECKPOINT_FILES.join(', ')}.`;
+  if (whole && storageHere()) {
+    const opened = await reopen(given, await dataOf(run, pictures), device).catch((problem: unknown) => {
+      if (problem instanceof WebAssembly.RuntimeError) throw problem;
+      note = `It cannot be continued here: ${problem instanceof Error ? problem.message : String(problem)}`;
+      return null;
+    });
+    if (opened) {
+      kept = {
+        version: 1, run, size: '', device, adapter: opened.adapter, source: sourceOf(pictures), knn: null, rows: null, files: [],
+        method: getKey(opened.recipe, 'method', 'name') ?? 'checkpoint',
+        step: opened.step_index, total: opened.total_steps, created: new Date().toISOString(), saved: '',
+      };
+      opened.free();
+    }
+  }
+  progress(run, 'Measuring the checkpoint');
+  const { recipe, knn } = await web.evaluate(weights.bytes, await dataOf(run, pictures), device);
+  if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { steps: [], probes: [] });
+  say({ type: 'loaded', run, recipe, knn, kept: kept ? run : null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
+}
+
+async function check({ run, pictures }: Of<'check'>): Promise<void> {
+  const { data, refused } = await own(pictures, (done) => progress(run, 'Reading the pictures', done / pictures.length), breathe);
+  const { len: accepted, classes } = data;
+  data.free();
+  say({ type: 'pictures', run, accepted, classes, refused });
+}
+
+/** Work that takes a while; one at a time. */
+async function errand(run: string, work: () => Promise<void>, trouble: Trouble): Promise<void> {
+  if (busy !== null) return fail(new Error('The worker is busy with another run.'), 'input', run);
+  busy = run;
+  try {
+    await work();
+  } catch (problem) {
+    fail(problem, trouble);
+  } finally {
+    busy = null;
+    using = null;
+  }
+}
+
+function take(command: Command): void {
+  if (command.type === 'start') return void errand(command.run, () => start(command), 'run');
+  if (command.type === 'check') return void errand(command.run, () => check(command), 'input');
+  if (command.type === 'load') return void errand(command.run, () => loadCheckpoint(command), 'input');
+  if (session && session.about.run === command.run) return session[command.type]();
+  if (command.type === 'resume') return void errand(command.run, () => resume(command), 'run');
+}
+
+async function boot(): Promise<void> {
+  watchForCrashes();
+  const looked = inspect();
+  try {
+    await load((megabytes) => progress('', `Loading the program, ${megabytes.toFixed(0)} MB`));
+  } catch (problem) {
+    const old = problem instanceof WebAssembly.CompileError;
+    return fail(old ? new Error('This browser cannot run the program (WebAssembly SIMD). A newer version can.') : problem, 'load');
+  }
+  gpu = await looked;
+  self.addEventListener('message', (event: MessageEvent<Command>) => take(event.data));
+  say({ type: 'ready', run: '', gpu, storage: storageHere() });
+}
+
+void boot();

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vite';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+/** The WASM module: what `wasm-pack build --target web` left in web/pkg, or another folder with the same interface. */
+const pkg = resolve(here, process.env.PARALLAX_PKG ?? '../pkg');
+/** The sample's sprites and labels. */
+const samples = resolve(here, process.env.PARALLAX_SAMPLE ?? '../../crates/data/sample');
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** `virtual:sample` gives the hashed addresses of the sample's four files; sprites are WebP or PNG. */
+function sample(): Plugin {
+  const id = 'virtual:sample';
+  const sprite = (part: string): string => {
+    const found = ['webp', 'png'].map((ext) => `${samples}/${part}.${ext}`).find(existsSync);
+    if (!found) throw new Error(`no ${part}.webp or ${part}.png in ${samples}`);
+    return found;
+  };
+  return {
+    name: 'parallax-sample',
+    resolveId: (source) => (source === id ? `\0${id}` : null),
+    load(source) {
+      if (source !== `\0${id}`) return null;
+      const parts = ['train', 'test'].flatMap((part) => [
+        `export { default as ${part}Sprite } from ${JSON.stringify(`${sprite(part)}?url`)};`,
+        `export { default as ${part}Labels } from ${JSON.stringify(`${samples}/${part}.labels?url`)};`,
+      ]);
+      return parts.join('\n');
+    },
+  };
+}
+
+/** The content security policy goes into the built page only: the development server needs inline styles and a socket. */
+function contentSecurityPolicy(): Plugin {
+  return {
+    name: 'parallax-content-security-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: policy }, injectTo: 'head-prepend' },
+    ],
+  };
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [sample(), contentSecurityPolicy()],
+  resolve: {
+    alias: [
+      { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
+      { find: /^parallax-web\/binary/, replacement: `${pkg}/parallax_web_bg.wasm` },
+    ],
+  },
+  worker: { format: 'es', plugins: () => [sample()] },
+  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  server: { fs: { allow: [here, pkg, samples] } },
+});
