@@ -60,6 +60,7 @@ export function showGpu(gpu: Gpu): void {
 }
 
 export function showPhase(phase: Phase, enough: boolean): void {
+  const among = byId('actions').contains(document.activeElement);
   const live = phase === 'running' || phase === 'pausing' || phase === 'paused' || phase === 'stopping' || phase === 'starting';
   choices.disabled = live;
   start.hidden = live;
@@ -72,6 +73,14 @@ export function showPhase(phase: Phase, enough: boolean): void {
   stop.hidden = !live;
   stop.textContent = phase === 'starting' ? 'Cancel' : phase === 'stopping' ? 'Stop now' : 'Stop';
   document.body.dataset['phase'] = phase;
+  if (among) keepFocus();
+}
+
+/** Buttons change under the finger: whoever pressed one by keyboard stays among them. */
+function keepFocus(): void {
+  const here = document.activeElement;
+  if (here instanceof HTMLButtonElement && !here.hidden && !here.disabled) return;
+  [pause, start, stop].find((one) => !one.hidden && !one.disabled)?.focus({ preventScroll: true });
 }
 
 export interface Presses {
@@ -91,11 +100,4 @@ export function listenToForm(presses: Presses): void {
   pause.addEventListener('click', presses.pause);
   step.addEventListener('click', presses.step);
   stop.addEventListener('click', presses.stop);
-}
-
-/** Buttons change under the finger: whoever pressed one by keyboard stays among them. */
-export function keepFocus(): void {
-  if (document.activeElement !== document.body && document.activeElement !== null) return;
-  const next = [pause, start].find((one) => !one.hidden && !one.disabled);
-  next?.focus({ preventScroll: true });
 }

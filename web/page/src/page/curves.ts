@@ -20,23 +20,32 @@ class Curve {
   private data: (number | null)[][] = [[]];
   private stale = false;
 
+  private readonly place: HTMLElement;
+  private readonly empty: HTMLElement;
+
   constructor(
-    private readonly place: HTMLElement,
+    name: string,
     private readonly lines: Line[],
     private readonly format: (value: number) => string,
     private readonly bounds: (least: number, most: number) => [number, number],
   ) {
-    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(place);
-    onScheme(() => this.build());
+    this.place = byId(`${name}-plot`);
+    this.empty = byId(`${name}-empty`);
+    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.place);
+    onScheme(() => this.plot && this.build());
   }
 
   set(data: (number | null)[][], words: string): void {
     this.data = data;
+    const none = data[0]?.length === 0;
+    this.place.hidden = none;
+    this.empty.hidden = !none;
     this.place.setAttribute('aria-label', words);
     if (this.stale) return;
     this.stale = true;
     requestAnimationFrame(() => {
       this.stale = false;
+      if (this.place.hidden) return;
       if (this.plot) this.plot.setData(this.data as uPlot.AlignedData);
       else this.build();
     });
@@ -59,7 +68,7 @@ class Curve {
       ...this.size(),
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 14, 0, 0],
       scales: {
         x: { time: false },
         y: { range: (_, least, most) => this.bounds(least ?? 0, most ?? 1) },
@@ -89,14 +98,14 @@ const around = (least: number, most: number): [number, number] => {
   return [least - room, most + room];
 };
 
-const loss = new Curve(byId('loss-plot'), [{ key: 'view-1', faint: true }, { key: 'view-1' }], (v) => v.toFixed(2), around);
+const loss = new Curve('loss', [{ key: 'view-1', faint: true }, { key: 'view-1' }], (v) => v.toFixed(2), around);
 const knn = new Curve(
-  byId('knn-plot'),
+  'knn',
   [{ key: 'good' }, { key: 'muted', dash: [4, 4] }],
   (v) => `${v.toFixed(0)} %`,
   (least, most) => [Math.max(0, least - 2), Math.min(100, most + 2)],
 );
-const spread = new Curve(byId('spread-plot'), [{ key: 'view-2' }], (v) => v.toFixed(1), (_, most) => [0, Math.max(1, most * 1.05)]);
+const spread = new Curve('spread', [{ key: 'view-2' }], (v) => v.toFixed(1), (_, most) => [0, Math.max(1, most * 1.05)]);
 
 const now = { loss: byId('loss-now'), knn: byId('knn-now'), spread: byId('spread-now'), health: byId('health') };
 

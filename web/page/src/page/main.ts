@@ -4,7 +4,7 @@ import type { Device } from '../module';
 import type { Event, Picture } from '../protocol';
 import { open, peek, type SavedRun } from '../saved';
 import { getKey } from '../recipe';
-import { chooseOwn, fillForm, keepFocus, listenToForm, readForm, showGpu, showPhase, type Phase } from './controls';
+import { chooseOwn, fillForm, listenToForm, readForm, showGpu, showPhase, type Phase } from './controls';
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
@@ -12,6 +12,7 @@ import { few, methodName, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
 import { clearNotices, notify } from './notices';
 import { listenForPictures, showAccepted, showReading, showSource } from './pictures';
+import { showPreview } from './preview';
 import { clearResult, showResult } from './result';
 import { fetchRun, showRuns, type RunActions } from './runs';
 import { read, write } from './settings';
@@ -32,7 +33,6 @@ function enter(next: Phase): void {
   phase = next;
   const { own: wanted } = readForm();
   showPhase(phase, !wanted || own !== null);
-  keepFocus();
 }
 
 const training = (): boolean => ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(phase);
@@ -121,6 +121,7 @@ function changed(): void {
   const { own: wanted, ...settings } = readForm();
   write(settings);
   showSource(wanted, own);
+  void showPreview(wanted ? (own ?? []) : null);
   enter(phase);
 }
 

@@ -1,0 +1,65 @@
+/** Chromium under Playwright, and a watch over everything that a page must not do. */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+function executable() {
+  if (process.env.CHROME) return process.env.CHROME;
+  for (const folder of process.env.PATH.split(delimiter)) {
+    for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+      if (existsSync(join(folder, name))) return join(folder, name);
+    }
+  }
+  throw new Error('no Chromium on PATH; name one in CHROME');
+}
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** `gpu: false` starts a browser without WebGPU. */
+export function launch({ gpu = true } = {}) {
+  const extra = gpu ? ['--enable-unsafe-webgpu'] : ['--disable-features=WebGPU', '--disable-gpu', '--disable-software-rasterizer'];
+  return chromium.launch({ executablePath: executable(), headless: true, args: [...FLAGS, ...extra] });
+}
+
+/**
+ * A page that records what it must not do: requests to elsewhere, console errors, policy violations, uncaught errors.
+ * `expected` are patterns of console errors that the test provokes.
+ */
+export async function open(context, address, { expected = [] } = {}) {
+  const page = await context.newPage();
+  const faults = [];
+  const home = new URL(address).origin;
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${home}/`) && !/^(blob|data):/.test(url)) faults.push(`request to ${url}`);
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 400) faults.push(`${response.status()} for ${response.url()}`);
+  });
+  page.on('console', (message) => {
+    const text = message.text();
+    if (message.type() === 'error' && !expected.some((pattern) => pattern.test(text))) faults.push(`console: ${text}`);
+  });
+  page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  await page.goto(address);
+  return { page, faults };
+}
+
+/** The page's worker. A test reaches into it only to break things that it cannot break from outside. */
+export function workerOf(page) {
+  const worker = page.workers().at(-1);
+  if (!worker) throw new Error('the page has no worker');
+  return worker;
+}

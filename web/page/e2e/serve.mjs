@@ -1,0 +1,33 @@
+/** A small static server on 127.0.0.1, without special headers: what any static host does. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+};
+
+/** Serves `folder` below `/some/where/`, so that a page with absolute addresses would fail. */
+export async function serve(folder) {
+  const base = '/some/where/';
+  const server = createServer(async (request, answer) => {
+    const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
+    const file = path.startsWith(base) ? join(folder, normalize(`/${path.slice(base.length) || 'index.html'}`)) : '';
+    try {
+      if (!(await stat(file)).isFile()) throw new Error('not a file');
+      answer.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+      createReadStream(file).pipe(answer);
+    } catch {
+      answer.writeHead(404).end();
+    }
+  });
+  await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+  return { address: `http://127.0.0.1:${server.address().port}${base}`, close: () => server.close() };
+}
