@@ -1,5 +1,20 @@
 //! From one example to its augmented views: sampling laws and exact pixels.
+//!
+//! A view is sampled as a list of explicit operations ([`draw_view`]), which is then applied ([`apply_all`]): sampling
+//! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
+//! compared. [`write_normalized`] turns the result into what a network takes.
 
 mod image;
+mod law;
+mod normalize;
+mod op;
+mod ops;
+mod pipeline;
+mod rng;
 
 pub use image::Image;
+pub use law::{Law, Step};
+pub use normalize::{LengthMismatch, MEAN, STD, write_normalized};
+pub use op::{MAX_PIXELS, MAX_SIDE, MAX_SIGMA, Op, OpError, apply_all};
+pub use pipeline::{Pipeline, UnknownPipeline, ViewKey, draw_view, eval_ops};
+pub use rng::{Draws, Stream, permutation};

@@ -1,0 +1,311 @@
+//! An augmented view as data: a list of explicit operations that any implementation can replay.
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::Image;
+use crate::ops::{blend, blur, geometry, hue, resize, tone};
+
+/// The longest side of a picture that the operations take or make, in pixels.
+pub const MAX_SIDE: u32 = 1 << 16;
+
+/// The most pixels of a picture that the operations take or make, intermediate ones included.
+pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// The largest blur, in pixels.
+pub const MAX_SIGMA: f64 = 1000.0;
+
+/// One operation with all its parameters: nothing about it is random any more.
+///
+/// Each computes bit for bit what Pillow 9 to 11 does (methods.md 1.4). As JSON it is an object whose `op` names it in
+/// lower case, with its parameters beside: `{"op":"crop","left":3,"top":2,"width":13,"height":11}`, `{"op":"hflip"}`.
+/// An unknown key is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Op {
+    /// Keeps a rectangle, which must lie inside the picture.
+    Crop {
+        /// First column kept.
+        left: u32,
+        /// First row kept.
+        top: u32,
+        /// Columns kept, at least 1.
+        width: u32,
+        /// Rows kept, at least 1.
+        height: u32,
+    },
+    /// Antialiased bilinear resize, rows first, then columns.
+    Resize {
+        /// New width in pixels, at least 1.
+        width: u32,
+        /// New height in pixels, at least 1.
+        height: u32,
+    },
+    // The braces make serde refuse unknown keys here too; it lets them pass for a variant without any.
+    /// Mirrors left to right.
+    Hflip {},
+    /// Blends with black.
+    Brightness {
+        /// 0 is black, 1 changes nothing; not negative.
+        factor: f64,
+    },
+    /// Blends with the mean grey of the picture.
+    Contrast {
+        /// 0 is grey, 1 changes nothing; not negative.
+        factor: f64,
+    },
+    /// Blends with the grayscale picture.
+    Saturation {
+        /// 0 is grayscale, 1 changes nothing; not negative.
+        factor: f64,
+    },
+    /// Shifts the hue, through 8-bit HSV.
+    Hue {
+        /// In turns, -0.5 to 0.5.
+        delta: f64,
+    },
+    /// The luma in all three channels.
+    Grayscale {},
+    /// Gaussian blur, approximated by extended boxes.
+    Blur {
+        /// Standard deviation in pixels, 0 to [`MAX_SIGMA`].
+        sigma: f64,
+    },
+    /// Inverts the values from a threshold on.
+    Solarize {
+        /// 0 inverts all values, 256 none.
+        threshold: u16,
+    },
+}
+
+/// Why an operation cannot be applied.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OpError {
+    /// The picture's `data` does not fit its sides.
+    #[error("a picture of {width} x {height} pixels needs {expected} bytes, found {found}")]
+    ImageLength {
+        /// Columns that the picture claims.
+        width: u32,
+        /// Rows that the picture claims.
+        height: u32,
+        /// `3 * width * height`.
+        expected: u64,
+        /// Bytes that it has.
+        found: usize,
+    },
+    /// A picture without pixels, or one beyond [`MAX_SIDE`] or [`MAX_PIXELS`], is there or was asked for.
+    #[error(
+        "{what}: {width} x {height} pixels; sides go from 1 to {MAX_SIDE} and a picture has at most {MAX_PIXELS} pixels"
+    )]
+    Size {
+        /// Which picture: `"input"`, or the operation that would make it.
+        what: &'static str,
+        /// Its columns.
+        width: u32,
+        /// Its rows.
+        height: u32,
+    },
+    /// A crop leaves the picture.
+    #[error(
+        "crop: {width} x {height} pixels from column {left}, row {top} do not lie inside {image_width} x {image_height}"
+    )]
+    CropOutside {
+        /// First column asked for.
+        left: u32,
+        /// First row asked for.
+        top: u32,
+        /// Columns asked for.
+        width: u32,
+        /// Rows asked for.
+        height: u32,
+        /// Columns of the picture.
+        image_width: u32,
+        /// Rows of the picture.
+        image_height: u32,
+    },
+    /// A parameter lies outside of its range or is not a number.
+    #[error("{op}: {name} is {value}, but must lie between {min} and {max}")]
+    Parameter {
+        /// The operation's name.
+        op: &'static str,
+        /// The parameter's name.
+        name: &'static str,
+        /// What was asked for.
+        value: f64,
+        /// The smallest value allowed.
+        min: f64,
+        /// The largest value allowed.
+        max: f64,
+    },
+}
+
+impl Op {
+    /// The operation's name, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Crop { .. } => "crop",
+            Op::Resize { .. } => "resize",
+            Op::Hflip {} => "hflip",
+            Op::Brightness { .. } => "brightness",
+            Op::Contrast { .. } => "contrast",
+            Op::Saturation { .. } => "saturation",
+            Op::Hue { .. } => "hue",
+            Op::Grayscale {} => "grayscale",
+            Op::Blur { .. } => "blur",
+            Op::Solarize { .. } => "solarize",
+        }
+    }
+
+    /// Applies the operation to a picture, in place where it can.
+    pub fn apply(&self, mut image: Image) -> Result<Image, OpError> {
+        self.check(&image)?;
+        match *self {
+            Op::Crop { .. } | Op::Resize { .. } => {
+                return Ok(self.reshape(&image).unwrap_or(image));
+            }
+            Op::Hflip {} => geometry::hflip(&mut image),
+            Op::Brightness { factor } => blend::brightness(&mut image.data, factor as f32),
+            Op::Contrast { factor } => blend::contrast(&mut image.data, factor as f32),
+            Op::Saturation { factor } => blend::saturation(&mut image.data, factor as f32),
+            Op::Hue { delta } => hue::hue(&mut image.data, delta),
+            Op::Grayscale {} => tone::grayscale(&mut image.data),
+            Op::Blur { sigma } => blur::blur(&mut image, sigma as f32),
+            Op::Solarize { threshold } => tone::solarize(&mut image.data, threshold),
+        }
+        Ok(image)
+    }
+
+    /// The result of an operation that makes a new picture; none if it changes nothing or works in place.
+    /// The operation has been checked.
+    fn reshape(&self, image: &Image) -> Option<Image> {
+        match *self {
+            Op::Crop { width, height, .. } | Op::Resize { width, height }
+                if (width, height) == (image.width, image.height) =>
+            {
+                None
+            }
+            Op::Crop {
+                left,
+                top,
+                width,
+                height,
+            } => Some(geometry::crop(image, left, top, width, height)),
+            Op::Resize { width, height } => Some(resize::resize(image, width, height)),
+            _ => None,
+        }
+    }
+
+    fn check(&self, image: &Image) -> Result<(), OpError> {
+        check_image(image)?;
+        let name = self.name();
+        match *self {
+            Op::Crop {
+                left,
+                top,
+                width,
+                height,
+            } => {
+                check_size(name, width, height)?;
+                let inside = |start: u32, length: u32, side: u32| {
+                    start.checked_add(length).is_some_and(|end| end <= side)
+                };
+                if inside(left, width, image.width) && inside(top, height, image.height) {
+                    return Ok(());
+                }
+                let (image_width, image_height) = (image.width, image.height);
+                Err(OpError::CropOutside {
+                    left,
+                    top,
+                    width,
+                    height,
+                    image_width,
+                    image_height,
+                })
+            }
+            Op::Resize { width, height } => {
+                check_size(name, width, height)?;
+                // Between its two passes a resize holds the new width at the old height.
+                check_size(name, width, image.height)
+            }
+            // The arithmetic is in f32, so the factor must be finite there.
+            Op::Brightness { factor } | Op::Contrast { factor } | Op::Saturation { factor } => {
+                check_range(name, "factor", factor, 0.0, f64::from(f32::MAX) / 512.0)
+            }
+            Op::Hue { delta } => check_range(name, "delta", delta, -0.5, 0.5),
+            Op::Blur { sigma } => check_range(name, "sigma", sigma, 0.0, MAX_SIGMA),
+            Op::Solarize { threshold } => {
+                check_range(name, "threshold", f64::from(threshold), 0.0, 256.0)
+            }
+            Op::Hflip {} | Op::Grayscale {} => Ok(()),
+        }
+    }
+}
+
+/// Applies operations in order. An empty list gives the picture back.
+pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
+    check_image(image)?;
+    // A view starts with a crop of a picture that can be much larger: do not copy what the crop drops.
+    let (mut current, rest) = match ops {
+        [first, rest @ ..] if matches!(first, Op::Crop { .. } | Op::Resize { .. }) => {
+            first.check(image)?;
+            (first.reshape(image).unwrap_or_else(|| image.clone()), rest)
+        }
+        _ => (image.clone(), ops),
+    };
+    for op in rest {
+        current = op.apply(current)?;
+    }
+    Ok(current)
+}
+
+fn check_image(image: &Image) -> Result<(), OpError> {
+    let Image {
+        width,
+        height,
+        ref data,
+    } = *image;
+    check_size("input", width, height)?;
+    let expected = 3 * u64::from(width) * u64::from(height);
+    if data.len() as u64 == expected {
+        return Ok(());
+    }
+    Err(OpError::ImageLength {
+        width,
+        height,
+        expected,
+        found: data.len(),
+    })
+}
+
+fn check_size(what: &'static str, width: u32, height: u32) -> Result<(), OpError> {
+    let sides = 1..=MAX_SIDE;
+    if sides.contains(&width)
+        && sides.contains(&height)
+        && u64::from(width) * u64::from(height) <= MAX_PIXELS
+    {
+        return Ok(());
+    }
+    Err(OpError::Size {
+        what,
+        width,
+        height,
+    })
+}
+
+fn check_range(
+    op: &'static str,
+    name: &'static str,
+    value: f64,
+    min: f64,
+    max: f64,
+) -> Result<(), OpError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(OpError::Parameter {
+        op,
+        name,
+        value,
+        min,
+        max,
+    })
+}

@@ -1,0 +1,217 @@
+//! The augmentation pipelines of the paper (methods.md table 1.1): which operation, in which order, how often.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::law::{Law, Step};
+use crate::op::Op;
+
+/// A way to augment a picture. The names are those of the recipes (`views.pipeline`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pipeline {
+    /// MoCo v1.
+    MocoV1,
+    /// MoCo v2, v2+ and S-MoCo v2+ ("aug plus").
+    MocoV2,
+    /// BYOL: view 0 is always blurred and never solarised, view 1 seldom blurred and sometimes solarised.
+    ByolAsymmetric,
+    /// Both views from one law: the augmentation ablation of the paper's supplement.
+    ByolSymmetric,
+    /// Crop and flip: supervised training and the training half of linear evaluation.
+    Supervised,
+}
+
+/// A name that is no pipeline's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown pipeline `{0}`; known are moco-v1, moco-v2, byol-asymmetric, byol-symmetric and supervised"
+)]
+pub struct UnknownPipeline(
+    /// The name that was given.
+    pub String,
+);
+
+const FLIP: Step = Step::Flip { p: 0.5 };
+const GRAYSCALE: Step = Step::Grayscale { p: 0.2 };
+const SOLARIZE: Step = Step::Solarize { p: 0.2 };
+const BYOL_JITTER: Step = Step::Jitter {
+    p: 0.8,
+    brightness: 0.4,
+    contrast: 0.4,
+    saturation: 0.2,
+    hue: 0.1,
+};
+
+const MOCO_V1: Law = Law {
+    min_area: 0.2,
+    steps: &[
+        GRAYSCALE,
+        Step::Jitter {
+            p: 1.0,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.4,
+        },
+        FLIP,
+    ],
+};
+const MOCO_V2: Law = Law {
+    min_area: 0.2,
+    steps: &[
+        Step::Jitter {
+            p: 0.8,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+        },
+        GRAYSCALE,
+        Step::Blur { p: 0.5 },
+        FLIP,
+    ],
+};
+const BYOL_FIRST: Law = Law {
+    min_area: 0.08,
+    steps: &[BYOL_JITTER, Step::Blur { p: 1.0 }, GRAYSCALE, FLIP],
+};
+const BYOL_SECOND: Law = Law {
+    min_area: 0.08,
+    steps: &[
+        BYOL_JITTER,
+        Step::Blur { p: 0.1 },
+        GRAYSCALE,
+        FLIP,
+        SOLARIZE,
+    ],
+};
+const BYOL_SYMMETRIC: Law = Law {
+    min_area: 0.08,
+    steps: &[
+        FLIP,
+        BYOL_JITTER,
+        GRAYSCALE,
+        Step::Blur { p: 0.5 },
+        SOLARIZE,
+    ],
+};
+const SUPERVISED: Law = Law {
+    min_area: 0.08,
+    steps: &[FLIP],
+};
+
+impl Pipeline {
+    /// All pipelines.
+    pub const ALL: [Pipeline; 5] = [
+        Pipeline::MocoV1,
+        Pipeline::MocoV2,
+        Pipeline::ByolAsymmetric,
+        Pipeline::ByolSymmetric,
+        Pipeline::Supervised,
+    ];
+
+    /// The name, as in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pipeline::MocoV1 => "moco-v1",
+            Pipeline::MocoV2 => "moco-v2",
+            Pipeline::ByolAsymmetric => "byol-asymmetric",
+            Pipeline::ByolSymmetric => "byol-symmetric",
+            Pipeline::Supervised => "supervised",
+        }
+    }
+
+    /// The law that a view is sampled from. Only the asymmetric pair has two: even views follow the first, odd ones
+    /// the second.
+    pub fn law(self, view: u16) -> Law {
+        match self {
+            Pipeline::MocoV1 => MOCO_V1,
+            Pipeline::MocoV2 => MOCO_V2,
+            Pipeline::ByolAsymmetric if view.is_multiple_of(2) => BYOL_FIRST,
+            Pipeline::ByolAsymmetric => BYOL_SECOND,
+            Pipeline::ByolSymmetric => BYOL_SYMMETRIC,
+            Pipeline::Supervised => SUPERVISED,
+        }
+    }
+}
+
+impl fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Pipeline {
+    type Err = UnknownPipeline;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|pipeline| pipeline.name() == name)
+            .ok_or_else(|| UnknownPipeline(name.to_owned()))
+    }
+}
+
+/// Which view of which sample: with the pipeline and the picture's sides it fixes the view entirely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ViewKey {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch, from 0.
+    pub epoch: u32,
+    /// The sample's index in its data set.
+    pub sample: u32,
+    /// The view, from 0.
+    pub view: u16,
+}
+
+/// Samples one view of a picture of `source_width` x `source_height` pixels: the operations that make it, in order.
+/// The view has `size` x `size` pixels.
+pub fn draw_view(
+    pipeline: Pipeline,
+    source_width: u32,
+    source_height: u32,
+    size: u32,
+    key: ViewKey,
+) -> Vec<Op> {
+    pipeline
+        .law(key.view)
+        .draw(source_width, source_height, size, key)
+}
+
+/// The operations that make the evaluation view: the short side to `size * 256 / 224` pixels, then the central square
+/// of `size` (methods.md 1.4).
+///
+/// For `size` 224 that is the usual "resize 256, centre crop 224". A picture that already has `size` x `size` pixels is
+/// taken as it is: evaluation on CIFAR neither enlarges nor crops.
+pub fn eval_ops(width: u32, height: u32, size: u32) -> Vec<Op> {
+    if (width, height) == (size, size) {
+        return Vec::new();
+    }
+    // size * 256 / 224 = size * 8 / 7 to the nearest integer; sevenths have no ties.
+    let target = ((u64::from(size) * 16 + 7) / 14) as u32;
+    let short = width.min(height);
+    let (mut resized, mut ops) = ((width, height), Vec::new());
+    if short != target {
+        let scaled = |side: u32| {
+            let side = u64::from(target) * u64::from(side) / u64::from(short.max(1));
+            u32::try_from(side).unwrap_or(u32::MAX)
+        };
+        resized = (scaled(width), scaled(height));
+        ops.push(Op::Resize {
+            width: resized.0,
+            height: resized.1,
+        });
+    }
+    let start = |side: u32| (f64::from(side.saturating_sub(size)) / 2.0).round_ties_even() as u32;
+    ops.push(Op::Crop {
+        left: start(resized.0),
+        top: start(resized.1),
+        width: size,
+        height: size,
+    });
+    ops
+}
