@@ -1,2 +1,72 @@
-//! The chores of the project.
-fn main() {}
+//! The chores of the project: `cargo xtask help` lists them.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+mod args;
+mod laws;
+mod repo;
+mod setup;
+mod sh;
+mod test;
+mod wasm;
+mod web;
+
+const HELP: &str = "\
+cargo xtask setup [--only STEP]        get what is missing on this machine; prints what it has and what it gets
+cargo xtask test [NAME]...             set up, then run every test; with names, only those steps or groups
+cargo xtask laws                       check which crate may use what
+cargo xtask wasm [--no-opt]            build the WebAssembly module into web/pkg and print its size
+cargo xtask web [--port N]             build the page and serve it on this machine (5173)
+cargo xtask web --dev [--port N]       the same with Vite's live reload
+cargo xtask web --release              leave in web/page/dist what any static host can serve
+
+Environment: CHROME, CHROMEDRIVER   the browser and the driver to use
+             CARGO_TARGET_DIR       where builds go
+             PARALLAX_RUST_SRC      Rust's library/ folder, or a .tar.xz of it, for a machine where rustup
+                                    cannot download the wasm32-unknown-unknown target";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let mut args = args::Args::from_env();
+    let command = args.word().unwrap_or_else(|| "help".into());
+    match command.as_str() {
+        "setup" => {
+            let only = args.value("--only")?;
+            args.finish()?;
+            setup::run(only.as_deref())?;
+        }
+        "test" | "ci" => return test::run(&args.rest()),
+        "laws" => {
+            args.finish()?;
+            laws::check()?;
+        }
+        "wasm" => {
+            let optimise = !args.flag("--no-opt");
+            args.finish()?;
+            setup::run_these(&setup::FOR_WASM)?;
+            wasm::build(optimise)?;
+        }
+        "web" => {
+            let release = args.flag("--release");
+            let dev = args.flag("--dev");
+            let port = args.value("--port")?;
+            args.finish()?;
+            web::run(release, dev, port.as_deref())?;
+        }
+        "help" | "--help" | "-h" => println!("{HELP}"),
+        other => bail!("there is no command `{other}`\n{HELP}"),
+    }
+    Ok(true)
+}

@@ -1,0 +1,84 @@
+//! A room imports only from rooms below it.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use super::Room;
+
+/// Every room with the rooms that it may import.
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
+    ("views", &[]),
+    ("data", &["views"]),
+    ("nets", &["views"]),
+    ("methods", &["nets", "views"]),
+    ("weights", &["nets"]),
+    ("probes", &["views"]),
+    (
+        "train",
+        &["data", "methods", "nets", "probes", "views", "weights"],
+    ),
+];
+
+pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for room in rooms {
+        let Some((_, may)) = MAY_IMPORT.iter().find(|(name, _)| *name == room.name) else {
+            breaches.push(format!(
+                "crates/{}: say in xtask/src/laws/directions.rs which rooms it may import",
+                room.name
+            ));
+            continue;
+        };
+        let path = room.folder.join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        for (line, import) in imports(&manifest) {
+            if !may.contains(&import.as_str()) {
+                breaches.push(format!(
+                    "crates/{}/Cargo.toml:{line}: {} must not import parallax-{import}",
+                    room.name, room.name
+                ));
+            }
+        }
+    }
+    Ok(breaches)
+}
+
+/// The project's own crates among the dependencies, with their lines; those of tests may point upwards.
+fn imports(manifest: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut counts = false;
+    for (at, line) in manifest.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if let Some(section) = line.strip_prefix('[') {
+            counts = section.contains("dependencies") && !section.contains("dev-dependencies");
+        }
+        let in_features = line.starts_with("features");
+        if let (true, false, Some((_, rest))) = (counts, in_features, line.split_once("parallax-"))
+        {
+            let name = rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+                .collect();
+            found.push((at + 1, name));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::imports;
+
+    #[test]
+    fn imports_are_read_from_every_form_of_dependency() {
+        let manifest = "[package]\nname = \"parallax-x\"\n[dependencies]\nparallax-views.workspace = true\n\
+            v = { package = \"parallax-nets\" }\n[dev-dependencies]\nparallax-train.workspace = true\n\
+            [target.'cfg(unix)'.dependencies.parallax-data]\npath = \"../data\"\n";
+        let names: Vec<String> = imports(manifest)
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect();
+        assert_eq!(names, ["views", "nets", "data"]);
+    }
+}

@@ -1,0 +1,113 @@
+//! No crate under `crates/` opens a file, starts a thread or reads a clock by itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::Room;
+use crate::repo;
+
+const FORBIDDEN: [(&str, &str); 9] = [
+    ("std::fs", "opens files"),
+    ("std::net", "opens connections"),
+    ("std::process", "starts programs"),
+    ("std::thread", "starts threads"),
+    ("std::time::Instant", "reads a clock"),
+    ("Instant::now", "reads a clock"),
+    ("SystemTime", "reads a clock"),
+    ("rayon::", "starts threads"),
+    ("std::env::", "reads the environment"),
+];
+
+pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for room in rooms {
+        for path in sources(&room.folder.join("src"))? {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let shown = path.strip_prefix(repo::root()).unwrap_or(&path);
+            for (line, what) in breaches_in(&text) {
+                breaches.push(format!(
+                    "{}:{line}: {what}; native/ and web/ hand such things in",
+                    shown.display()
+                ));
+            }
+        }
+    }
+    Ok(breaches)
+}
+
+/// Every Rust file but the tests', which run natively and may read their fixtures.
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() && name != "tests" {
+            found.extend(sources(&path)?);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The breaches before the file's tests, each with its line.
+fn breaches_in(text: &str) -> Vec<(usize, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let opens_tests = lines
+            .get(at + 1)
+            .is_some_and(|next| next.starts_with("mod "));
+        if *line == "#[cfg(test)]" && opens_tests {
+            break;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        let hit = FORBIDDEN.iter().find(|(word, _)| code.contains(word));
+        if let Some((word, what)) = hit {
+            found.push((at + 1, format!("`{word}` {what}")));
+        } else if let Some(word) = grouped(code) {
+            found.push((at + 1, format!("`std::{word}` is not for a library crate")));
+        }
+    }
+    found
+}
+
+/// A forbidden module within `use std::{...}` on one line.
+fn grouped(code: &str) -> Option<&'static str> {
+    let (_, group) = code.split_once("use std::{")?;
+    let words: Vec<&str> = group
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    ["fs", "thread", "net", "process", "Instant", "env"]
+        .into_iter()
+        .find(|word| words.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breaches_in;
+
+    #[test]
+    fn breaches_are_found_with_their_lines() {
+        let text = "use std::fs;\n// std::thread in a comment\nuse std::{collections::HashMap, thread};\nlet t = Instant::now();\n";
+        let lines: Vec<usize> = breaches_in(text)
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect();
+        assert_eq!(lines, [1, 3, 4]);
+    }
+
+    #[test]
+    fn tests_may_read_files() {
+        assert!(
+            breaches_in("fn f() {}\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n").is_empty()
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! Every test there is, in order, each step timed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::setup::{self, browser, npm};
+use crate::{laws, repo, sh, wasm, web};
+
+/// Software WebGPU takes its time: seconds for a test in a browser before it counts as hung.
+const BROWSER_SECONDS: &str = "1800";
+
+/// One step: its name, its group, the set-up steps it needs, and what it does.
+struct Step {
+    name: &'static str,
+    group: &'static str,
+    needs: &'static [&'static str],
+    run: fn() -> Result<()>,
+}
+
+const MODULE: &[&str] = &["target", "wasm-bindgen", "wasm-pack"];
+const PAGE: &[&str] = &["rust", "npm", "browser"];
+
+const STEPS: [Step; 9] = [
+    step("laws", "rust", &[], laws::check),
+    step("fmt", "rust", &["rust"], fmt),
+    step("clippy", "rust", &["rust"], clippy),
+    step("native", "rust", &["vulkan"], native),
+    step("module", "wasm", MODULE, || wasm::build(false)),
+    step(
+        "browser",
+        "wasm",
+        &["target", "wasm-bindgen", "wasm-pack", "browser"],
+        in_browser,
+    ),
+    step("page-check", "page", PAGE, || page("check")),
+    step("page-build", "page", PAGE, || page("build")),
+    step("page-e2e", "page", PAGE, || page("e2e")),
+];
+
+const fn step(
+    name: &'static str,
+    group: &'static str,
+    needs: &'static [&'static str],
+    run: fn() -> Result<()>,
+) -> Step {
+    Step {
+        name,
+        group,
+        needs,
+        run,
+    }
+}
+
+/// Runs the steps chosen, all without a choice; says whether all passed.
+pub fn run(chosen: &[String]) -> Result<bool> {
+    for name in chosen {
+        if !STEPS
+            .iter()
+            .any(|step| step.name == name || step.group == name)
+        {
+            let steps = STEPS.map(|step| step.name).join(", ");
+            bail!("there is no test step `{name}`; groups: rust, wasm, page; steps: {steps}");
+        }
+    }
+    let steps: Vec<&Step> = STEPS
+        .iter()
+        .filter(|step| {
+            chosen.is_empty()
+                || chosen
+                    .iter()
+                    .any(|name| step.name == name || step.group == name)
+        })
+        .collect();
+    let mut report = Report::default();
+    let good = report.take("setup", || prepare(&steps, chosen.is_empty()))
+        && steps.iter().all(|step| report.take(step.name, step.run));
+    report.print(&steps);
+    Ok(good)
+}
+
+fn prepare(steps: &[&Step], all: bool) -> Result<()> {
+    if all {
+        return setup::run(None);
+    }
+    let needs: Vec<&str> = steps.iter().flat_map(|step| step.needs).copied().collect();
+    setup::run_these(&needs)
+}
+
+/// What was run, how it went and how long it took.
+#[derive(Default)]
+struct Report(Vec<(&'static str, bool, Duration)>);
+
+impl Report {
+    fn take(&mut self, name: &'static str, run: impl FnOnce() -> Result<()>) -> bool {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let outcome = run();
+        let took = start.elapsed();
+        if let Err(error) = &outcome {
+            println!("error: {error:#}");
+        }
+        let word = if outcome.is_ok() { "passed" } else { "FAILED" };
+        println!("== {name} {word} in {}", clock(took));
+        self.0.push((name, outcome.is_ok(), took));
+        outcome.is_ok()
+    }
+
+    fn print(&self, steps: &[&Step]) {
+        println!("\nsteps:");
+        for (name, good, took) in &self.0 {
+            let word = if *good { "passed" } else { "FAILED" };
+            println!("  {name:<12} {word:<8} {:>10}", clock(*took));
+        }
+        let not_run = steps
+            .iter()
+            .filter(|step| self.0.iter().all(|(name, ..)| *name != step.name));
+        for step in not_run {
+            println!("  {:<12} not run", step.name);
+        }
+        let total = self.0.iter().map(|(.., took)| *took).sum();
+        println!("  {:<12} {:<8} {:>10}\n", "all", "", clock(total));
+        let passed = self.0.iter().filter(|(_, good, _)| *good).count();
+        println!("{passed} passed, {} failed", self.0.len() - passed);
+    }
+}
+
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds < 60 {
+        return format!("{:.1} s", time.as_secs_f32());
+    }
+    format!("{} min {:02} s", seconds / 60, seconds % 60)
+}
+
+fn fmt() -> Result<()> {
+    sh::run(&mut sh::words("cargo fmt --all --check"))
+}
+
+fn clippy() -> Result<()> {
+    sh::run(&mut sh::words(
+        "cargo clippy --locked --release --workspace --exclude parallax-web --all-targets -- -D warnings",
+    ))
+}
+
+fn native() -> Result<()> {
+    sh::run(&mut sh::words(
+        "cargo test --locked --release --workspace --exclude parallax-web",
+    ))
+}
+
+/// The module's tests in a headless browser. The driver is told which browser to start.
+fn in_browser() -> Result<()> {
+    let browser = browser::find()?;
+    let capabilities = repo::target().join("xtask").join("webdriver.json");
+    let own = std::fs::read_to_string(repo::root().join("web/webdriver.json"))?;
+    std::fs::create_dir_all(repo::target().join("xtask"))?;
+    std::fs::write(
+        &capabilities,
+        with_binary(&own, &browser.chrome.to_string_lossy())?,
+    )?;
+    let mut pack =
+        sh::words("wasm-pack test --headless --chrome --release --mode no-install --chromedriver");
+    pack.arg(&browser.driver)
+        .arg("web")
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
+        // The driver may be slow to start on a busy machine.
+        .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
+    if std::env::var_os("WASM_BINDGEN_TEST_TIMEOUT").is_none() {
+        pack.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
+    }
+    sh::run(&mut pack)
+}
+
+/// The capabilities with the browser's path in them.
+fn with_binary(capabilities: &str, chrome: &str) -> Result<String> {
+    let key = "\"goog:chromeOptions\": {";
+    if !capabilities.contains(key) {
+        bail!("web/webdriver.json must hold {key}");
+    }
+    let path = chrome.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(capabilities.replacen(key, &format!("{key}\n    \"binary\": \"{path}\","), 1))
+}
+
+/// One of the page's npm scripts, with the browser that was found.
+fn page(script: &str) -> Result<()> {
+    if !repo::has_page() {
+        bail!("web/page has no package.json: there is no page to test");
+    }
+    if script == "build" {
+        return web::build();
+    }
+    let mut npm = npm::npm("run");
+    npm.arg(script);
+    if script == "e2e" {
+        let browser = browser::find()?;
+        npm.env("CHROME", browser.chrome)
+            .env("CHROMEDRIVER", browser.driver);
+    }
+    sh::run(&mut npm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_binary;
+
+    #[test]
+    fn the_browser_goes_into_the_capabilities() -> anyhow::Result<()> {
+        let json = with_binary("{ \"goog:chromeOptions\": { \"args\": [] } }", "/bin/c")?;
+        assert!(json.contains("\"binary\": \"/bin/c\","));
+        assert!(with_binary("{}", "/bin/c").is_err());
+        Ok(())
+    }
+}
