@@ -1,0 +1,244 @@
+//! What a set of examples is.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use parallax_views::Image;
+
+use crate::DataError;
+
+/// A set of labelled pictures that can be asked for in any order, from several threads.
+pub trait Source: Send + Sync {
+    /// Number of pictures, at least 2 and at most [`MAX_LEN`].
+    fn len(&self) -> usize;
+
+    /// Whether there are no pictures. A source that its constructor let through never is empty.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names of the classes; a label is a place in this list.
+    fn classes(&self) -> &[String];
+
+    /// The label of a picture. For an index at or past [`Source::len`], `u32::MAX`.
+    fn label(&self, index: usize) -> u32;
+
+    /// A picture: borrowed where the source keeps it decoded, else decoded now.
+    fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError>;
+
+    /// What people call this source: `sample`, `cifar10`, the path of a folder.
+    fn name(&self) -> &str;
+
+    /// Pictures of each class, in the order of [`Source::classes`].
+    fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes().len()];
+        for index in 0..self.len() {
+            if let Some(count) = counts.get_mut(self.label(index) as usize) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// The most pictures of a source: an index fits 32 bits, as the random order needs it.
+pub const MAX_LEN: usize = u32::MAX as usize;
+
+/// Refuses sizes and labels that no training can use. Every constructor of a source calls it.
+pub fn check(name: &str, images: usize, labels: &[u32], classes: usize) -> Result<(), DataError> {
+    if images != labels.len() {
+        return Err(DataError::Lengths {
+            name: name.into(),
+            images,
+            labels: labels.len(),
+        });
+    }
+    if images < 2 {
+        return Err(DataError::TooFew {
+            name: name.into(),
+            found: images,
+        });
+    }
+    if images > MAX_LEN {
+        return Err(DataError::TooMany {
+            name: name.into(),
+            found: images,
+            limit: MAX_LEN,
+        });
+    }
+    match labels
+        .iter()
+        .enumerate()
+        .find(|&(_, &label)| label as usize >= classes)
+    {
+        Some((index, &label)) => Err(DataError::Label {
+            name: name.into(),
+            index,
+            label,
+            classes,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The error for a picture that is not there.
+pub fn no_such(source: &dyn Source, index: usize) -> DataError {
+    DataError::Index {
+        name: source.name().into(),
+        index,
+        last: source.len().saturating_sub(1),
+    }
+}
+
+/// Pictures that are kept decoded in memory.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    name: String,
+    images: Vec<Image>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+}
+
+impl Memory {
+    /// A source of these pictures. `labels[i]` is the place in `classes` of the class of `images[i]`.
+    pub fn new(
+        name: impl Into<String>,
+        images: Vec<Image>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        check(&name, images.len(), &labels, classes.len())?;
+        for (index, image) in images.iter().enumerate() {
+            let pixels = u64::from(image.width) * u64::from(image.height);
+            if pixels == 0 || 3 * pixels != image.data.len() as u64 {
+                let (width, height, bytes) = (image.width, image.height, image.data.len());
+                return Err(DataError::Shape {
+                    name,
+                    index,
+                    width,
+                    height,
+                    bytes,
+                });
+            }
+        }
+        Ok(Self {
+            name,
+            images,
+            labels,
+            classes,
+        })
+    }
+
+    /// A source of pictures without labels: one class of the name `unlabelled`.
+    pub fn unlabelled(name: impl Into<String>, images: Vec<Image>) -> Result<Self, DataError> {
+        let labels = vec![0; images.len()];
+        Self::new(name, images, labels, vec![UNLABELLED.into()])
+    }
+}
+
+/// The one class of pictures that have no labels.
+pub const UNLABELLED: &str = "unlabelled";
+
+impl Source for Memory {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.labels.get(index).copied().unwrap_or(u32::MAX)
+    }
+
+    fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
+        self.images
+            .get(index)
+            .map(Cow::Borrowed)
+            .ok_or_else(|| no_such(self, index))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl From<Memory> for Arc<dyn Source> {
+    fn from(memory: Memory) -> Self {
+        Arc::new(memory)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn dot(value: u8) -> Image {
+        Image {
+            width: 1,
+            height: 1,
+            data: vec![value; 3],
+        }
+    }
+
+    fn classes(n: usize) -> Vec<String> {
+        (0..n).map(|i| i.to_string()).collect()
+    }
+
+    #[test]
+    fn keeps_what_it_is_given() {
+        let source = Memory::new("two", vec![dot(1), dot(2)], vec![1, 0], classes(2)).unwrap();
+        assert_eq!(
+            (source.len(), source.label(0), source.label(2)),
+            (2, 1, u32::MAX)
+        );
+        assert_eq!(*source.image(1).unwrap(), dot(2));
+        assert_eq!(source.class_counts(), [1, 1]);
+        assert_eq!(
+            source.image(2).unwrap_err().to_string(),
+            "two: has no picture 2; the last one is 1"
+        );
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_trained_on() {
+        let new = |images, labels, n| {
+            Memory::new("set", images, labels, classes(n))
+                .map(|_| ())
+                .unwrap_err()
+        };
+        assert!(matches!(
+            new(vec![dot(1)], vec![0], 1),
+            DataError::TooFew { found: 1, .. }
+        ));
+        assert!(matches!(
+            new(vec![], vec![], 1),
+            DataError::TooFew { found: 0, .. }
+        ));
+        assert!(matches!(
+            new(vec![dot(1), dot(2)], vec![0], 1),
+            DataError::Lengths {
+                images: 2,
+                labels: 1,
+                ..
+            }
+        ));
+        let label = new(vec![dot(1), dot(2)], vec![0, 3], 3);
+        assert_eq!(
+            label.to_string(),
+            "set: picture 1 has label 3, but there are 3 classes (labels start at 0)"
+        );
+        let torn = Image {
+            width: 2,
+            height: 1,
+            data: vec![0; 3],
+        };
+        assert!(matches!(
+            new(vec![dot(1), torn], vec![0, 0], 1),
+            DataError::Shape { index: 1, .. }
+        ));
+    }
+}

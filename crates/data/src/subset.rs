@@ -1,0 +1,220 @@
+//! A part of a source: some pictures, or all pictures of some classes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use parallax_views::{Image, Stream, permutation};
+
+use crate::DataError;
+use crate::source::{Source, check, no_such};
+
+/// A view of some of the pictures of another source.
+#[derive(Clone)]
+pub struct Subset {
+    name: String,
+    source: Arc<dyn Source>,
+    indices: Vec<usize>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+}
+
+impl Subset {
+    /// The pictures of these indices, in this order, with the classes of the source.
+    pub fn of_indices(
+        name: impl Into<String>,
+        source: Arc<dyn Source>,
+        indices: Vec<usize>,
+    ) -> Result<Self, DataError> {
+        if let Some(&index) = indices.iter().find(|&&index| index >= source.len()) {
+            return Err(no_such(&*source, index));
+        }
+        let classes = source.classes().to_vec();
+        let labels = indices.iter().map(|&index| source.label(index)).collect();
+        Self::build(name.into(), source, indices, labels, classes)
+    }
+
+    /// All pictures of a share of the classes, which is [`chosen_classes`]. Labels are counted anew from 0, in the
+    /// order that the classes have in the source; pictures keep their order.
+    pub fn of_classes(source: Arc<dyn Source>, ratio: f64, seed: u64) -> Result<Self, DataError> {
+        let chosen = chosen_classes(source.classes().len(), ratio, seed)?;
+        let mut renumbered = vec![None; source.classes().len()];
+        for (new, &old) in (0u32..).zip(&chosen) {
+            renumbered[old] = Some(new);
+        }
+        let (indices, labels) = (0..source.len())
+            .filter_map(|index| {
+                let label = renumbered
+                    .get(source.label(index) as usize)
+                    .copied()
+                    .flatten()?;
+                Some((index, label))
+            })
+            .unzip();
+        let classes = chosen
+            .iter()
+            .map(|&class| source.classes()[class].clone())
+            .collect();
+        let name = format!(
+            "{} ({} of {} classes)",
+            source.name(),
+            chosen.len(),
+            source.classes().len()
+        );
+        Self::build(name, source, indices, labels, classes)
+    }
+
+    fn build(
+        name: String,
+        source: Arc<dyn Source>,
+        indices: Vec<usize>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        check(&name, indices.len(), &labels, classes.len())?;
+        Ok(Self {
+            name,
+            source,
+            indices,
+            labels,
+            classes,
+        })
+    }
+
+    /// Where each picture of the subset stands in the whole source.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+/// Which classes a ratio keeps, ascending: the first `round(ratio * classes)`, but at least one, of one random order
+/// of all classes that depends on the seed alone. So the classes of a smaller ratio are among those of a larger one.
+pub fn chosen_classes(classes: usize, ratio: f64, seed: u64) -> Result<Vec<usize>, DataError> {
+    if !(ratio > 0.0 && ratio <= 1.0) {
+        return Err(DataError::Ratio { ratio });
+    }
+    let keep = ((classes as f64 * ratio).round() as usize).max(1);
+    let count = u32::try_from(classes).unwrap_or(u32::MAX);
+    let mut chosen: Vec<usize> = permutation(seed, Stream::Subset, 0, count)
+        .into_iter()
+        .take(keep)
+        .map(|class| class as usize)
+        .collect();
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+impl Source for Subset {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.labels.get(index).copied().unwrap_or(u32::MAX)
+    }
+
+    fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
+        match self.indices.get(index) {
+            Some(&inner) => self.source.image(inner),
+            None => Err(no_such(self, index)),
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    fn source(classes: u32, per_class: u32) -> Arc<dyn Source> {
+        let n = classes * per_class;
+        let images = (0..n)
+            .map(|i| Image {
+                width: 1,
+                height: 1,
+                data: vec![i as u8; 3],
+            })
+            .collect();
+        let labels = (0..n).map(|i| i % classes).collect();
+        Memory::new(
+            "all",
+            images,
+            labels,
+            (0..classes).map(|c| format!("c{c}")).collect(),
+        )
+        .unwrap()
+        .into()
+    }
+
+    #[test]
+    fn smaller_shares_are_within_larger_ones() {
+        let counts: Vec<Vec<usize>> = [0.1, 0.2, 0.5, 0.7, 1.0]
+            .iter()
+            .map(|&ratio| chosen_classes(1000, ratio, 4).unwrap())
+            .collect();
+        assert_eq!(
+            counts.iter().map(Vec::len).collect::<Vec<_>>(),
+            [100, 200, 500, 700, 1000]
+        );
+        for pair in counts.windows(2) {
+            assert!(pair[0].iter().all(|class| pair[1].contains(class)));
+        }
+        assert_ne!(
+            chosen_classes(1000, 0.1, 4).unwrap(),
+            chosen_classes(1000, 0.1, 5).unwrap()
+        );
+        assert_eq!(chosen_classes(3, 0.01, 0).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn keeps_every_picture_of_a_chosen_class() {
+        let all = source(10, 6);
+        let part = Subset::of_classes(all.clone(), 0.3, 1).unwrap();
+        assert_eq!(part.class_counts(), [6, 6, 6]);
+        assert_eq!(part.name(), "all (3 of 10 classes)");
+        for index in 0..part.len() {
+            let inner = part.indices()[index];
+            assert_eq!(part.image(index).unwrap(), all.image(inner).unwrap());
+            assert_eq!(
+                part.classes()[part.label(index) as usize],
+                all.classes()[all.label(inner) as usize]
+            );
+        }
+        assert!(part.indices().is_sorted());
+        let whole = Subset::of_classes(all.clone(), 1.0, 1).unwrap();
+        assert!((0..60).all(|i| whole.label(i) == all.label(i)));
+    }
+
+    #[test]
+    fn refuses_bad_ratios_and_indices() {
+        for ratio in [0.0, -0.1, 1.5, f64::NAN] {
+            assert!(matches!(
+                Subset::of_classes(source(2, 2), ratio, 0),
+                Err(DataError::Ratio { .. })
+            ));
+        }
+        assert!(matches!(
+            Subset::of_classes(source(2, 1), 0.5, 0),
+            Err(DataError::TooFew { found: 1, .. })
+        ));
+        let missing = Subset::of_indices("part", source(2, 2), vec![0, 4]);
+        assert!(matches!(
+            missing,
+            Err(DataError::Index {
+                index: 4,
+                last: 3,
+                ..
+            })
+        ));
+        let turned = Subset::of_indices("part", source(2, 2), vec![3, 0]).unwrap();
+        assert_eq!((turned.label(0), turned.label(1), turned.len()), (1, 0, 2));
+    }
+}

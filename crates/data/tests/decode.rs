@@ -1,0 +1,170 @@
+//! What a picture file means, against Pillow's reading of the same files, and what is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use parallax_data::decode::{MAX_PIXELS, dimensions};
+use parallax_data::{DataError, decode};
+
+fn file(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/pictures")
+        .join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Decodes a picture and returns its largest difference to what Pillow makes of it.
+fn difference(name: &str) -> u8 {
+    let image = decode(&file(name), name).unwrap();
+    let expected = file(&format!("{name}.rgb"));
+    assert_eq!(
+        (image.width, image.height, image.data.len()),
+        (8, 6, expected.len()),
+        "{name}"
+    );
+    assert_eq!(dimensions(&file(name), name).unwrap(), (8, 6), "{name}");
+    image
+        .data
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| a.abs_diff(*b))
+        .max()
+        .unwrap()
+}
+
+#[test]
+fn lossless_files_are_read_exactly_as_pillow_reads_them() {
+    let names = [
+        "rgb",
+        "rgba",
+        "grey",
+        "grey-alpha",
+        "one-bit",
+        "palette",
+        "palette-alpha",
+        "rgb16",
+        "grey16",
+    ];
+    for name in names {
+        assert_eq!(difference(&format!("{name}.png")), 0, "{name}");
+    }
+    assert_eq!(difference("lossless-alpha.webp"), 0);
+}
+
+#[test]
+fn lossy_files_are_read_closely() {
+    // Decoders may round the transform and spread the colour differently.
+    for (name, most) in [
+        ("rgb.jpg", 3),
+        ("grey.jpg", 2),
+        ("progressive.jpg", 12),
+        ("cmyk.jpg", 3),
+        ("lossy.webp", 12),
+    ] {
+        let found = difference(name);
+        assert!(found <= most, "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_file_cut_short_is_refused_at_every_length() {
+    for name in [
+        "rgb.jpg",
+        "progressive.jpg",
+        "rgb.png",
+        "lossless-alpha.webp",
+        "lossy.webp",
+    ] {
+        let whole = file(name);
+        // A PNG may lose its end mark, and a WebP its padding, without losing a pixel.
+        let spare = if name.ends_with("jpg") { 1 } else { 13 };
+        for length in 0..=whole.len() - spare {
+            match decode(&whole[..length], name) {
+                Err(DataError::Decode { name: named, .. }) => assert_eq!(named, name),
+                Err(other) => panic!("{name} cut to {length}: {other}"),
+                Ok(_) => panic!(
+                    "{name} cut to {length} of {} bytes was accepted",
+                    whole.len()
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_after_a_picture_do_no_harm() {
+    for name in ["rgb.jpg", "rgb.png"] {
+        let mut bytes = file(name);
+        bytes.extend_from_slice(b"camera maker's notes");
+        assert_eq!(decode(&bytes, name), decode(&file(name), name));
+    }
+}
+
+#[test]
+fn other_files_are_refused_by_name() {
+    let text = |bytes: &[u8]| decode(bytes, "cats/7.jpg").unwrap_err().to_string();
+    assert_eq!(
+        text(b""),
+        "cats/7.jpg: not a whole JPEG, PNG or WebP picture: the file is empty"
+    );
+    assert!(
+        text(b"<html>not found</html>").contains("its first bytes belong to none of the three")
+    );
+    assert!(text(b"GIF89a\x01\0\x01\0\0\0\0;").contains("it is a GIF file"));
+}
+
+#[test]
+fn damage_inside_a_png_is_seen() {
+    let mut bytes = file("rgb.png");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    assert!(matches!(
+        decode(&bytes, "x.png"),
+        Err(DataError::Decode { .. })
+    ));
+}
+
+#[test]
+fn absurd_sizes_are_refused_by_the_header() {
+    // 100,000 x 100,000: 30 GB if anything were allocated.
+    let mut bytes = file("rgb.png");
+    bytes[16..20].copy_from_slice(&100_000u32.to_be_bytes());
+    bytes[20..24].copy_from_slice(&100_000u32.to_be_bytes());
+    let crc = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    let expected = DataError::TooLarge {
+        name: "bomb".into(),
+        width: 100_000,
+        height: 100_000,
+        limit: MAX_PIXELS,
+    };
+    assert_eq!(decode(&bytes, "bomb"), Err(expected.clone()));
+    assert_eq!(dimensions(&bytes, "bomb"), Err(expected));
+
+    // A JPEG of 65,535 x 65,535.
+    let mut bytes = file("rgb.jpg");
+    let frame = bytes
+        .windows(2)
+        .position(|pair| pair == [0xFF, 0xC0])
+        .unwrap();
+    bytes[frame + 5..frame + 9].fill(0xFF);
+    assert!(matches!(
+        decode(&bytes, "bomb"),
+        Err(DataError::TooLarge {
+            width: 65535,
+            height: 65535,
+            ..
+        })
+    ));
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for &byte in bytes {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    !crc
+}
