@@ -85,7 +85,7 @@ export function listenForPictures({ allowed, take, fail }: Chosen): void {
 export function showSource(own: boolean, chosen: Picture[] | null): void {
   zone.hidden = !own;
   hint.hidden = own;
-  hint.textContent = 'A small part of CIFAR-10: ten classes, 32 x 32 pixels.';
+  hint.textContent = '2,000 small pictures of CIFAR-10 (Krizhevsky, 2009) in ten classes; 500 more are held out.';
   if (own && !chosen) state.textContent = 'The names of folders become classes; two or more are needed to measure accuracy.';
 }
 

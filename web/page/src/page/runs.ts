@@ -44,8 +44,8 @@ function entry(run: SavedRun, actions: RunActions, busy: string): HTMLLIElement 
   if (active) row.append(make('span', { class: 'badge good' }, 'in training'));
   else if (run.step < run.total) row.append(mark(button('Continue', () => actions.proceed(run), `Continue ${name}`), 'primary', busy !== ''));
   if (!active && run.rows) row.append(mark(button('Show', () => actions.show(run), `Show ${name}`), '', busy !== ''));
-  row.append(button('Download .tar', () => void fetchRun(run.run, 'tar'), `Download the checkpoint of ${name} as a tar archive`));
-  row.append(button('weights.safetensors', () => void fetchRun(run.run, 'weights'), `Download weights.safetensors of ${name}`));
+  row.append(button('Download .tar', () => void fetchRun(run.run, 'tar'), `Download .tar of ${name}`));
+  row.append(button('weights.safetensors', () => void fetchRun(run.run, 'weights'), `weights.safetensors of ${name}, download`));
   if (!active) row.append(eraser(run, name, actions, busy));
   return make('li', { 'data-run': run.run }, make('h3', {}, title(run)), make('p', { class: 'hint' }, facts(run)), row);
 }

@@ -1,0 +1,137 @@
+/** On the CPU: curves, pause, step, resume, reload, continue, the table, downloads, loading a checkpoint. */
+import assert from 'node:assert/strict';
+import { writeFile, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open } from './browser.mjs';
+import { colours, curveMoves, download, LONG, phase, reachStep, start, stepNow, table, text, untar, watchFrames } from './steps.mjs';
+
+const FILES = ['weights.safetensors', 'training.safetensors', 'state.json', 'recipe.toml'];
+
+export const title = 'a run on the CPU, through pause and reload to the table';
+
+export default async function ({ browser, address, shot, check }) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
+  const { page, faults } = await open(context, `${address}?steps=2000&batch=8`);
+  await phase(page, 'idle');
+  await shot(page, 'cpu-before');
+  assert.match(await text(page, '#device-hint'), /Automatic takes the CPU/);
+  const began = Date.now();
+  await start(page);
+  const longest = await watchFrames(page);
+
+  await check('chooses the CPU on a software adapter and says why', async () => {
+    assert.match(await text(page, '#adapter'), /^CPU · ./);
+    assert.match(await text(page, '#reason'), /software.*50 times faster|No WebGPU/);
+  });
+  await check('loss, kNN and spread curves move', async () => {
+    const first = await curveMoves(page, 'loss', 'Loss curve, empty');
+    console.log(`    first loss ${((Date.now() - began) / 1000).toFixed(1)} s after start`);
+    await curveMoves(page, 'loss', first);
+    await curveMoves(page, 'spread', 'Feature spread curve, empty');
+    const knn = await curveMoves(page, 'knn', 'kNN accuracy curve, empty');
+    await curveMoves(page, 'knn', knn);
+    assert.match(await text(page, '#health'), /healthy|narrow|collapsing/);
+    assert.ok((await colours(page, '#loss-plot canvas')) > 1, 'the loss curve is drawn');
+  });
+  await check('shows views, the map and the speed', async () => {
+    assert.equal(await page.locator('#pairs li').count(), 6);
+    for (const kind of ['source', 'first', 'second']) assert.ok((await colours(page, `#pairs .${kind} canvas`)) > 20, `${kind} has colours`);
+    assert.ok((await colours(page, '#map')) > 10, 'the map has dots');
+    assert.match(await text(page, '#rate'), /\d/);
+    assert.match(await text(page, '#left'), /\d+ (s|min|h)/);
+    assert.equal(await page.locator('#legend li').count(), 10);
+  });
+  await check('the page is not blocked', async () => {
+    const time = await longest();
+    console.log(`    longest hold-up of the page ${time.toFixed(0)} ms`);
+    assert.ok(time < 500, `the page was held up for ${time} ms`);
+  });
+  await shot(page, 'cpu-running');
+
+  let paused = 0;
+  await check('pauses, takes a single step, and resumes', async () => {
+    await page.click('#pause');
+    await phase(page, 'paused');
+    paused = await stepNow(page);
+    await page.waitForTimeout(1500);
+    assert.equal(await stepNow(page), paused);
+    await page.click('#step');
+    await reachStep(page, paused + 1);
+    await phase(page, 'paused');
+    await page.waitForTimeout(500);
+    assert.equal(await stepNow(page), paused + 1);
+    await page.click('#pause');
+    await reachStep(page, paused + 4);
+    await page.click('#pause');
+    await phase(page, 'paused');
+    paused = await stepNow(page);
+  });
+  const spoken = await page.getAttribute('#loss-plot', 'aria-label');
+  await check('a reload keeps the run, and continues it at its step with its curves', async () => {
+    await page.reload();
+    await page.waitForSelector('.notice >> text=A run is waiting');
+    await phase(page, 'idle');
+    await shot(page, 'cpu-reloaded');
+    assert.match(await text(page, '#runs li'), new RegExp(`Step ${paused} of 2000`));
+    await page.click('#runs >> text=Continue');
+    await phase(page, 'running');
+    assert.ok((await stepNow(page)) >= paused);
+    assert.equal(spoken.includes(`step ${paused}`), true);
+    await reachStep(page, paused + 2);
+    assert.ok((await page.$eval('#steps', (dd) => dd.textContent)).includes('2,000'));
+  });
+  await check('stops, and shows the table', async () => {
+    await page.click('#stop');
+    const rows = await table(page);
+    assert.deepEqual(rows.map(([name]) => name), ['This network, trained', 'The same network, untrained', 'Raw pixels']);
+    for (const [, knn, linear] of rows) assert.match(`${knn} ${linear}`, /^\d+\.\d % \d+\.\d %$/);
+    assert.match(await text(page, '#verdict'), /Stopped early/);
+    await page.waitForTimeout(500);
+    await shot(page, 'cpu-stopped', { fullPage: true });
+  });
+
+  const folder = await mkdtemp(join(tmpdir(), 'parallax-'));
+  const tar = join(folder, 'run.tar');
+  const weights = join(folder, 'weights.safetensors');
+  await check('downloads the four files and the weights', async () => {
+    const archive = await download(page, () => page.click('#result >> text=Download .tar'));
+    assert.match(archive.name, /^byol-tiny-\d+-\d+-step-\d+\.tar$/);
+    const files = untar(archive.bytes);
+    assert.deepEqual([...files.keys()], FILES);
+    const single = await download(page, () => page.click('#result >> text=weights.safetensors'));
+    assert.equal(single.name, 'weights.safetensors');
+    assert.ok(single.bytes.equals(files.get('weights.safetensors')));
+    assert.match(files.get('recipe.toml').toString(), /total_steps = 2000/);
+    await writeFile(tar, archive.bytes);
+    await writeFile(weights, single.bytes);
+  });
+  await check('loads weights alone, a whole checkpoint, and refuses damaged ones', async () => {
+    const says = (words) => page.waitForFunction((want) => document.querySelector('#load-state').textContent.includes(want), words, { timeout: LONG });
+    await page.setInputFiles('#load-input', weights);
+    await says('kNN accuracy');
+    assert.match(await text(page, '#load-state'), /BYOL: kNN accuracy \d+\.\d %/);
+    await page.setInputFiles('#load-input', tar);
+    await says('It is among the saved runs');
+    await page.waitForFunction(() => document.querySelectorAll('#runs li').length === 2, null, { timeout: LONG });
+    await page.setInputFiles('#load-input', { name: 'weights.safetensors', mimeType: '', buffer: Buffer.from('not weights') });
+    await page.waitForSelector('.notice.error');
+    assert.equal(await page.evaluate(() => document.body.dataset.phase), 'idle');
+    await shot(page, 'cpu-loaded', { fullPage: true });
+  });
+  await check('deletes a run on the second press', async () => {
+    await page.click('#runs li:first-child >> text=Delete');
+    await page.click('#runs li:first-child >> text=Really delete?');
+    await page.waitForFunction(() => document.querySelectorAll('#runs li').length === 1);
+  });
+  await check('a short run ends by itself, with the other method', async () => {
+    await page.goto(`${address}?method=moco-v2-plus&steps=6&batch=8&seed=7`);
+    await start(page);
+    assert.equal((await table(page)).length, 3);
+    assert.equal(await text(page, '#state'), 'Done');
+    assert.match(await text(page, '#steps'), /6 \/ 6/);
+    assert.match(page.url(), /seed=7/);
+  });
+  assert.deepEqual(faults, []);
+  await context.close();
+}

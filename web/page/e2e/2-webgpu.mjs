@@ -1,0 +1,83 @@
+/** On WebGPU: it trains; a lost device and a refused shader are messages, and the CPU goes on from the checkpoint. */
+import assert from 'node:assert/strict';
+import { open, workerOf } from './browser.mjs';
+import { curveMoves, LONG, phase, reachStep, start, stepNow, table, text } from './steps.mjs';
+
+export const title = 'a run on WebGPU, a lost device, a refused shader';
+
+/** Lets the test get at the device that the module opens. */
+function reach(page) {
+  return workerOf(page).evaluate(() => {
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...wanted) {
+      return (self.devices ??= []).at(self.devices.push(await request.apply(this, wanted)) - 1);
+    };
+  });
+}
+
+async function continuesOnCpu(page) {
+  const go = page.locator('.notice.error button', { hasText: /on the CPU/ });
+  await go.click();
+  await phase(page, 'running');
+  assert.match(await text(page, '#adapter'), /^CPU · /);
+  await reachStep(page, (await stepNow(page)) + 1);
+}
+
+export default async function ({ browser, address, shot, check }) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  await check('trains on WebGPU, loss and kNN move, to the table', async () => {
+    const { page, faults } = await open(context, `${address}?device=webgpu&steps=3&batch=4`);
+    await start(page);
+    assert.match(await text(page, '#adapter'), /^WebGPU · ./);
+    assert.match(await text(page, '#reason'), /You chose WebGPU/);
+    const first = await curveMoves(page, 'loss', 'Loss curve, empty');
+    await shot(page, 'webgpu-running');
+    await curveMoves(page, 'loss', first);
+    await curveMoves(page, 'knn', 'kNN accuracy curve, empty');
+    assert.equal((await table(page)).length, 3);
+    await shot(page, 'webgpu-done');
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+  // What the module says on the console when its device is broken on purpose.
+  const expected = [/lost|shader|wgsl|validation|panicked|unreachable/i];
+  const { page, faults } = await open(context, `${address}?device=webgpu&steps=500&batch=4`, { expected });
+  await check('a lost device is a message, and the CPU continues from the checkpoint', async () => {
+    await phase(page, 'idle');
+    await reach(page);
+    await start(page);
+    await reachStep(page, 2);
+    await page.waitForSelector('#runs .badge', { timeout: LONG });
+    await workerOf(page).evaluate(() => self.devices.forEach((device) => device.destroy()));
+    await page.waitForSelector('.notice.error >> text=The graphics device failed', { timeout: LONG });
+    await shot(page, 'webgpu-lost');
+    await page.waitForSelector('.notice.error button >> text=/Continue on the CPU from step/');
+    await continuesOnCpu(page);
+    await page.click('#stop');
+    await page.click('#stop', { timeout: 5_000 }).catch(() => undefined);
+    await phase(page, 'idle');
+  });
+  await check('a refused shader is a message, and the run starts on the CPU', async () => {
+    await page.goto(`${address}?device=webgpu&steps=500&batch=4`);
+    await phase(page, 'idle');
+    // Refused before the first step: the device is opened, then everything it is given is nonsense.
+    await workerOf(page).evaluate(() => {
+      const create = GPUDevice.prototype.createShaderModule;
+      GPUDevice.prototype.createShaderModule = function (about) {
+        return create.call(this, { ...about, code: 'this is not WGSL' });
+      };
+      const request = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...wanted) {
+        const device = await request.apply(this, wanted);
+        setTimeout(() => device.createShaderModule({ code: '' }), 500);
+        return device;
+      };
+    });
+    await page.click('#start');
+    await page.waitForSelector('.notice.error', { timeout: LONG });
+    await shot(page, 'webgpu-refused');
+    await continuesOnCpu(page);
+  });
+  assert.deepEqual(faults, []);
+  await context.close();
+}

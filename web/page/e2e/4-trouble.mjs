@@ -1,0 +1,74 @@
+/** Without WebGPU, with a crash, without its own program: always a message, never a dead page. */
+import assert from 'node:assert/strict';
+import { launch, open, workerOf } from './browser.mjs';
+import { LONG, phase, reachStep, start, stepNow, text } from './steps.mjs';
+
+export const title = 'no WebGPU, a crash, a missing file, two tabs';
+
+export default async function ({ browser, address, shot, check }) {
+  await check('without WebGPU it trains on the CPU and says so, with advice', async () => {
+    const bare = await launch({ gpu: false });
+    const { page, faults } = await open(await bare.newContext(), `${address}?steps=500&batch=8`);
+    await phase(page, 'idle');
+    assert.match(await text(page, '#device-hint'), /no WebGPU here\. \S+/);
+    assert.equal(await page.isDisabled('option[value=webgpu]'), true);
+    await start(page);
+    assert.match(await text(page, '#reason'), /No WebGPU here, so training runs on the CPU \(WebAssembly SIMD\)\. \S+/);
+    await reachStep(page, 2);
+    await shot(page, 'no-webgpu');
+    assert.deepEqual(faults, []);
+    await bare.close();
+  });
+  await check('a crash of the module is a message, and the run continues', async () => {
+    const { page } = await open(await browser.newContext(), `${address}?device=cpu&steps=2000&batch=8`);
+    await start(page);
+    await reachStep(page, 3);
+    await page.waitForSelector('#runs .badge', { timeout: LONG });
+    const crash = () => void setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
+    await workerOf(page).evaluate(crash);
+    await page.waitForSelector('.notice.error >> text=The run has stopped', { timeout: LONG });
+    await shot(page, 'crash');
+    await page.click('.notice.error button >> text=/Continue again from step/');
+    await phase(page, 'running');
+    const step = await stepNow(page);
+    assert.ok(step >= 1);
+    await reachStep(page, step + 1);
+    await page.context().close();
+  });
+  await check('a program that cannot be loaded is a message with another try', async () => {
+    const context = await browser.newContext();
+    let broken = true;
+    await context.route('**/*.wasm', (route) => (broken ? route.fulfill({ status: 503 }) : route.continue()));
+    const { page } = await open(context, address, { expected: [/503/] });
+    await page.waitForSelector('.notice.error >> text=The program could not be started', { timeout: LONG });
+    await shot(page, 'no-program');
+    broken = false;
+    await page.click('.notice.error button >> text=Try again');
+    await phase(page, 'idle');
+    await context.close();
+  });
+  await check('a run cannot be continued in two tabs at once', async () => {
+    const context = await browser.newContext();
+    const one = await open(context, `${address}?device=cpu&steps=5000&batch=8`);
+    await start(one.page);
+    await one.page.waitForSelector('#runs .badge', { timeout: LONG });
+    await reachStep(one.page, 2);
+    await one.page.click('#pause');
+    await phase(one.page, 'paused');
+    const two = await open(context, address);
+    await phase(two.page, 'idle');
+    await two.page.click('#runs >> text=Continue');
+    await two.page.waitForSelector('.notice.error >> text=open in another tab', { timeout: LONG });
+    await context.close();
+  });
+  await check('starting can be cancelled, and stopping twice ends at once', async () => {
+    const { page } = await open(await browser.newContext(), `${address}?device=cpu&steps=5000&batch=8`);
+    await phase(page, 'idle');
+    await page.click('#start');
+    await page.click('#stop');
+    await phase(page, 'idle|stopping');
+    if ((await page.evaluate(() => document.body.dataset.phase)) === 'stopping') await page.click('#stop');
+    await phase(page, 'idle');
+    await page.context().close();
+  });
+}

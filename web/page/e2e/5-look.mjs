@@ -1,0 +1,77 @@
+/** By keyboard, on a phone, in the dark, for those who hear it: screenshots, and axe's rules. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { open } from './browser.mjs';
+import { phase, reachStep, start, table } from './steps.mjs';
+
+export const title = 'keyboard, phone, dark, accessibility';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function accessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join(' | ')}`);
+  assert.deepEqual(found, []);
+}
+
+const noSideways = async (page) =>
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), 'no sideways scrolling');
+
+const LOOKS = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  'phone-dark': { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark' },
+  narrow: { viewport: { width: 320, height: 640 } },
+  tablet: { viewport: { width: 820, height: 1180 } },
+};
+
+export default async function ({ browser, address, shot, check }) {
+  for (const [name, options] of Object.entries(LOOKS)) {
+    await check(`${name}: no sideways scrolling, no axe violation`, async () => {
+      const context = await browser.newContext({ ...options, reducedMotion: name === 'narrow' ? 'reduce' : 'no-preference' });
+      const { page, faults } = await open(context, `${address}?steps=30&batch=16&device=cpu`);
+      await phase(page, 'idle');
+      await noSideways(page);
+      await accessible(page);
+      await shot(page, `${name}-before`, { fullPage: true });
+      await start(page);
+      await reachStep(page, 12);
+      await shot(page, `${name}-running`);
+      await table(page);
+      await page.waitForTimeout(800);
+      await noSideways(page);
+      await accessible(page);
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await shot(page, `${name}-done`, { fullPage: true });
+      assert.deepEqual(faults, []);
+      await context.close();
+    });
+  }
+  await check('everything can be done by keyboard', async () => {
+    const { page } = await open(await browser.newContext(), `${address}?steps=1000&batch=8`);
+    await phase(page, 'idle');
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.name || document.activeElement.textContent);
+    const seen = [];
+    for (let press = 0; press < 25 && seen.at(-1) !== 'start'; press++) {
+      await page.keyboard.press('Tab');
+      seen.push(await focused());
+    }
+    for (const stop of ['method', 'size', 'device', 'pictures', 'seed', 'steps', 'start']) assert.ok(seen.includes(stop), `${stop} among ${seen}`);
+    await page.keyboard.press('Enter');
+    await phase(page, 'running');
+    assert.equal(await focused(), 'pause');
+    await page.keyboard.press('Space');
+    await phase(page, 'paused');
+    assert.equal(await focused(), 'pause');
+    await page.keyboard.press('Enter');
+    await phase(page, 'running');
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(), 'stop');
+    await page.keyboard.press('Enter');
+    await table(page);
+    await page.context().close();
+  });
+}

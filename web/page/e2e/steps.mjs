@@ -1,0 +1,85 @@
+/** What a visitor does and reads, for the tests. Generous times: a software adapter takes up to a minute a step. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+
+export const LONG = Number(process.env.PARALLAX_E2E_TIMEOUT ?? 600) * 1000;
+
+export const phase = (page, name, timeout = LONG) =>
+  page.waitForFunction((want) => want.split('|').includes(document.body.dataset.phase), name, { timeout, polling: 50 });
+
+export const text = async (page, selector) => ((await page.textContent(selector)) ?? '').trim();
+
+/** The step that the page shows. */
+export async function stepNow(page) {
+  return Number((await text(page, '#steps')).split('/')[0].replace(/\D/g, '') || 0);
+}
+
+export const reachStep = (page, step) =>
+  page.waitForFunction(
+    (want) => Number((document.querySelector('#steps').textContent.split('/')[0] ?? '').replace(/\D/g, '') || 0) >= want,
+    step,
+    { timeout: LONG, polling: 50 },
+  );
+
+/** Waits until a curve's spoken description differs from `before`, and gives the new one. */
+export async function curveMoves(page, name, before) {
+  const selector = `#${name}-plot`;
+  await page.waitForFunction(([where, old]) => document.querySelector(where).getAttribute('aria-label') !== old, [selector, before], {
+    timeout: LONG,
+    polling: 50,
+  });
+  return page.getAttribute(selector, 'aria-label');
+}
+
+export async function start(page) {
+  await phase(page, 'idle');
+  await page.click('#start');
+  await phase(page, 'running');
+}
+
+/** Are there different colours in a canvas? A blank one has a single one. */
+export function colours(page, selector) {
+  return page.$eval(selector, (canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(new Uint32Array(data.buffer)).size;
+  });
+}
+
+export async function download(page, press) {
+  const [file] = await Promise.all([page.waitForEvent('download', { timeout: LONG }), press()]);
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+/** Names and contents of a tar archive. */
+export function untar(bytes) {
+  const files = new Map();
+  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0; ) {
+    const field = (from, length) => bytes.subarray(at + from, at + from + length).toString('latin1').split('\0')[0];
+    const size = Number.parseInt(field(124, 12), 8);
+    assert.ok(Number.isInteger(size), 'a size in the tar archive');
+    files.set(field(0, 100), bytes.subarray(at + 512, at + 512 + size));
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return files;
+}
+
+/** Starts to record how long the page's main thread is held up; calling the result gives the longest time in milliseconds. */
+export async function watchFrames(page) {
+  await page.evaluate(() => {
+    window.longest = 0;
+    let last = performance.now();
+    const look = () => {
+      const now = performance.now();
+      window.longest = Math.max(window.longest, now - last);
+      last = now;
+      window.looking = setTimeout(look, 10);
+    };
+    look();
+  });
+  return () => page.evaluate(() => (clearTimeout(window.looking), window.longest));
+}
+
+export async function table(page) {
+  await page.waitForSelector('#result:not([hidden])', { timeout: LONG });
+  return page.$$eval('#rows tr', (rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+}
