@@ -4,6 +4,7 @@
 //! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
 //! compared. [`write_normalized`] turns the result into what a network takes.
 
+mod error;
 mod image;
 mod law;
 mod normalize;
@@ -12,9 +13,10 @@ mod ops;
 mod pipeline;
 mod rng;
 
+pub use error::OpError;
 pub use image::Image;
 pub use law::{Law, Step};
 pub use normalize::{LengthMismatch, MEAN, STD, write_normalized};
-pub use op::{MAX_PIXELS, MAX_SIDE, MAX_SIGMA, Op, OpError, apply_all};
+pub use op::{MAX_PIXELS, MAX_SIDE, MAX_SIGMA, Op, apply_all};
 pub use pipeline::{Pipeline, UnknownPipeline, ViewKey, draw_view, eval_ops};
 pub use rng::{Draws, Stream, permutation};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::OpError;
 use crate::image::Image;
 use crate::ops::{blend, blur, geometry, hue, resize, tone};
 
@@ -74,67 +75,6 @@ pub enum Op {
     Solarize {
         /// 0 inverts all values, 256 none.
         threshold: u16,
-    },
-}
-
-/// Why an operation cannot be applied.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum OpError {
-    /// The picture's `data` does not fit its sides.
-    #[error("a picture of {width} x {height} pixels needs {expected} bytes, found {found}")]
-    ImageLength {
-        /// Columns that the picture claims.
-        width: u32,
-        /// Rows that the picture claims.
-        height: u32,
-        /// `3 * width * height`.
-        expected: u64,
-        /// Bytes that it has.
-        found: usize,
-    },
-    /// A picture without pixels, or one beyond [`MAX_SIDE`] or [`MAX_PIXELS`], is there or was asked for.
-    #[error(
-        "{what}: {width} x {height} pixels; sides go from 1 to {MAX_SIDE} and a picture has at most {MAX_PIXELS} pixels"
-    )]
-    Size {
-        /// Which picture: `"input"`, or the operation that would make it.
-        what: &'static str,
-        /// Its columns.
-        width: u32,
-        /// Its rows.
-        height: u32,
-    },
-    /// A crop leaves the picture.
-    #[error(
-        "crop: {width} x {height} pixels from column {left}, row {top} do not lie inside {image_width} x {image_height}"
-    )]
-    CropOutside {
-        /// First column asked for.
-        left: u32,
-        /// First row asked for.
-        top: u32,
-        /// Columns asked for.
-        width: u32,
-        /// Rows asked for.
-        height: u32,
-        /// Columns of the picture.
-        image_width: u32,
-        /// Rows of the picture.
-        image_height: u32,
-    },
-    /// A parameter lies outside of its range or is not a number.
-    #[error("{op}: {name} is {value}, but must lie between {min} and {max}")]
-    Parameter {
-        /// The operation's name.
-        op: &'static str,
-        /// The parameter's name.
-        name: &'static str,
-        /// What was asked for.
-        value: f64,
-        /// The smallest value allowed.
-        min: f64,
-        /// The largest value allowed.
-        max: f64,
     },
 }
 
