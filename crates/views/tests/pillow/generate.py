@@ -166,7 +166,7 @@ def chains():
 
 
 def colour_ops():
-    for delta in (0.0, 0.1, -0.037, 0.5):
+    for delta in (0.1, -0.037):
         yield {"op": "hue", "delta": delta}
     for factor in (0.7, 1.4):
         yield {"op": "saturation", "factor": factor}
