@@ -64,11 +64,20 @@ export default async function ({ browser, address, shot, check }) {
   await check('starting can be cancelled, and stopping twice ends at once', async () => {
     const { page } = await open(await browser.newContext(), `${address}?device=cpu&steps=5000&batch=8`);
     await phase(page, 'idle');
-    await page.click('#start');
-    await page.click('#stop');
-    await phase(page, 'idle|stopping');
-    if ((await page.evaluate(() => document.body.dataset.phase)) === 'stopping') await page.click('#stop');
-    await phase(page, 'idle');
+    await page.evaluate(() => {
+      document.querySelector('#start').click();
+      document.querySelector('#stop').click();
+    });
+    assert.equal(await text(page, '#state'), 'Cancelled');
+    await start(page);
+    await reachStep(page, 1);
+    await page.evaluate(() => {
+      document.querySelector('#stop').click();
+      // A double click is one stop; a second press a second later is another.
+      document.querySelector('#stop').click();
+      window.wasStopping = document.body.dataset.phase;
+    });
+    assert.equal(await page.evaluate(() => window.wasStopping), 'stopping');
     await page.context().close();
   });
 }

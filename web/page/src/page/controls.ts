@@ -66,9 +66,11 @@ export function showPhase(phase: Phase, enough: boolean): void {
   start.hidden = live;
   start.disabled = phase !== 'idle' || !enough;
   start.textContent = phase === 'loading' ? 'Loading…' : 'Start';
-  pause.hidden = !(phase === 'running' || phase === 'pausing' || phase === 'paused');
-  pause.textContent = phase === 'paused' ? 'Resume' : phase === 'pausing' ? 'Pausing…' : 'Pause';
-  pause.disabled = phase === 'pausing';
+  pause.hidden = !live || phase === 'stopping';
+  const names: Partial<Record<Phase, string>> = { starting: 'Starting…', pausing: 'Pausing…', paused: 'Resume' };
+  pause.textContent = names[phase] ?? 'Pause';
+  // Not `disabled`: the button that was pressed keeps the focus.
+  pause.setAttribute('aria-disabled', String(phase === 'starting' || phase === 'pausing'));
   step.hidden = phase !== 'paused';
   stop.hidden = !live;
   stop.textContent = phase === 'starting' ? 'Cancel' : phase === 'stopping' ? 'Stop now' : 'Stop';
@@ -80,7 +82,7 @@ export function showPhase(phase: Phase, enough: boolean): void {
 function keepFocus(): void {
   const here = document.activeElement;
   if (here instanceof HTMLButtonElement && !here.hidden && !here.disabled) return;
-  [pause, start, stop].find((one) => !one.hidden && !one.disabled)?.focus({ preventScroll: true });
+  [start, pause, stop].find((one) => !one.hidden && !one.disabled)?.focus({ preventScroll: true });
 }
 
 export interface Presses {

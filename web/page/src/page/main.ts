@@ -25,6 +25,7 @@ let own: Picture[] | null = null;
 let afterwards: (() => void) | null = null;
 /** The device of the run in training. */
 let startedOn: Device = 'cpu';
+let stopPressed = 0;
 
 const engine = new Engine(hear);
 const loadState = byId('load-state');
@@ -108,12 +109,16 @@ function stop(): void {
   const run = engine.run;
   if (phase === 'running' || phase === 'paused' || phase === 'pausing') {
     enter('stopping');
+    stopPressed = performance.now();
     status.state('Stopping after this step');
     return engine.send({ type: 'stop', run });
   }
+  // A double click is one stop.
+  if (phase === 'stopping' && performance.now() - stopPressed < 1000) return;
   // Still starting, or told twice: end the worker. What was saved stays.
+  const word = phase === 'starting' ? 'Cancelled' : 'Stopped';
   replaceWorker();
-  status.state(phase === 'starting' ? 'Cancelled' : 'Stopped');
+  status.state(word);
   void refreshRuns();
 }
 
@@ -239,6 +244,7 @@ function hear(event: Event): void {
 }
 
 function pauseOrResume(): void {
+  if (phase !== 'running' && phase !== 'paused') return;
   const run = engine.run;
   if (phase === 'paused') {
     enter('running');

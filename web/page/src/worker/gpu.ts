@@ -21,14 +21,22 @@ export async function inspect(): Promise<Gpu> {
   return { kind: software ? 'software' : 'hardware', name, advice: '' };
 }
 
-export function choose(wish: DeviceWish, gpu: Gpu): { device: Device; reason: string } {
+export interface Choice {
+  device: Device;
+  /** Told to the visitor. */
+  reason: string;
+  /** WebGPU in software: every pass over the pictures takes long. */
+  slow?: boolean;
+}
+
+export function choose(wish: DeviceWish, gpu: Gpu): Choice {
   if (wish === 'cpu') return { device: 'cpu', reason: 'You chose the CPU.' };
   switch (gpu.kind) {
     case 'none':
       return { device: 'cpu', reason: `No WebGPU here, so training runs on the CPU (WebAssembly SIMD). ${gpu.advice}` };
     case 'software':
       return wish === 'webgpu'
-        ? { device: 'webgpu', reason: 'You chose WebGPU. This adapter is software: a step can take many seconds.' }
+        ? { device: 'webgpu', reason: 'You chose WebGPU. This adapter is software: a step can take many seconds.', slow: true }
         : {
             device: 'cpu',
             reason: `The only WebGPU adapter here is software (${gpu.name}). The CPU is about 50 times faster, so training runs there.`,

@@ -77,6 +77,10 @@ export class Session {
     this.wake?.();
   }
 
+  private progress(text: string): void {
+    this.say({ type: 'progress', run: this.about.run, text, fraction: null });
+  }
+
   private stopping(): boolean {
     return this.wish === 'stop';
   }
@@ -85,11 +89,19 @@ export class Session {
     return this.wish === 'pause' && !this.single;
   }
 
-  /** Trains to the end, or until the visitor stops; then measures and says so. */
-  async drive(): Promise<void> {
+  /**
+   * Trains to the end, or until the visitor stops; then measures and says so. With `probeFirst` the kNN curve begins at
+   * the network as it is now, which takes a pass over the pictures before the first step.
+   */
+  async drive(probeFirst: boolean): Promise<void> {
     const { run } = this;
     this.show(true);
-    await this.probe(true);
+    if (probeFirst) {
+      this.progress(run.step_index === 0 ? 'Measuring the untrained network' : 'Measuring the network');
+      await breathe();
+      await this.probe(true);
+      this.progress('Training');
+    }
     await breathe();
     while (run.step_index < run.total_steps && !this.stopping()) {
       if (this.saveAsked) await this.keep();
@@ -153,7 +165,7 @@ export class Session {
   private async end(): Promise<void> {
     const { run } = this;
     const { step_index: step, total_steps: total } = run;
-    this.say({ type: 'progress', run: this.about.run, text: 'Measuring what the network has learned', fraction: null });
+    this.progress('Measuring what the network has learned');
     this.show(true);
     if (this.lastSave.step !== step) await this.keep();
     await breathe();

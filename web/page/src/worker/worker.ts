@@ -73,7 +73,7 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
   const release = await hold(about.run);
   if (!release) throw new Error('This run is open in another tab.');
   try {
-    const { device, reason } = choose(wish, gpu);
+    const { device, reason, slow } = choose(wish, gpu);
     using = device;
     const data = await dataOf(about.run, pictures);
     const { classes, len: images } = data;
@@ -83,7 +83,7 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
     session = new Session({ ...about, device }, run, history, say);
     const { adapter, step_index: step, total_steps: total } = run;
     say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, images, history });
-    await session.drive().catch((problem: unknown) => {
+    await session.drive(!slow).catch((problem: unknown) => {
       if (!(problem instanceof WebAssembly.RuntimeError)) run.free();
       throw problem;
     });
