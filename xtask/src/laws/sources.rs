@@ -62,10 +62,7 @@ fn breaches_in(text: &str) -> Vec<(usize, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let opens_tests = lines
-            .get(at + 1)
-            .is_some_and(|next| next.starts_with("mod "));
-        if *line == "#[cfg(test)]" && opens_tests {
+        if *line == "#[cfg(test)]" && opens_module(&lines[at + 1..]) {
             break;
         }
         let code = line.split("//").next().unwrap_or_default();
@@ -77,6 +74,14 @@ fn breaches_in(text: &str) -> Vec<(usize, String)> {
         }
     }
     found
+}
+
+/// Whether a module's body begins here, after more attributes perhaps.
+fn opens_module(lines: &[&str]) -> bool {
+    lines
+        .iter()
+        .find(|line| !line.starts_with("#["))
+        .is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
 }
 
 /// A forbidden module within `use std::{...}` on one line.

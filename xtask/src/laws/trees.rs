@@ -22,7 +22,7 @@ const NOWHERE: [&str; 8] = [
 ];
 
 /// Rooms whose business is no tensor on a device, and what they must not bring.
-const NO_DEVICE: [&str; 3] = ["data", "probes", "views"];
+const NO_DEVICE: [&str; 2] = ["data", "views"];
 const DEVICE: [&str; 4] = ["burn", "burn-tensor", "cubecl", "wgpu"];
 
 pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
@@ -69,7 +69,7 @@ fn breach(package: &str, forbidden: &str) -> String {
 
 fn tree(package: &str, edges: &str, format: &str) -> Result<String> {
     sh::capture(
-        sh::words("cargo tree --locked --prefix none --no-dedupe")
+        sh::words("cargo tree --locked --prefix none")
             .args(["-p", package, "--target", TARGET, "-e", edges, "-f", format]),
     )
 }
@@ -81,10 +81,10 @@ fn packages(tree: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every line without its path and its mark.
+/// Every package of a registry with its version and features, without the marks of the tree.
 fn packages_with_features(tree: &str) -> BTreeSet<String> {
     tree.lines()
+        .map(|line| line.replace(" (*)", "").replace(" (proc-macro)", ""))
         .filter(|line| !line.contains('('))
-        .map(|line| line.trim_end_matches(" (*)").to_owned())
         .collect()
 }
