@@ -68,6 +68,15 @@ export default async function ({ browser, address, shot, check }) {
     paused = await stepNow(page);
   });
   const spoken = await page.getAttribute('#loss-plot', 'aria-label');
+  await check('a save that was cut off does not harm', async () => {
+    await page.evaluate(async () => {
+      const home = await (await navigator.storage.getDirectory()).getDirectoryHandle('parallax');
+      for await (const run of home.values()) {
+        const torn = await run.getDirectoryHandle('999999', { create: true });
+        await torn.getFileHandle('weights.safetensors', { create: true });
+      }
+    });
+  });
   await check('a reload keeps the run, and continues it at its step with its curves', async () => {
     await page.reload();
     await page.waitForSelector('.notice >> text=A run is waiting');

@@ -1,7 +1,7 @@
 /** Without WebGPU, with a crash, without its own program: always a message, never a dead page. */
 import assert from 'node:assert/strict';
 import { launch, open, workerOf } from './browser.mjs';
-import { LONG, phase, reachStep, start, stepNow, text } from './steps.mjs';
+import { download, LONG, phase, reachStep, start, stepNow, table, text, untar } from './steps.mjs';
 
 export const title = 'no WebGPU, a crash, a missing file, two tabs';
 
@@ -80,4 +80,29 @@ export default async function ({ browser, address, shot, check }) {
     assert.equal(await page.evaluate(() => window.wasStopping), 'stopping');
     await page.context().close();
   });
+  for (const [name, code, says] of [
+    ['without private storage', "StorageManager.prototype.getDirectory = undefined;", '#saved-hint >> text=runs cannot be saved'],
+    [
+      'with full storage',
+      "if (self.FileSystemSyncAccessHandle) FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException('full', 'QuotaExceededError'); };",
+      '.notice.warning >> text=could not be saved',
+    ],
+  ]) {
+    await check(`${name} it says so, trains, and the checkpoint can be downloaded`, async () => {
+      const context = await browser.newContext();
+      await context.addInitScript(code);
+      await context.route('**/worker-*.js', async (route) => {
+        const answer = await route.fetch();
+        await route.fulfill({ response: answer, body: `${code}\n${await answer.text()}` });
+      });
+      const { page, faults } = await open(context, `${address}?device=cpu&steps=4&batch=8`);
+      await start(page);
+      await table(page);
+      await page.waitForSelector(says);
+      const { bytes } = await download(page, () => page.click('#result >> text=Download .tar'));
+      assert.equal(untar(bytes).size, 4);
+      assert.deepEqual(faults, []);
+      await context.close();
+    });
+  }
 }

@@ -1,5 +1,5 @@
 /** What the page and its worker say to each other. Every message carries the id of the run that it is about; '' is none. */
-import type { Device, Method, ProbeReport, ResultRow, Size, StepReport, Views } from './module';
+import type { CheckpointFile, Device, Method, ProbeReport, ResultRow, Size, StepReport, Views } from './module';
 
 export type DeviceWish = 'auto' | Device;
 
@@ -75,7 +75,8 @@ export type Event =
   | { type: 'view'; run: string; step: number; views: Views }
   | ({ type: 'step'; run: string; seconds: number } & StepReport)
   | ({ type: 'probe'; run: string } & ProbeReport)
-  | { type: 'checkpoint'; run: string; step: number }
+  /** Saved; where the browser keeps nothing, the files themselves, when the run rests or ends. */
+  | { type: 'checkpoint'; run: string; step: number; files: CheckpointFile[] | null }
   | { type: 'paused'; run: string; step: number }
   | { type: 'loaded'; run: string; recipe: string; knn: number; kept: string | null; step: number; total: number; note: string }
   | { type: 'done'; run: string; step: number; total: number; rows: ResultRow[] }

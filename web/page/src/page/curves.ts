@@ -9,6 +9,9 @@ import { percent } from './format';
 const COLLAPSED = 0.05;
 const NARROW = 0.2;
 
+/** Steps are whole, and so are the marks below them. */
+const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+
 interface Line {
   key: string;
   faint?: boolean;
@@ -74,7 +77,7 @@ class Curve {
         y: { range: (_, least, most) => this.bounds(least ?? 0, most ?? 1) },
       },
       axes: [
-        { ...axis, size: 22, space: 60, grid: { show: false } },
+        { ...axis, size: 22, space: 60, grid: { show: false }, incrs: WHOLE },
         { ...axis, size: 42, space: 34, values: (_, values) => values.map(this.format) },
       ],
       series: [
@@ -144,7 +147,8 @@ function drawProbes(): void {
 
 function smoothed(value: number): number {
   const before = smooth.at(-1);
-  return before === undefined ? value : before + 0.1 * (value - before);
+  // The mean of the first few, then a decaying one.
+  return before === undefined ? value : before + Math.max(0.15, 1 / (smooth.length + 1)) * (value - before);
 }
 
 export function restoreCurves(history: History, classes: number): void {

@@ -28,7 +28,7 @@ export function bytes(size: number): string {
 const METHODS: Record<string, string> = { byol: 'BYOL', 'moco-v2-plus': 'MoCo v2+' };
 export const methodName = (method: string): string => METHODS[method] ?? method;
 
-export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : '');
+export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : 'loaded');
 
 export function when(iso: string): string {
   return new Date(iso).toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });

@@ -8,13 +8,13 @@ import { chooseOwn, fillForm, listenToForm, readForm, showGpu, showPhase, type P
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
-import { few, methodName, percent } from './format';
+import { methodName, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
 import { clearNotices, notify } from './notices';
-import { listenForPictures, showAccepted, showReading, showSource } from './pictures';
+import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
 import { clearResult, showResult } from './result';
-import { fetchRun, showRuns, type RunActions } from './runs';
+import { fetchRun, holdFiles, showRuns, type RunActions } from './runs';
 import { read, write } from './settings';
 import * as status from './status';
 import { clearViews, showViews } from './views';
@@ -169,10 +169,10 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   notify({ kind: 'error', title: kind === 'gpu' ? 'The graphics device failed' : 'The run has stopped', text: `${message}${advice}`, detail, actions: was === 'busy' ? [] : [go] });
 }
 
-function whenReady(work: () => void): void {
+const whenReady = (work: () => void): void => {
   if (phase === 'loading') afterwards = work;
   else work();
-}
+};
 
 function hear(event: Event): void {
   switch (event.type) {
@@ -182,8 +182,7 @@ function hear(event: Event): void {
       const work = afterwards;
       afterwards = null;
       if (work) return work();
-      if (byId('state').textContent?.startsWith('Loading')) status.state('Ready');
-      return;
+      return byId('state').textContent?.startsWith('Loading') ? status.state('Ready') : undefined;
     }
     case 'progress':
       if (phase === 'busy' && event.run.startsWith('pictures')) return showReading(`${event.text}…`);
@@ -194,11 +193,7 @@ function hear(event: Event): void {
       if (accepted === 0) own = null;
       showAccepted(accepted, classes, refused);
       enter('idle');
-      if (refused.length === 0) return;
-      const title = refused.length === 1 ? `${refused[0]?.name} could not be read` : `${refused.length} files could not be read`;
-      const items = refused.slice(0, 5).map(({ name, reason }) => (reason.includes(name) ? reason : `${name}: ${reason}`));
-      const text = accepted ? 'Training leaves them out and uses the rest.' : `There is nothing to train on in ${few(refused.map(({ name }) => name))}.`;
-      return notify({ kind: 'error', title, text, items });
+      return refused.length > 0 ? notify(refusal(accepted, refused)) : undefined;
     }
     case 'started':
       startedOn = event.device;
@@ -217,6 +212,7 @@ function hear(event: Event): void {
       showMap(event.embedding, event.labels, event.step, event.knn);
       return addProbe(event.step, event.knn, event.collapse);
     case 'checkpoint':
+      holdFiles(event.run, event.step, event.files);
       return void refreshRuns();
     case 'paused':
       status.waiting();

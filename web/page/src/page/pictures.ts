@@ -2,6 +2,7 @@
 import type { Picture, Refused } from '../protocol';
 import { byId } from './dom';
 import { count, few } from './format';
+import type { Notice } from './notices';
 
 const zone = byId('drop');
 const hint = byId('pictures-hint');
@@ -91,6 +92,18 @@ export function showSource(own: boolean, chosen: Picture[] | null): void {
 
 export function showReading(text: string): void {
   state.textContent = text;
+}
+
+/** The message about pictures that could not be read. */
+export function refusal(accepted: number, refused: Refused[]): Notice {
+  const [first] = refused;
+  const one = refused.length === 1;
+  return {
+    kind: 'error',
+    title: one ? `${first?.name} could not be read` : `${count(refused.length)} files could not be read`,
+    text: accepted ? `Training leaves ${one ? 'it' : 'them'} out and uses the rest.` : 'There is nothing left to train on.',
+    items: refused.slice(0, 5).map(({ name, reason }) => (reason.includes(name) ? reason : `${name}: ${reason}`)),
+  };
 }
 
 export function showAccepted(accepted: number, classes: string[], refused: Refused[]): void {

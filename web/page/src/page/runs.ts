@@ -1,4 +1,5 @@
 /** The list of saved runs: continue, show, download, delete. */
+import type { CheckpointFile } from '../module';
 import { list, open, remove, storageHere, type SavedRun } from '../saved';
 import { pack } from '../tar';
 import { button, byId, download, make } from './dom';
@@ -15,11 +16,24 @@ export interface RunActions {
   show: (run: SavedRun) => void;
 }
 
-/** Downloads a saved run's newest checkpoint: the four files in one tar archive, or the weights alone. */
+/** The newest checkpoint that this tab alone has, because the browser kept nothing. */
+let held: { run: string; step: number; files: CheckpointFile[] } | null = null;
+
+export function holdFiles(run: string, step: number, files: CheckpointFile[] | null): void {
+  held = files && { run, step, files };
+}
+
+async function newest(run: string): Promise<{ step: number; files: CheckpointFile[] }> {
+  if (held?.run === run) return held;
+  const { saved, files } = await open(run);
+  return { step: saved.step, files };
+}
+
+/** Downloads a run's newest checkpoint: the four files in one tar archive, or the weights alone. */
 export async function fetchRun(run: string, what: 'tar' | 'weights'): Promise<void> {
   try {
-    const { saved, files } = await open(run);
-    const name = `${run}-step-${saved.step}`;
+    const { step, files } = await newest(run);
+    const name = `${run}-step-${step}`;
     if (what === 'tar') return download(`${name}.tar`, pack(files));
     const weights = files.find((file) => file.name === 'weights.safetensors');
     if (weights) download('weights.safetensors', new Blob([new Uint8Array(weights.bytes)]));

@@ -1,5 +1,5 @@
 /** One run in training: steps, and between them views, probes, saving, and what the visitor asked for. */
-import type { Device } from '../module';
+import type { CheckpointFile, Device } from '../module';
 import type { Event, History } from '../protocol';
 import { storageHere, type SavedRun, type Source } from '../saved';
 import { save } from './store';
@@ -104,7 +104,7 @@ export class Session {
     }
     await breathe();
     while (run.step_index < run.total_steps && !this.stopping()) {
-      if (this.saveAsked) await this.keep();
+      if (this.saveAsked) await this.keep(false);
       if (this.resting()) await this.rest();
       else await this.train();
       await breathe();
@@ -123,18 +123,18 @@ export class Session {
     this.show(false);
     await this.probe(false);
     const { step, time } = this.lastSave;
-    if (report.step - step >= SAVE_STEPS || performance.now() - time > SAVE_EVERY) await this.keep();
+    if (report.step - step >= SAVE_STEPS || performance.now() - time > SAVE_EVERY) await this.keep(false);
   }
 
   /** Paused: saved, and waiting for the visitor. */
   private async rest(): Promise<void> {
     this.show(true);
-    if (this.lastSave.step !== this.run.step_index) await this.keep();
+    await this.keep(true);
     this.say({ type: 'paused', run: this.about.run, step: this.run.step_index });
     while (this.resting()) {
       await new Promise<void>((go) => (this.wake = go));
       this.wake = null;
-      if (this.saveAsked) await this.keep();
+      if (this.saveAsked) await this.keep(false);
     }
   }
 
@@ -167,32 +167,40 @@ export class Session {
     const { step_index: step, total_steps: total } = run;
     this.progress('Measuring what the network has learned');
     this.show(true);
-    if (this.lastSave.step !== step) await this.keep();
+    if (this.lastSave.step !== step) await this.keep(true);
     await breathe();
     if (this.lastProbe.step !== step) await this.probe(true);
     const { rows } = await run.finish();
-    await this.keep(rows);
+    await this.keep(true, rows);
     this.say({ type: 'done', run: this.about.run, step, total, rows });
   }
 
-  private async keep(rows: SavedRun['rows'] = null): Promise<void> {
+  /** Saves a checkpoint. `resting`: the run pauses or ends, so where nothing can be saved the page gets the files. */
+  private async keep(resting: boolean, rows: SavedRun['rows'] = null): Promise<void> {
     this.saveAsked = false;
     const { run, about } = this;
     const step = run.step_index;
     this.lastSave = { step, time: performance.now() };
-    if (!storageHere()) return;
+    if (!storageHere() && !resting) return;
     const files = await run.checkpoint();
+    const saved = storageHere() && (await this.store(step, files, rows));
+    if (saved || resting) this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
+  }
+
+  private async store(step: number, files: CheckpointFile[], rows: SavedRun['rows']): Promise<boolean> {
+    const { run, about } = this;
     const facts = { adapter: run.adapter, step, total: run.total_steps, knn: this.knn, rows };
     try {
       await save({ ...about, ...facts }, files, this.history);
       this.storageFailed = false;
-      this.say({ type: 'checkpoint', run: about.run, step });
+      return true;
     } catch (problem) {
-      if (this.storageFailed) return;
+      if (this.storageFailed) return false;
       this.storageFailed = true;
       const detail = problem instanceof Error ? `${problem.name}: ${problem.message}` : String(problem);
       const message = 'The checkpoint could not be saved in this browser. Training goes on; a reload would lose it.';
       this.say({ type: 'error', run: about.run, trouble: 'storage', message, detail, device: about.device });
+      return false;
     }
   }
 }
