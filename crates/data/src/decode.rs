@@ -94,7 +94,12 @@ fn plain(error: &ImageError) -> String {
             "it needs more than {} MiB of memory to decode",
             MAX_BYTES >> 20
         ),
-        other => other.to_string(),
+        // Some decoders put line breaks into their messages.
+        other => other
+            .to_string()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 

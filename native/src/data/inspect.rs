@@ -1,0 +1,232 @@
+//! What is in a SRC: every picture is read once.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use parallax_data::Source;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::folder::Folder;
+use super::progress::{Progress, Unit};
+use super::{OnBadImage, Split, has_own_test, open_with_report, split_root};
+
+/// What was found in one part of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The part; `None` where there is only one.
+    pub split: Option<Split>,
+    /// What the source calls itself.
+    pub name: String,
+    /// Number of pictures, broken ones included.
+    pub pictures: usize,
+    /// Each class with its number of pictures.
+    pub classes: Vec<(String, usize)>,
+    /// All (width, height) that occur.
+    pub sides: BTreeSet<(u32, u32)>,
+    /// Bytes of all pictures once decoded.
+    pub bytes: u64,
+    /// What is wrong with each broken picture; names the file.
+    pub broken: Vec<String>,
+    /// Files that are not taken for pictures, in words.
+    pub ignored: Option<String>,
+}
+
+/// Reads all parts of a SRC.
+pub fn inspect(spec: &str, progress: &Progress) -> anyhow::Result<Vec<Report>> {
+    let splits = if has_own_test(spec) {
+        vec![Some(Split::Train), Some(Split::Test)]
+    } else {
+        vec![None]
+    };
+    splits
+        .into_iter()
+        .map(|split| part(spec, split, progress))
+        .collect()
+}
+
+fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result<Report> {
+    let side = split.unwrap_or(Split::Train);
+    let (source, ignored): (Arc<dyn Source>, _) = if matches!(spec, "sample" | "cifar10") {
+        (
+            open_with_report(spec, side, OnBadImage::Error, progress)?.source,
+            None,
+        )
+    } else {
+        // Only listed: broken pictures are to be found below, all of them.
+        let folder = Folder::list(&split_root(Path::new(spec), side)?)?;
+        let ignored = folder.ignored();
+        (Arc::new(folder), ignored)
+    };
+    progress.start(
+        &format!("Reading {}", source.name()),
+        source.len() as u64,
+        Unit::Pictures,
+    );
+    let found: Vec<Result<(u32, u32), String>> = (0..source.len())
+        .into_par_iter()
+        .map(|index| {
+            let sides = source
+                .image(index)
+                .map(|image| (image.width, image.height))
+                .map_err(|e| e.to_string());
+            progress.step();
+            sides
+        })
+        .collect();
+    progress.clear();
+    Ok(Report {
+        split,
+        name: source.name().into(),
+        pictures: source.len(),
+        classes: source
+            .classes()
+            .iter()
+            .cloned()
+            .zip(source.class_counts())
+            .collect(),
+        sides: found.iter().flatten().copied().collect(),
+        bytes: found
+            .iter()
+            .flatten()
+            .map(|&(w, h)| 3 * u64::from(w) * u64::from(h))
+            .sum(),
+        broken: found.into_iter().filter_map(Result::err).collect(),
+        ignored,
+    })
+}
+
+impl Report {
+    /// The least and the most of the widths and of the heights; `None` if no picture can be read.
+    fn range(&self) -> Option<[(u32, u32); 2]> {
+        let of = |side: fn(&(u32, u32)) -> u32| {
+            let all = self.sides.iter().map(side);
+            Some((all.clone().min()?, all.max()?))
+        };
+        Some([of(|sides| sides.0)?, of(|sides| sides.1)?])
+    }
+
+    /// The report for machines.
+    pub fn json(&self) -> Value {
+        json!({
+            "split": self.split.map(|split| split.to_string()),
+            "name": self.name,
+            "pictures": self.pictures,
+            "classes": self.classes.iter().map(|(name, count)| json!({"name": name, "pictures": count})).collect::<Vec<_>>(),
+            "width": self.range().map(|[width, _]| json!({"min": width.0, "max": width.1})),
+            "height": self.range().map(|[_, height]| json!({"min": height.0, "max": height.1})),
+            "sizes": self.sides.len(),
+            "decoded_bytes": self.bytes,
+            "broken": self.broken,
+            "ignored": self.ignored,
+        })
+    }
+}
+
+/// How many classes are listed for people.
+const LISTED: usize = 20;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let split = self
+            .split
+            .map(|split| format!(" ({split})"))
+            .unwrap_or_default();
+        writeln!(
+            f,
+            "{}{split}: {} pictures of {} classes",
+            self.name,
+            self.pictures,
+            self.classes.len()
+        )?;
+        let span = |(least, most): (u32, u32)| {
+            if least == most {
+                least.to_string()
+            } else {
+                format!("{least}..{most}")
+            }
+        };
+        if let Some([width, height]) = self.range() {
+            let mib = self.bytes as f64 / f64::from(1 << 20);
+            writeln!(
+                f,
+                "  size     {} x {} pixels, {mib:.1} MiB once decoded",
+                span(width),
+                span(height)
+            )?;
+        }
+        let mut line = String::new();
+        for (name, count) in self.classes.iter().take(LISTED) {
+            write!(
+                line,
+                "{}{name} {count}",
+                if line.is_empty() { "" } else { ", " }
+            )?;
+        }
+        if self.classes.len() > LISTED {
+            write!(line, ", and {} more", self.classes.len() - LISTED)?;
+        }
+        writeln!(f, "  classes  {line}")?;
+        if let Some(ignored) = &self.ignored {
+            writeln!(f, "  ignored  {ignored}")?;
+        }
+        if !self.broken.is_empty() {
+            writeln!(f, "  broken   {}", self.broken.len())?;
+            self.broken
+                .iter()
+                .try_for_each(|broken| writeln!(f, "    {broken}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::data::tests::{TempDir, picture};
+
+    #[test]
+    fn the_sample() {
+        let reports = inspect("sample", &Progress::hidden()).unwrap();
+        assert_eq!(
+            reports
+                .iter()
+                .map(|report| report.pictures)
+                .collect::<Vec<_>>(),
+            [2000, 500]
+        );
+        let text = reports[1].to_string();
+        assert!(
+            text.starts_with(
+                "sample (test): 500 pictures of 10 classes\n  size     32 x 32 pixels, 1.5 MiB"
+            ),
+            "{text}"
+        );
+        assert_eq!(
+            reports[0].json()["classes"][9],
+            json!({"name": "truck", "pictures": 200})
+        );
+    }
+
+    #[test]
+    fn a_folder_with_a_broken_picture() {
+        let dir = TempDir::new("inspect");
+        dir.write("a/1.png", &picture(image::ImageFormat::Png, 1));
+        dir.write("a/2.jpg", b"broken");
+        dir.write("a/3.gif", b"");
+        let reports = inspect(dir.spec(), &Progress::hidden()).unwrap();
+        assert_eq!(
+            (reports.len(), reports[0].pictures, reports[0].broken.len()),
+            (1, 2, 1)
+        );
+        let text = reports[0].to_string();
+        assert!(
+            text.contains("2.jpg") && text.contains("1 file (.gif)") && text.contains("9 x 7"),
+            "{text}"
+        );
+        assert_eq!(reports[0].json()["split"], Value::Null);
+    }
+}

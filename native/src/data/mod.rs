@@ -1,0 +1,200 @@
+//! Data on this machine: the embedded sample, CIFAR-10 in the cache folder, folders of pictures.
+
+pub mod cache;
+pub mod cifar10;
+pub mod cli;
+mod command;
+mod convert;
+pub mod fetch;
+pub mod folder;
+pub mod inspect;
+pub mod progress;
+mod walk;
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parallax_data::{Source, sample};
+
+use folder::Folder;
+use progress::Progress;
+
+/// What a SRC argument can be.
+pub const ACCEPTED: &str = "`sample` (the embedded part of CIFAR-10), `cifar10` (after `parallax data fetch cifar10`), \
+     or a folder with one folder of JPEG, PNG or WebP pictures for each class";
+
+/// The two parts of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// The pictures to learn from.
+    Train,
+    /// The pictures to judge by.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Split::Train => "train",
+            Split::Test => "test",
+        })
+    }
+}
+
+/// What to do about a picture that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnBadImage {
+    /// Stop with an error that names the file.
+    #[default]
+    Error,
+    /// Read every picture once before the start, leave the bad ones out, and say how many and which.
+    Skip,
+}
+
+/// An error in what was asked for rather than in the work: the command line exits with 2 for it.
+#[derive(Debug)]
+pub struct BadArgument(pub String);
+
+impl fmt::Display for BadArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadArgument {}
+
+/// A picture that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub file: PathBuf,
+    /// Why; names the file too.
+    pub reason: String,
+}
+
+/// An open source and what was left out of it.
+pub struct Opened {
+    /// The pictures.
+    pub source: Arc<dyn Source>,
+    /// Pictures that cannot be read; empty unless they were to be skipped.
+    pub skipped: Vec<Skipped>,
+    /// Files that are no pictures by their name, in words; `None` where there are none.
+    pub ignored: Option<String>,
+}
+
+impl<S: Into<Arc<dyn Source>>> From<S> for Opened {
+    fn from(source: S) -> Self {
+        Self {
+            source: source.into(),
+            skipped: Vec::new(),
+            ignored: None,
+        }
+    }
+}
+
+/// Opens a SRC argument, which is one of [`ACCEPTED`], and tells what it leaves out on standard error.
+///
+/// A folder that holds a folder `train` of class folders is a data set in two parts: its test part is `val` or
+/// `test` beside it. Any other folder is opened itself, whichever part is asked for (see [`has_own_test`]).
+pub fn open(spec: &str, split: Split, on_bad: OnBadImage) -> anyhow::Result<Arc<dyn Source>> {
+    let opened = open_with_report(spec, split, on_bad, &Progress::stderr())?;
+    tell(&opened, &mut std::io::stderr().lock())?;
+    Ok(opened.source)
+}
+
+/// Opens a SRC argument and returns what was left out beside the source.
+pub fn open_with_report(
+    spec: &str,
+    split: Split,
+    on_bad: OnBadImage,
+    progress: &Progress,
+) -> anyhow::Result<Opened> {
+    match (spec, split) {
+        ("sample", Split::Train) => Ok(sample::train()?.into()),
+        ("sample", Split::Test) => Ok(sample::test()?.into()),
+        ("cifar10", split) => Ok(cifar10::open(&cache::folder()?, split)?.into()),
+        (path, split) => Folder::open(&split_root(Path::new(path), split)?, on_bad, progress),
+    }
+}
+
+/// Whether a SRC has a test part of its own, so that judging by it means something.
+pub fn has_own_test(spec: &str) -> bool {
+    matches!(spec, "sample" | "cifar10") || in_two_parts(Path::new(spec))
+}
+
+/// The ImageFolder that a path means for a part of the data.
+fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
+    if path.is_file() {
+        let path = path.display();
+        return Err(bad(format!(
+            "{path} is a file; data can be {ACCEPTED}. Unpack an archive first."
+        )));
+    }
+    if !path.is_dir() {
+        let path = path.display();
+        return Err(bad(format!(
+            "there is no data {path} and no folder of that name; data can be {ACCEPTED}"
+        )));
+    }
+    if !in_two_parts(path) {
+        return Ok(path.into());
+    }
+    if split == Split::Train {
+        return Ok(path.join("train"));
+    }
+    ["val", "test"]
+        .iter()
+        .map(|name| path.join(name))
+        .find(|part| part.is_dir())
+        .ok_or_else(|| {
+            let path = path.display();
+            bad(format!(
+                "{path} has a folder `train` but no `val` or `test` beside it; add one of them"
+            ))
+        })
+}
+
+/// Whether a folder is laid out as `train/CLASS/PICTURE`, rather than having a class that is called `train`.
+fn in_two_parts(path: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(path.join("train")) else {
+        return false;
+    };
+    entries.flatten().any(|entry| entry.path().is_dir())
+}
+
+fn bad(message: String) -> anyhow::Error {
+    BadArgument(message).into()
+}
+
+/// How many left-out files are named on the terminal.
+const NAMED: usize = 20;
+
+/// Tells people what was left out.
+fn tell(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
+    let name = opened.source.name();
+    if let Some(ignored) = &opened.ignored {
+        writeln!(to, "{name}: ignored {ignored}")?;
+    }
+    let skipped = opened.skipped.len();
+    if skipped > 0 {
+        let all = skipped + opened.source.len();
+        writeln!(to, "{name}: skipped {skipped} of {all} pictures:")?;
+        for bad in opened.skipped.iter().take(NAMED) {
+            writeln!(to, "  {}", bad.reason)?;
+        }
+        if skipped > NAMED {
+            writeln!(
+                to,
+                "  and {} more; `parallax data inspect {name}` names them all",
+                skipped - NAMED
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+pub(crate) mod tests;

@@ -1,0 +1,91 @@
+//! A progress bar on standard error; plain lines where that is no terminal.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// What a bar counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes of a download or a file.
+    Bytes,
+    /// Pictures.
+    Pictures,
+}
+
+/// Tells people how far the work is. Can be shared between threads.
+pub struct Progress {
+    /// The bar of the present step; a new step gets a new one.
+    bar: Mutex<ProgressBar>,
+    silent: bool,
+}
+
+impl Progress {
+    /// Progress on standard error.
+    pub fn stderr() -> Self {
+        Self {
+            bar: Mutex::new(ProgressBar::hidden()),
+            silent: false,
+        }
+    }
+
+    /// No progress, for tests.
+    #[cfg(test)]
+    pub fn hidden() -> Self {
+        Self {
+            bar: Mutex::new(ProgressBar::hidden()),
+            silent: true,
+        }
+    }
+
+    /// Begins a step. `total` is 0 where it is not known beforehand.
+    pub fn start(&self, step: &str, total: u64, unit: Unit) {
+        self.clear();
+        if self.silent {
+            return;
+        }
+        let amount = match (unit, total) {
+            (Unit::Bytes, 0) => "{bytes} {bytes_per_sec}",
+            (Unit::Bytes, _) => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}",
+            (Unit::Pictures, 0) => "{human_pos} pictures",
+            (Unit::Pictures, _) => "{wide_bar} {human_pos}/{human_len} pictures",
+        };
+        // The templates are the ones above: the fallback is never used.
+        let style = ProgressStyle::with_template(&format!("{{msg}} {amount}"))
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let target = ProgressDrawTarget::stderr();
+        if target.is_hidden() {
+            eprintln!("{step}");
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
+        *self.lock() = bar.with_message(step.to_string());
+    }
+
+    /// How far the step is.
+    pub fn at(&self, position: u64) {
+        self.lock().set_position(position);
+    }
+
+    /// One more is done.
+    pub fn step(&self) {
+        self.lock().inc(1);
+    }
+
+    /// Ends the step and says something that stays on the screen.
+    pub fn say(&self, line: &str) {
+        self.clear();
+        if !self.silent {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.lock().finish_and_clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ProgressBar> {
+        // A bar is good whatever a thread that died was doing with it.
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

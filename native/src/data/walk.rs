@@ -1,0 +1,92 @@
+//! Going through folders and reading the pictures in them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use parallax_data::DataError;
+use parallax_data::decode::{decode, dimensions};
+use parallax_views::Image;
+
+/// How deep folders inside a class folder are followed; a link to a folder further up ends there.
+const DEPTH: usize = 8;
+
+/// Enough of a file to find the sides of most pictures without reading all of it.
+const HEADER: u64 = 64 << 10;
+
+/// The ending of a file name in small letters.
+pub fn ending(file: &Path) -> Option<String> {
+    file.extension()
+        .map(|ending| ending.to_string_lossy().to_ascii_lowercase())
+}
+
+/// The folders and the files in a folder, without hidden ones. Links are followed.
+pub fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let unreadable =
+        |error: std::io::Error| anyhow::anyhow!("{}: cannot be listed: {error}", folder.display());
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A link to nothing counts as a file: reading it then says what is wrong.
+        let path = entry.path();
+        if path.is_dir() {
+            folders.push(path)
+        } else {
+            files.push(path)
+        }
+    }
+    Ok((folders, files))
+}
+
+/// The files in a folder and in the folders below it.
+pub fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    descend(folder, DEPTH, into)
+}
+
+fn descend(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let (folders, files) = entries(folder)?;
+    into.extend(files);
+    if depth > 0 {
+        folders
+            .iter()
+            .try_for_each(|folder| descend(folder, depth - 1, into))?;
+    }
+    Ok(())
+}
+
+/// Reads and decodes a picture.
+pub fn read(file: &Path) -> Result<Image, DataError> {
+    let name = file.display().to_string();
+    match std::fs::read(file) {
+        Ok(bytes) => decode(&bytes, &name),
+        Err(error) => Err(DataError::Read {
+            name,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The sides of a picture by its header. Where its first part does not tell, such as a JPEG file with a long preview
+/// at its start, the whole file is read.
+pub fn header(file: &Path) -> Result<(u32, u32), DataError> {
+    let name = file.display().to_string();
+    let failed = |error: std::io::Error| DataError::Read {
+        name: name.clone(),
+        reason: error.to_string(),
+    };
+    let mut start = Vec::new();
+    File::open(file)
+        .map_err(failed)?
+        .take(HEADER)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
+    match dimensions(&start, &name) {
+        Err(DataError::Decode { .. }) if start.len() as u64 == HEADER => {
+            dimensions(&std::fs::read(file).map_err(failed)?, &name)
+        }
+        other => other,
+    }
+}
