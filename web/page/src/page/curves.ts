@@ -86,7 +86,7 @@ class Curve {
           stroke: colour(key),
           width: faint ? 1 : 2,
           alpha: faint ? 0.35 : 1,
-          points: { show: false },
+          points: { show: key === 'good', size: 5, fill: colour(key) },
           spanGaps: true,
           ...(dash ? { dash } : {}),
         })),

@@ -30,6 +30,13 @@ export const methodName = (method: string): string => METHODS[method] ?? method;
 
 export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : 'loaded');
 
+/** `CPU · SIMD`: the kind of device once, then what it is called. */
+export function deviceName(device: 'webgpu' | 'cpu', adapter: string): string {
+  const kind = device === 'webgpu' ? 'WebGPU' : 'CPU';
+  const name = adapter.replace(/^(WebGPU|CPU)[\s,·:]*/i, '');
+  return name ? `${kind} · ${name}` : kind;
+}
+
 export function when(iso: string): string {
   return new Date(iso).toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 }

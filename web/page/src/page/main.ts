@@ -8,7 +8,7 @@ import { chooseOwn, fillForm, listenToForm, readForm, showGpu, showPhase, type P
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
-import { methodName, percent } from './format';
+import { deviceName, methodName, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
 import { clearNotices, notify } from './notices';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
@@ -85,7 +85,7 @@ async function show({ run, step, total, rows, adapter, device }: SavedRun): Prom
     return notify({ kind: 'error', title: 'The run could not be read', text: String(problem) });
   }
   status.position(step, total);
-  status.device(`${device === 'webgpu' ? 'WebGPU' : 'CPU'} · ${adapter}`, '');
+  status.device(deviceName(device, adapter), '');
   status.state('A saved run');
   if (rows) showResult(rows, step, total, downloads(run));
 }
@@ -144,7 +144,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   if (kind === 'storage') return notify({ kind: 'warning', title: 'Not saved', text: message, detail });
   if (kind === 'load') {
     enter('dead');
-    status.state('The program could not be started', null);
+    status.state('Not started');
     return notify({ kind: 'error', title: 'The program could not be started', text: message, detail, actions: [['Try again', () => replaceWorker()]] });
   }
   const was = phase;

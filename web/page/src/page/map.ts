@@ -68,7 +68,7 @@ function draw(time: number): void {
   if (!context || width === 0) return;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, width, height);
-  const reach = Math.min(width, height) / 2 - 8;
+  const reach = Math.min(width, height) / 2.16 - 4;
   const stretch = Math.min(1.5, Math.max(width, height) / Math.min(width, height));
   const [rx, ry] = width > height ? [reach * stretch, reach] : [reach, reach * stretch];
   const radius = points.length > 2000 ? 2 : 2.6;

@@ -1,7 +1,7 @@
 /** The strip with the state, the step, the speed, the time left, and the device. */
 import type { Event, Started } from '../protocol';
 import { byId } from './dom';
-import { count, duration, rate } from './format';
+import { count, deviceName, duration, rate } from './format';
 import { announce } from './notices';
 
 type Step = Extract<Event, { type: 'step' }>;
@@ -61,7 +61,7 @@ export function began(started: Started): void {
   total = started.total;
   recent = [];
   position(started.step);
-  device(started.device === 'webgpu' ? `WebGPU · ${started.adapter}` : `CPU · ${started.adapter}`, started.reason);
+  device(deviceName(started.device, started.adapter), started.reason);
 }
 
 export function position(step: number, of = total): void {

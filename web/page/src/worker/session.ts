@@ -14,12 +14,15 @@ const VIEWS = 6;
 /** A probe comes about this often in a whole run, and never takes more than this part of the time. */
 const PROBES = 40;
 const PROBE_SHARE = 0.2;
+/** What a probe is taken to cost on a slow device, in milliseconds, before there was one. */
+const SLOW_PROBE = 60_000;
 
 export interface About {
   run: string;
   method: string;
   size: SavedRun['size'];
   device: Device;
+  adapter: string;
   source: Source;
   created: string;
 }
@@ -38,14 +41,19 @@ export class Session {
   private knn: number | null = null;
   private lastSave = { step: 0, time: performance.now() };
   private lastViews = 0;
-  private lastProbe = { step: -1, time: 0, took: 0 };
+  private lastProbe = { step: 0, time: performance.now(), took: 0 };
 
   constructor(
     readonly about: About,
     private readonly run: WebRun,
     private readonly history: History,
     private readonly say: Say,
+    /** Accuracy means something from two classes on. */
+    private readonly classes: number,
+    /** WebGPU in software: every pass over the pictures takes long. */
+    private readonly slow = false,
   ) {
+    if (slow) this.lastProbe.took = SLOW_PROBE;
     // A new run is saved after its first step, so that there is something to go on with from the start.
     this.lastSave.step = history.steps.length === 0 ? -SAVE_STEPS : run.step_index;
   }
@@ -90,13 +98,13 @@ export class Session {
   }
 
   /**
-   * Trains to the end, or until the visitor stops; then measures and says so. With `probeFirst` the kNN curve begins at
-   * the network as it is now, which takes a pass over the pictures before the first step.
+   * Trains to the end, or until the visitor stops; then measures and says so. The kNN curve begins at the network as it
+   * is now, unless a pass over all pictures before the first step would take long.
    */
-  async drive(probeFirst: boolean): Promise<void> {
+  async drive(): Promise<void> {
     const { run } = this;
     this.show(true);
-    if (probeFirst) {
+    if (!this.slow) {
       this.progress(run.step_index === 0 ? 'Measuring the untrained network' : 'Measuring the network');
       await breathe();
       await this.probe(true);
@@ -152,7 +160,8 @@ export class Session {
     const due = step - lastStep >= total / PROBES && performance.now() - time > took / PROBE_SHARE;
     if (!now && !due) return;
     const from = performance.now();
-    const report = await this.run.probe();
+    const measured = await this.run.probe();
+    const report = { ...measured, knn: this.classes > 1 ? measured.knn : Number.NaN };
     const end = performance.now();
     this.lastProbe = { step, time: end, took: end - from };
     this.knn = report.knn;
@@ -170,7 +179,8 @@ export class Session {
     if (this.lastSave.step !== step) await this.keep(true);
     await breathe();
     if (this.lastProbe.step !== step) await this.probe(true);
-    const { rows } = await run.finish();
+    const table = await run.finish();
+    const rows = this.classes > 1 ? table.rows : table.rows.map(({ encoder }) => ({ encoder, knn: Number.NaN, linear: Number.NaN }));
     await this.keep(true, rows);
     this.say({ type: 'done', run: this.about.run, step, total, rows });
   }
@@ -189,7 +199,7 @@ export class Session {
 
   private async store(step: number, files: CheckpointFile[], rows: SavedRun['rows']): Promise<boolean> {
     const { run, about } = this;
-    const facts = { adapter: run.adapter, step, total: run.total_steps, knn: this.knn, rows };
+    const facts = { step, total: run.total_steps, knn: this.knn, rows };
     try {
       await save({ ...about, ...facts }, files, this.history);
       this.storageFailed = false;

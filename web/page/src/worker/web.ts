@@ -9,8 +9,10 @@ export type WebRun = module.Run;
 
 /** Loads and starts the module; `progress` gets the megabytes that have arrived. */
 export async function load(progress: (megabytes: number) => void): Promise<void> {
-  const answer = await fetch(wasmAddress);
-  if (!answer.ok || !answer.body) throw new Error(`the program could not be loaded (${answer.status})`);
+  const answer = await fetch(wasmAddress).catch((problem: unknown) => {
+    throw new Error(`A file of the page did not arrive. Look at the connection, then try again. (${String(problem)})`);
+  });
+  if (!answer.ok || !answer.body) throw new Error(`A file of the page did not arrive (${answer.status}). Look at the connection, then try again.`);
   let size = 0;
   let shown = 0;
   const counted = answer.body.pipeThrough(

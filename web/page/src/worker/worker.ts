@@ -69,6 +69,11 @@ async function dataOf(run: string, pictures: Picture[] | null): Promise<WebData>
   return data;
 }
 
+/** The module's name for the adapter; browsers often give it none, where they gave this worker one. */
+function adapterName(device: Device, name: string): string {
+  return device === 'webgpu' && (name === '' || name === 'WebGPU') ? gpu.name : name;
+}
+
 async function train(about: About, wish: DeviceWish, pictures: Picture[] | null, begin: Begin): Promise<void> {
   const release = await hold(about.run);
   if (!release) throw new Error('This run is open in another tab.');
@@ -80,10 +85,11 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
     progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
     await breathe();
     const { run, history } = await begin(data, device);
-    session = new Session({ ...about, device }, run, history, say);
-    const { adapter, step_index: step, total_steps: total } = run;
+    const adapter = adapterName(device, run.adapter);
+    session = new Session({ ...about, device, adapter }, run, history, say, classes.length, slow);
+    const { step_index: step, total_steps: total } = run;
     say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, images, history });
-    await session.drive(!slow).catch((problem: unknown) => {
+    await session.drive().catch((problem: unknown) => {
       if (!(problem instanceof WebAssembly.RuntimeError)) run.free();
       throw problem;
     });
@@ -102,7 +108,7 @@ async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
   let recipe = setKey(web.recipe(method, size), 'run', 'seed', seed);
   if (steps !== null) recipe = setKey(recipe, 'run', 'total_steps', steps);
   if (batch !== null) recipe = setKey(recipe, 'run', 'batch_size', batch);
-  const about: About = { run, method, size, device: 'cpu', source: sourceOf(pictures), created: new Date().toISOString() };
+  const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   await train(about, settings.device, pictures, async (data, device) => ({
     run: await web.Run.start(recipe, data, device),
     history: { steps: [], probes: [] },
@@ -117,7 +123,7 @@ async function resume({ run, device, pictures }: Of<'resume'>): Promise<void> {
     throw new Error(`This run was trained on ${wanted}. Choose them first, then continue.`);
   }
   const { method, size, created } = saved;
-  await train({ run, method, size, device: saved.device, source, created }, device, pictures, async (data, on) => ({
+  await train({ run, method, size, device: saved.device, adapter: '', source, created }, device, pictures, async (data, on) => ({
     run: await reopen(files, data, on),
     history,
   }));
@@ -151,7 +157,7 @@ async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>
     });
     if (opened) {
       kept = {
-        version: 1, run, size: '', device, adapter: opened.adapter, source: sourceOf(pictures), knn: null, rows: null, files: [],
+        version: 1, run, size: '', device, adapter: adapterName(device, opened.adapter), source: sourceOf(pictures), knn: null, rows: null, files: [],
         method: getKey(opened.recipe, 'method', 'name') ?? 'checkpoint',
         step: opened.step_index, total: opened.total_steps, created: new Date().toISOString(), saved: '',
       };
