@@ -49,7 +49,7 @@ export default async function ({ browser, address, shot, check }) {
     await reachStep(page, 2);
     await page.waitForSelector('#runs .badge', { timeout: LONG });
     await workerOf(page).evaluate(() => self.devices.forEach((device) => device.destroy()));
-    await page.waitForSelector('.notice.error >> text=The graphics device failed', { timeout: LONG });
+    await page.waitForSelector('.notice.error >> text=/The graphics device failed|The run has stopped/', { timeout: LONG });
     await shot(page, 'webgpu-lost');
     await page.waitForSelector('.notice.error button >> text=/Continue on the CPU from step/');
     await continuesOnCpu(page);

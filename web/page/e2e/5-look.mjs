@@ -50,6 +50,19 @@ export default async function ({ browser, address, shot, check }) {
       await context.close();
     });
   }
+  await check('the choices stand in the address, and come from it', async () => {
+    const { page } = await open(await browser.newContext(), `${address}?size=small&seed=5`);
+    await phase(page, 'idle');
+    assert.equal(await page.isChecked('input[value=small]'), true);
+    await page.check('input[value=moco-v2-plus]');
+    await page.selectOption('#device', 'cpu');
+    assert.match(page.url(), /\?method=moco-v2-plus&size=small&device=cpu&seed=5$/);
+    await page.goto(`${address}?method=nonsense&size=7&seed=-1&steps=x&batch=1`);
+    await phase(page, 'idle');
+    assert.equal(await page.inputValue('input[name=seed]'), '0');
+    assert.equal(await page.isChecked('input[value=byol]'), true);
+    await page.context().close();
+  });
   await check('everything can be done by keyboard', async () => {
     const { page } = await open(await browser.newContext(), `${address}?steps=1000&batch=8`);
     await phase(page, 'idle');

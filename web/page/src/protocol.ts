@@ -55,7 +55,6 @@ export interface Started {
   step: number;
   total: number;
   classes: string[];
-  images: number;
   history: History;
 }
 

@@ -81,14 +81,14 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
     const { device, reason, slow } = choose(wish, gpu);
     using = device;
     const data = await dataOf(about.run, pictures);
-    const { classes, len: images } = data;
+    const { classes } = data;
     progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
     await breathe();
     const { run, history } = await begin(data, device);
     const adapter = adapterName(device, run.adapter);
     session = new Session({ ...about, device, adapter }, run, history, say, classes.length, slow);
     const { step_index: step, total_steps: total } = run;
-    say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, images, history });
+    say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, history });
     await session.drive().catch((problem: unknown) => {
       if (!(problem instanceof WebAssembly.RuntimeError)) run.free();
       throw problem;
