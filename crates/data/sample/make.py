@@ -4,7 +4,7 @@
     parallax data fetch cifar10
     python3 make.py CACHE/cifar10
 
-CACHE is the cache folder that `parallax data fetch` names. Needs Pillow (made with 12.x and 13.0), nothing else.
+CACHE is the cache folder that `parallax data fetch` names. Needs Pillow (made with 13.0), nothing else.
 The pictures are the first 200 of each class of the training set and the first 50 of each class of the test set, kept
 in the order of the data set, so the classes stay mixed. Sorting them by class, brightness or likeness was tried: it
 changes the size by less than half a percent.
