@@ -6,8 +6,8 @@
 
 CACHE is the cache folder that `parallax data fetch` names. Needs Pillow (made with 13.0), nothing else.
 The pictures are the first 200 of each class of the training set and the first 50 of each class of the test set, kept
-in the order of the data set, so the classes stay mixed. Sorting them by class, brightness or likeness was tried: it
-changes the size by less than half a percent.
+in the order of the data set, so the classes stay mixed. Sorting the test pictures by class, brightness or likeness was tried:
+it changes the size by less than half a percent.
 """
 import sys
 from pathlib import Path
