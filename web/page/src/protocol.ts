@@ -27,6 +27,8 @@ export interface LooseFile {
 
 /** What the curves show, kept with a checkpoint so that they are whole after a reload. */
 export interface History {
+  /** How many classes the pictures have; 0 where that is not known. */
+  classes: number;
   steps: [step: number, loss: number, collapse: number][];
   probes: [step: number, knn: number, collapse: number][];
 }

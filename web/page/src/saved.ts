@@ -126,7 +126,7 @@ export async function open(run: string): Promise<Opened> {
   return {
     saved: found.saved,
     files,
-    history: history ? (JSON.parse(await history.text()) as History) : { steps: [], probes: [] },
+    history: history ? (JSON.parse(await history.text()) as History) : { classes: 0, steps: [], probes: [] },
   };
 }
 

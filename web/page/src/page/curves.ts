@@ -112,9 +112,9 @@ const spread = new Curve('spread', [{ key: 'view-2' }], (v) => v.toFixed(1), (_,
 
 const now = { loss: byId('loss-now'), knn: byId('knn-now'), spread: byId('spread-now'), health: byId('health') };
 
-let kept: History = { steps: [], probes: [] };
+let kept: History = { classes: 0, steps: [], probes: [] };
 let smooth: number[] = [];
-let chance = 0;
+let chance: number | null = null;
 
 function tell(value: number): void {
   const [word, kind] = value < COLLAPSED ? ['collapsing', 'bad'] : value < NARROW ? ['narrow', 'so-so'] : ['healthy', 'good'];
@@ -151,9 +151,9 @@ function smoothed(value: number): number {
   return before === undefined ? value : before + Math.max(0.15, 1 / (smooth.length + 1)) * (value - before);
 }
 
-export function restoreCurves(history: History, classes: number): void {
-  kept = { steps: [...history.steps], probes: [...history.probes] };
-  chance = classes > 0 ? 100 / classes : 0;
+export function restoreCurves(history: History): void {
+  kept = { ...history, steps: [...history.steps], probes: [...history.probes] };
+  chance = history.classes > 1 ? 100 / history.classes : null;
   smooth = [];
   for (const [, value] of kept.steps) smooth.push(smoothed(value));
   drawSteps();
@@ -173,7 +173,7 @@ export function addProbe(step: number, value: number, collapse: number): void {
 }
 
 export function clearCurves(): void {
-  kept = { steps: [], probes: [] };
+  kept = { classes: 0, steps: [], probes: [] };
   smooth = [];
   for (const output of [now.loss, now.knn, now.spread]) output.textContent = '';
   now.health.hidden = true;

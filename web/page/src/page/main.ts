@@ -80,7 +80,7 @@ async function show({ run, step, total, rows, adapter, device }: SavedRun): Prom
   clearNotices();
   clearPanels();
   try {
-    restoreCurves((await open(run)).history, 0);
+    restoreCurves((await open(run)).history);
   } catch (problem) {
     return notify({ kind: 'error', title: 'The run could not be read', text: String(problem) });
   }
@@ -199,7 +199,7 @@ function hear(event: Event): void {
       startedOn = event.device;
       status.began(event);
       showClasses(event.classes);
-      restoreCurves(event.history, event.classes.length);
+      restoreCurves(event.history);
       status.state('Training');
       enter('running');
       return void refreshRuns();

@@ -42,6 +42,10 @@ export function align(next: Float32Array, before: Float32Array): Float32Array {
   return turned;
 }
 
+/** How far out the few points beyond one are drawn. */
+const EDGE = 1.08;
+const within = (value: number): number => Math.max(-EDGE, Math.min(EDGE, value));
+
 /** Moves the middle to the origin and scales so that all but a few points lie within one. */
 export function fit(raw: Float32Array): Float32Array {
   const half = raw.length / 2 || 1;
@@ -54,7 +58,7 @@ export function fit(raw: Float32Array): Float32Array {
   const moved = raw.map((value, at) => value - (at % 2 ? y : x) / half);
   const reach = Float32Array.from({ length: Math.floor(half) }, (_, at) => Math.max(Math.abs(moved[2 * at] ?? 0), Math.abs(moved[2 * at + 1] ?? 0)));
   const most = reach.sort()[Math.floor(0.99 * (reach.length - 1))] || 1;
-  return moved.map((value) => Math.max(-1.08, Math.min(1.08, value / most)));
+  return moved.map((value) => value / most);
 }
 
 function draw(time: number): void {
@@ -68,7 +72,7 @@ function draw(time: number): void {
   if (!context || width === 0) return;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, width, height);
-  const reach = Math.min(width, height) / 2.16 - 4;
+  const reach = Math.min(width, height) / 2 / EDGE - 4;
   const stretch = Math.min(1.5, Math.max(width, height) / Math.min(width, height));
   const [rx, ry] = width > height ? [reach * stretch, reach] : [reach, reach * stretch];
   const radius = points.length > 2000 ? 2 : 2.6;
@@ -81,7 +85,7 @@ function draw(time: number): void {
       context.globalAlpha = picked < 0 ? 0.78 : front ? 1 : 0.12;
       context.fillStyle = palette[label % COLOURS] ?? '#888';
       context.beginPath();
-      context.arc(width / 2 + rx * (x0 + ease * (x1 - x0)), height / 2 + ry * (y0 + ease * (y1 - y0)), radius, 0, 7);
+      context.arc(width / 2 + rx * within(x0 + ease * (x1 - x0)), height / 2 + ry * within(y0 + ease * (y1 - y0)), radius, 0, 7);
       context.fill();
     }
   }

@@ -48,8 +48,6 @@ export class Session {
     private readonly run: WebRun,
     private readonly history: History,
     private readonly say: Say,
-    /** Accuracy means something from two classes on. */
-    private readonly classes: number,
     /** WebGPU in software: every pass over the pictures takes long. */
     private readonly slow = false,
   ) {
@@ -161,7 +159,8 @@ export class Session {
     if (!now && !due) return;
     const from = performance.now();
     const measured = await this.run.probe();
-    const report = { ...measured, knn: this.classes > 1 ? measured.knn : Number.NaN };
+    // Accuracy means something from two classes on.
+    const report = { ...measured, knn: this.history.classes > 1 ? measured.knn : Number.NaN };
     const end = performance.now();
     this.lastProbe = { step, time: end, took: end - from };
     this.knn = report.knn;
@@ -180,7 +179,7 @@ export class Session {
     await breathe();
     if (this.lastProbe.step !== step) await this.probe(true);
     const table = await run.finish();
-    const rows = this.classes > 1 ? table.rows : table.rows.map(({ encoder }) => ({ encoder, knn: Number.NaN, linear: Number.NaN }));
+    const rows = this.history.classes > 1 ? table.rows : table.rows.map(({ encoder }) => ({ encoder, knn: Number.NaN, linear: Number.NaN }));
     await this.keep(true, rows);
     this.say({ type: 'done', run: this.about.run, step, total, rows });
   }

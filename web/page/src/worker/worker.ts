@@ -85,8 +85,9 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
     progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
     await breathe();
     const { run, history } = await begin(data, device);
+    history.classes = classes.length;
     const adapter = adapterName(device, run.adapter);
-    session = new Session({ ...about, device, adapter }, run, history, say, classes.length, slow);
+    session = new Session({ ...about, device, adapter }, run, history, say, slow);
     const { step_index: step, total_steps: total } = run;
     say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, history });
     await session.drive().catch((problem: unknown) => {
@@ -111,7 +112,7 @@ async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   await train(about, settings.device, pictures, async (data, device) => ({
     run: await web.Run.start(recipe, data, device),
-    history: { steps: [], probes: [] },
+    history: { classes: 0, steps: [], probes: [] },
   }));
 }
 
@@ -166,7 +167,7 @@ async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>
   }
   progress(run, 'Measuring the checkpoint');
   const { recipe, knn } = await web.evaluate(weights.bytes, await dataOf(run, pictures), device);
-  if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { steps: [], probes: [] });
+  if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { classes: 0, steps: [], probes: [] });
   say({ type: 'loaded', run, recipe, knn, kept: kept ? run : null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
 }
 
