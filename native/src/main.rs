@@ -1,2 +1,45 @@
 //! Self-supervised visual pre-training: the command line.
-fn main(){ let d = burn::tensor::Device::flex(); println!("{d:?}"); }
+
+mod cli;
+mod data;
+mod device;
+mod devices;
+mod knn;
+mod prefetch;
+mod pretrain;
+mod progress;
+mod recipe;
+mod run_folder;
+mod sources;
+mod tensorboard;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use parallax_train::RecipeError;
+
+use cli::{Cli, Command};
+use usage::BadArgument;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Pretrain(arguments) => pretrain::run(&arguments),
+        Command::Knn(arguments) => knn::run(&arguments),
+        Command::Devices { json } => devices::run(json),
+        Command::Data { command } => data::cli::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.is::<RecipeError>() || cause.is::<BadArgument>())
+}

@@ -6,6 +6,7 @@
 
 pub mod decode;
 mod error;
+mod holdout;
 mod jpeg;
 pub mod order;
 pub mod sample;
@@ -15,6 +16,7 @@ pub mod subset;
 
 pub use decode::decode;
 pub use error::DataError;
+pub use holdout::hold_out;
 pub use order::{Order, Visit};
 pub use source::{Memory, Source};
 pub use subset::{Subset, chosen_classes};

@@ -1,1 +1,31 @@
 //! The run: recipe, optimiser, schedule, step, events, checkpoint, resume.
+//!
+//! Nothing here opens a file, starts a thread or reads a clock: a run takes batches in, and gives reports and
+//! bytes out. What waits for a device is `async`, because a browser must not block.
+
+mod batch;
+mod checkpoint;
+mod error;
+mod evaluate;
+mod event;
+mod parse;
+mod recipe;
+mod run;
+mod schedule;
+mod sgd;
+
+pub use batch::{Batch, Loader, Preview};
+pub use checkpoint::{
+    Checkpoint, ONLINE, RECIPE_FILE, STATE_FILE, TARGET, TRAINING_FILE, WEIGHTS_FILE,
+};
+pub use error::{RecipeError, RunError};
+pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
+pub use event::Event;
+pub use parse::RECIPES;
+pub use recipe::{
+    CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
+    ProbeSection, Recipe, RunSection, ScheduleSection, ViewsSection,
+};
+pub use run::{Run, StepReport};
+pub use schedule::{Momentum, MomentumKind, Schedule, ScheduleKind};
+pub use sgd::Sgd;

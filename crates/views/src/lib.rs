@@ -4,6 +4,7 @@
 //! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
 //! compared. [`write_normalized`] turns the result into what a network takes.
 
+mod caption;
 mod error;
 mod image;
 mod law;

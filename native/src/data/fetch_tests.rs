@@ -1,8 +1,8 @@
 use super::super::cifar10::tests::fake;
 use super::super::convert::RECORD;
 use super::*;
-use crate::data::BadArgument;
 use crate::data::tests::TempDir;
+use crate::usage::BadArgument;
 
 fn fetch_from(local: &Path, cache: &TempDir) -> anyhow::Result<Fetched> {
     cifar10(Some(local), &cache.0, &Progress::hidden())

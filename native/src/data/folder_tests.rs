@@ -3,8 +3,8 @@ use std::sync::Arc;
 use image::ImageFormat::{Jpeg, Png, WebP};
 
 use super::*;
-use crate::data::BadArgument;
 use crate::data::tests::{TempDir, picture};
+use crate::usage::BadArgument;
 
 fn open(dir: &TempDir, on_bad: OnBadImage) -> anyhow::Result<Opened> {
     Folder::open(&dir.0, on_bad, &Progress::hidden())

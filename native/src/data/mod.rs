@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use parallax_data::{Source, sample};
 
+use crate::usage::BadArgument;
 use folder::Folder;
 use progress::Progress;
 
@@ -52,18 +53,6 @@ pub enum OnBadImage {
     /// Read every picture once before the start, leave the bad ones out, and say how many and which.
     Skip,
 }
-
-/// An error in what was asked for rather than in the work: the command line exits with 2 for it.
-#[derive(Debug)]
-pub struct BadArgument(pub String);
-
-impl fmt::Display for BadArgument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadArgument {}
 
 /// A picture that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::usage::BadArgument;
 
 /// An empty folder that goes away with its value.
 pub struct TempDir(pub PathBuf);

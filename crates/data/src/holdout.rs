@@ -1,0 +1,70 @@
+//! A test part for data that comes without one.
+
+use std::sync::Arc;
+
+use crate::{DataError, Source, Subset};
+
+/// One picture of each class in so many is held out.
+const EVERY: usize = 5;
+
+/// Parts a source into pictures to learn from and pictures to judge by: of each class every fifth, in the
+/// order of the source, is held out.
+///
+/// # Errors
+/// When one of the parts would have fewer than two pictures.
+pub fn hold_out(source: &Arc<dyn Source>) -> Result<(Subset, Subset), DataError> {
+    let mut seen = vec![0usize; source.classes().len()];
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for index in 0..source.len() {
+        // Sources refuse labels outside their classes, so every picture is counted.
+        let Some(count) = seen.get_mut(source.label(index) as usize) else {
+            continue;
+        };
+        *count += 1;
+        if count.is_multiple_of(EVERY) {
+            test.push(index)
+        } else {
+            train.push(index)
+        }
+    }
+    let part = |what: &str, indices| {
+        Subset::of_indices(
+            format!("{} ({what})", source.name()),
+            Arc::clone(source),
+            indices,
+        )
+    };
+    Ok((part("to learn from", train)?, part("held out", test)?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+    use parallax_views::Image;
+
+    fn source(labels: Vec<u32>) -> Arc<dyn Source> {
+        let image = Image {
+            width: 1,
+            height: 1,
+            data: vec![0; 3],
+        };
+        let names = vec!["a".to_string(), "b".to_string()];
+        let images = vec![image; labels.len()];
+        Arc::new(Memory::new("m", images, labels, names).unwrap())
+    }
+
+    #[test]
+    fn every_fifth_of_each_class() {
+        let labels = (0..20).map(|i| u32::from(i >= 10)).collect();
+        let (train, test) = hold_out(&source(labels)).unwrap();
+        assert_eq!(test.indices(), [4, 9, 14, 19]);
+        assert_eq!(train.len() + test.len(), 20);
+    }
+
+    #[test]
+    fn too_few_pictures_are_an_error() {
+        assert!(hold_out(&source(vec![0, 1, 0])).is_err());
+    }
+}

@@ -1,0 +1,25 @@
+//! Losses of the siamese methods.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+
+/// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
+pub fn normalize(x: Tensor<2>) -> Tensor<2> {
+    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
+}
+
+/// Mean over the batch of 2 - 2 p.z for rows of length one (methods.md 3.6).
+pub fn regression(p: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
+    (p * z).sum_dim(1).mean() * -2.0 + 2.0
+}
+
+/// Cross-entropy of [q.k, q.Q^T] / temperature with the first entry right (methods.md 3.4).
+///
+/// `q`, `k`: `[batch, out]`; `queue`: `[keys, out]`; all rows of length one.
+pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) -> Tensor<1> {
+    let positive = (q.clone() * k).sum_dim(1);
+    let negative = q.matmul(queue.transpose());
+    let logits = Tensor::cat(vec![positive, negative], 1) / temperature;
+    log_softmax(logits, 1).narrow(1, 0, 1).mean().neg()
+}

@@ -1,0 +1,84 @@
+//! Initial values: pure functions of (seed, place of the tensor in the network).
+
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_views::{Draws, Stream};
+
+/// Makes initial tensors on one device.
+///
+/// Every tensor gets its own random stream, numbered in the order of construction, and is computed on
+/// the CPU: a seed gives the same network natively, in a browser, and on any device.
+pub struct Init<'a> {
+    seed: u64,
+    stream: Stream,
+    tensor: u32,
+    device: &'a Device,
+}
+
+impl<'a> Init<'a> {
+    /// Starts at the first tensor of a network.
+    pub fn new(seed: u64, device: &'a Device) -> Self {
+        Self::of_stream(seed, Stream::Init, device)
+    }
+
+    /// Starts at the first tensor of something else that is random, such as a queue.
+    pub fn of_stream(seed: u64, stream: Stream, device: &'a Device) -> Self {
+        Self {
+            seed,
+            stream,
+            tensor: 0,
+            device,
+        }
+    }
+
+    /// The device on which tensors are made.
+    pub fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    fn draws(&mut self) -> Draws {
+        let draws = Draws::new(self.seed, self.stream, 0, self.tensor, 0);
+        self.tensor += 1;
+        draws
+    }
+
+    fn filled<const D: usize>(&self, shape: [usize; D], value: impl FnMut() -> f32) -> Tensor<D> {
+        let count = shape.iter().product();
+        let values: Vec<f32> = std::iter::repeat_with(value).take(count).collect();
+        Tensor::from_data(TensorData::new(values, shape), self.device)
+    }
+
+    /// N(0, 2 / fan_out), the convolutions of a ResNet (methods.md 2.1).
+    pub fn normal_fan_out(&mut self, shape: [usize; 4]) -> Tensor<4> {
+        let std = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
+        let mut draws = self.draws();
+        self.filled(shape, || (std * draws.normal()) as f32)
+    }
+
+    /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for linear weights and biases.
+    pub fn uniform_fan_in<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+    ) -> Tensor<D> {
+        let bound = 1.0 / (fan_in as f64).sqrt();
+        let mut draws = self.draws();
+        self.filled(shape, || draws.uniform(-bound, bound) as f32)
+    }
+
+    /// Rows of length one in random directions: the first content of a queue (methods.md 3.2).
+    pub fn unit_rows(&mut self, rows: usize, columns: usize) -> Tensor<2> {
+        let mut draws = self.draws();
+        let mut values = Vec::with_capacity(rows * columns);
+        for _ in 0..rows {
+            let row: Vec<f64> = (0..columns).map(|_| draws.normal()).collect();
+            let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+            values.extend(row.iter().map(|v| (v / norm) as f32));
+        }
+        Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)
+    }
+
+    /// A vector of one value.
+    pub fn constant(&self, length: usize, value: f32) -> Tensor<1> {
+        self.filled([length], || value)
+    }
+}

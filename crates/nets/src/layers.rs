@@ -1,0 +1,136 @@
+//! The three layers with parameters: convolution, linear, batch norm.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, linear};
+use burn::tensor::ops::ConvOptions;
+
+use crate::Init;
+
+/// Added to the variance before the root (methods.md 2.1).
+pub const BN_EPSILON: f64 = 1e-5;
+/// Share of the newest batch in the running statistics (methods.md 2.1).
+pub const BN_MOMENTUM: f64 = 0.1;
+
+/// Which statistics batch norm normalises with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Those of the batch; the running statistics take them up. Also the mode of a target network.
+    Train,
+    /// The running statistics, which stay as they are.
+    Eval,
+}
+
+/// A bias-free 2-D convolution.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// `[out, in, kernel, kernel]`
+    pub weight: Param<Tensor<4>>,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// A square kernel, padded so that stride 1 keeps the size.
+    pub fn new(
+        init: &mut Init,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> Self {
+        Self {
+            weight: Param::from_tensor(init.normal_fan_out([outputs, inputs, kernel, kernel])),
+            stride,
+            padding: kernel / 2,
+        }
+    }
+
+    /// `[batch, in, height, width]` to `[batch, out, height / stride, width / stride]`, rounded up.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let options = ConvOptions::new(
+            [self.stride, self.stride],
+            [self.padding, self.padding],
+            [1, 1],
+            1,
+        );
+        conv2d(x, self.weight.val(), None, options)
+    }
+}
+
+/// `y = x W^T + b`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[out, in]`, as in PyTorch
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// With PyTorch's default initialisation.
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize, bias: bool) -> Self {
+        let weight = Param::from_tensor(init.uniform_fan_in([outputs, inputs], inputs));
+        let bias = bias.then(|| Param::from_tensor(init.uniform_fan_in([outputs], inputs)));
+        Self { weight, bias }
+    }
+
+    /// `[batch, in]` to `[batch, out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        linear(x, self.weight.val().transpose(), bias)
+    }
+}
+
+/// Batch normalisation over every dimension but the channels.
+///
+/// Burn's own batch norm trains only on an autodiff device. A target network needs batch statistics
+/// without gradients (methods.md 2.4), so here the [`Mode`] is said at each call.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, `[channels]`
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[channels]`
+    pub bias: Param<Tensor<1>>,
+    /// Running mean, `[channels]`: a buffer, never trained
+    pub running_mean: Param<Tensor<1>>,
+    /// Running unbiased variance, `[channels]`: a buffer, never trained
+    pub running_var: Param<Tensor<1>>,
+}
+
+impl BatchNorm {
+    /// Scale 1, shift 0, running mean 0, running variance 1.
+    pub fn new(init: &mut Init, channels: usize) -> Self {
+        let buffer =
+            |value| Param::from_tensor(init.constant(channels, value)).set_require_grad(false);
+        Self {
+            weight: Param::from_tensor(init.constant(channels, 1.0)),
+            bias: Param::from_tensor(init.constant(channels, 0.0)),
+            running_mean: buffer(0.0),
+            running_var: buffer(1.0),
+        }
+    }
+
+    /// `[batch, channels, ...]` to the same shape.
+    pub fn forward<const D: usize>(&mut self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        if mode == Mode::Eval {
+            let (mean, var) = (self.running_mean.val(), self.running_var.val());
+            return batch_norm(x, weight, bias, mean, var, BN_EPSILON);
+        }
+        let dims = x.dims();
+        let count = (dims.iter().product::<usize>() / dims[1]) as f64;
+        let batch = batch_norm_train(x, weight, bias, BN_EPSILON);
+        // Normalised with the biased variance, remembered with the unbiased one (methods.md 2.1).
+        let unbiased = batch.variance * (count / (count - 1.0).max(1.0));
+        track(&mut self.running_mean, batch.mean);
+        track(&mut self.running_var, unbiased);
+        batch.output
+    }
+}
+
+/// Moves a running statistic towards the batch's.
+fn track(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
+    let next = running.val() * (1.0 - BN_MOMENTUM) + batch.detach() * BN_MOMENTUM;
+    *running = Param::from_tensor(next.detach()).set_require_grad(false);
+}

@@ -1,0 +1,219 @@
+//! ResNet in torchvision's layout (methods.md 2.1), with a stem for small pictures and a tiny size.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::{BatchNorm, Conv2d, Head, HeadKind, Init, Mode};
+
+/// Depth of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// Three stages of one basic block at base width, 2x and 4x: seconds an epoch on a laptop's CPU.
+    Tiny,
+    /// Four stages of two basic blocks.
+    ResNet18,
+    /// Basic blocks 3, 4, 6, 3.
+    ResNet34,
+}
+
+impl Arch {
+    fn blocks(self) -> [usize; 4] {
+        match self {
+            Arch::Tiny => [1, 1, 1, 0],
+            Arch::ResNet18 => [2, 2, 2, 2],
+            Arch::ResNet34 => [3, 4, 6, 3],
+        }
+    }
+
+    /// Channels of the first stage when the recipe does not say.
+    pub fn default_width(self) -> usize {
+        match self {
+            Arch::Tiny => 32,
+            Arch::ResNet18 | Arch::ResNet34 => 64,
+        }
+    }
+
+    /// Width of the pooled features for a base width.
+    pub fn features(self, width: usize) -> usize {
+        let stages = self.blocks().iter().filter(|&&count| count > 0).count();
+        width << (stages - 1)
+    }
+}
+
+/// The first layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stem {
+    /// 7x7 stride 2, then a 3x3 max-pool of stride 2.
+    Imagenet,
+    /// 3x3 stride 1, no pool: for pictures of 32 pixels.
+    Cifar,
+    /// 3x3 stride 2, no pool: a quarter of the work of `Cifar`.
+    Small,
+}
+
+/// What a network is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResNetConfig {
+    /// Depth.
+    pub arch: Arch,
+    /// First layers.
+    pub stem: Stem,
+    /// Channels of the first stage; doubled at every later one.
+    pub width: usize,
+    /// Layers behind the pooled features.
+    pub head: HeadKind,
+    /// Hidden units of the head.
+    pub hidden: usize,
+    /// Outputs of the head.
+    pub out: usize,
+}
+
+impl ResNetConfig {
+    /// Width of the pooled features.
+    pub fn features(&self) -> usize {
+        self.arch.features(self.width)
+    }
+
+    /// The same network without a head.
+    pub fn backbone(self) -> Self {
+        Self {
+            head: HeadKind::None,
+            ..self
+        }
+    }
+}
+
+/// Two 3x3 convolutions and a shortcut.
+#[derive(Module, Debug)]
+pub struct BasicBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl BasicBlock {
+    fn new(init: &mut Init, inputs: usize, outputs: usize, stride: usize) -> Self {
+        Self {
+            conv1: Conv2d::new(init, inputs, outputs, 3, stride),
+            bn1: BatchNorm::new(init, outputs),
+            conv2: Conv2d::new(init, outputs, outputs, 3, 1),
+            bn2: BatchNorm::new(init, outputs),
+            downsample: (stride != 1 || inputs != outputs).then(|| {
+                let conv = Conv2d::new(init, inputs, outputs, 1, stride);
+                (conv, BatchNorm::new(init, outputs))
+            }),
+        }
+    }
+
+    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let y = relu(self.bn1.forward(self.conv1.forward(x.clone()), mode));
+        let y = self.bn2.forward(self.conv2.forward(y), mode);
+        let shortcut = match &mut self.downsample {
+            Some((conv, norm)) => norm.forward(conv.forward(x), mode),
+            None => x,
+        };
+        relu(y + shortcut)
+    }
+}
+
+/// A backbone and its head under one set of torchvision names.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    layer1: Vec<BasicBlock>,
+    layer2: Vec<BasicBlock>,
+    layer3: Vec<BasicBlock>,
+    layer4: Vec<BasicBlock>,
+    fc: Head,
+    pooled_stem: bool,
+}
+
+impl ResNet {
+    /// Freshly initialised (methods.md 2.1).
+    pub fn new(config: &ResNetConfig, init: &mut Init) -> Self {
+        let width = config.width;
+        let conv1 = match config.stem {
+            Stem::Imagenet => Conv2d::new(init, 3, width, 7, 2),
+            Stem::Cifar => Conv2d::new(init, 3, width, 3, 1),
+            Stem::Small => Conv2d::new(init, 3, width, 3, 2),
+        };
+        let bn1 = BatchNorm::new(init, width);
+        let mut inputs = width;
+        let mut stage = |init: &mut Init, number: usize| -> Vec<BasicBlock> {
+            let outputs = width << number;
+            (0..config.arch.blocks()[number])
+                .map(|block| {
+                    let stride = if block == 0 && number > 0 { 2 } else { 1 };
+                    BasicBlock::new(
+                        init,
+                        std::mem::replace(&mut inputs, outputs),
+                        outputs,
+                        stride,
+                    )
+                })
+                .collect()
+        };
+        Self {
+            conv1,
+            bn1,
+            layer1: stage(init, 0),
+            layer2: stage(init, 1),
+            layer3: stage(init, 2),
+            layer4: stage(init, 3),
+            fc: Head::new(
+                init,
+                config.head,
+                config.features(),
+                config.hidden,
+                config.out,
+            ),
+            pooled_stem: config.stem == Stem::Imagenet,
+        }
+    }
+
+    /// Pooled features: `[batch, 3, height, width]` to `[batch, features]`.
+    pub fn features(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let mut x = relu(self.bn1.forward(self.conv1.forward(x), mode));
+        if self.pooled_stem {
+            x = max_pool2d(
+                x,
+                MaxPoolOptions::new([3, 3])
+                    .with_stride([2, 2])
+                    .with_padding([1, 1]),
+            );
+        }
+        let stages = [
+            &mut self.layer1,
+            &mut self.layer2,
+            &mut self.layer3,
+            &mut self.layer4,
+        ];
+        for block in stages.into_iter().flatten() {
+            x = block.forward(x, mode);
+        }
+        let [batch, channels, height, width] = x.dims();
+        x.reshape([batch, channels, height * width])
+            .mean_dim(2)
+            .reshape([batch, channels])
+    }
+
+    /// `[batch, features]` to `[batch, out]`.
+    pub fn head(&mut self, features: Tensor<2>, mode: Mode) -> Tensor<2> {
+        self.fc.forward(features, mode)
+    }
+
+    /// Pictures to the head's output.
+    pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let features = self.features(x, mode);
+        self.head(features, mode)
+    }
+}

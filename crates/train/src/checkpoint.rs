@@ -1,0 +1,244 @@
+//! A run as files, and back.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_weights::{NamedTensor, WeightFile, collect, load};
+use serde::{Deserialize, Serialize};
+
+use crate::error::RunError;
+use crate::recipe::Recipe;
+use crate::run::Run;
+
+/// Both networks and the queue, with PyTorch's names: what other tools read.
+pub const WEIGHTS_FILE: &str = "weights.safetensors";
+/// The optimiser's velocity.
+pub const TRAINING_FILE: &str = "training.safetensors";
+/// The place in time, and sizes and checksums of the other files.
+pub const STATE_FILE: &str = "state.json";
+/// The recipe.
+pub const RECIPE_FILE: &str = "recipe.toml";
+
+/// What the names of the online network's tensors begin with.
+pub const ONLINE: &str = "online_encoder.";
+/// What the names of the target network's tensors begin with.
+pub const TARGET: &str = "target_encoder.";
+const QUEUE: &str = "queue";
+const QUEUE_POINTER: &str = "queue_ptr";
+const VELOCITY: &str = "velocity.";
+
+/// Everything that a run needs to go on as if it had never stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Steps taken.
+    pub step: u64,
+    /// Names and contents of the files.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Version of this layout.
+    format: u32,
+    /// Version of Parallax that wrote it.
+    version: String,
+    step: u64,
+    /// Training examples: the order of the data depends on them.
+    examples: usize,
+    files: BTreeMap<String, Sum>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Sum {
+    bytes: u64,
+    crc32: u32,
+}
+
+impl Sum {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.len() as u64,
+            crc32: crc32fast::hash(bytes),
+        }
+    }
+}
+
+const FORMAT: u32 = 1;
+
+fn broken(file: &str, reason: impl Into<String>) -> RunError {
+    RunError::Checkpoint {
+        file: file.to_string(),
+        reason: reason.into(),
+    }
+}
+
+impl Checkpoint {
+    /// The content of one file.
+    ///
+    /// # Errors
+    /// When the checkpoint has no such file.
+    pub fn file(&self, name: &str) -> Result<&[u8], RunError> {
+        let found = self.files.iter().find(|(other, _)| other == name);
+        let missing = || broken(name, "the file is missing: this is no whole checkpoint");
+        found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(missing)
+    }
+
+    /// Checks sizes and checksums, without building anything.
+    ///
+    /// # Errors
+    /// When a file is missing, cut off or changed.
+    pub fn verify(&self) -> Result<(), RunError> {
+        self.state().map(|_| ())
+    }
+
+    fn state(&self) -> Result<State, RunError> {
+        let state: State = serde_json::from_slice(self.file(STATE_FILE)?)
+            .map_err(|error| broken(STATE_FILE, format!("not readable ({error})")))?;
+        if state.format != FORMAT {
+            let reason = format!(
+                "written in format {}, this version reads {FORMAT}",
+                state.format
+            );
+            return Err(broken(STATE_FILE, reason));
+        }
+        for (name, expected) in &state.files {
+            let found = Sum::of(self.file(name)?);
+            if found != *expected {
+                let reason = format!(
+                    "the file is damaged: {} bytes with checksum {:08x} instead of {} with {:08x}",
+                    found.bytes, found.crc32, expected.bytes, expected.crc32
+                );
+                return Err(broken(name, reason));
+            }
+        }
+        Ok(state)
+    }
+}
+
+impl Run {
+    /// Reads the whole run from its device.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, RunError> {
+        let recipe = self.recipe.to_toml()?;
+        let mut tensors = collect(self.method.online(), ONLINE).await?;
+        tensors.extend(collect(self.method.target(), TARGET).await?);
+        if let Some(queue) = self.method.queue() {
+            tensors.push(read(QUEUE, queue.keys.dims().to_vec(), queue.keys.clone()).await?);
+            tensors.push(NamedTensor {
+                name: QUEUE_POINTER.to_string(),
+                shape: vec![1],
+                values: vec![queue.pointer as f32],
+            });
+        }
+        let weights = WeightFile::new(WEIGHTS_FILE, tensors).with_recipe(&recipe);
+
+        let mut velocity = Vec::new();
+        for (name, tensor) in &self.optimizer.velocity {
+            let shape = tensor.dims().to_vec();
+            velocity.push(read(&format!("{VELOCITY}{name}"), shape, tensor.clone()).await?);
+        }
+        let training = WeightFile::new(TRAINING_FILE, velocity);
+
+        let mut files = vec![
+            (WEIGHTS_FILE.to_string(), weights.to_bytes()?),
+            (TRAINING_FILE.to_string(), training.to_bytes()?),
+            (RECIPE_FILE.to_string(), recipe.into_bytes()),
+        ];
+        let state = State {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            step: self.step,
+            examples: self.examples,
+            files: files
+                .iter()
+                .map(|(name, bytes)| (name.clone(), Sum::of(bytes)))
+                .collect(),
+        };
+        let state = serde_json::to_vec_pretty(&state)
+            .map_err(|error| broken(STATE_FILE, error.to_string()))?;
+        files.push((STATE_FILE.to_string(), state));
+        Ok(Checkpoint {
+            step: self.step,
+            files,
+        })
+    }
+
+    /// Continues from a checkpoint, on any device.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged, or was made with another number of examples.
+    pub fn resume(
+        checkpoint: &Checkpoint,
+        examples: usize,
+        device: &Device,
+    ) -> Result<Self, RunError> {
+        let state = checkpoint.state()?;
+        if state.examples != examples {
+            let reason = format!(
+                "the run was trained on {} pictures, the data now has {examples}; \
+                 use the same data, or start a new run",
+                state.examples
+            );
+            return Err(broken(STATE_FILE, reason));
+        }
+        let recipe = String::from_utf8_lossy(checkpoint.file(RECIPE_FILE)?).into_owned();
+        let mut run = Run::new(Recipe::parse(&recipe, &[])?, examples, device)?;
+        run.step = state.step;
+
+        let weights = WeightFile::from_bytes(WEIGHTS_FILE, checkpoint.file(WEIGHTS_FILE)?)?;
+        let (online, _) = load(run.method.online().clone(), ONLINE, &weights)?;
+        *run.method.online_mut() = online;
+        let (target, _) = load(run.method.target().clone(), TARGET, &weights)?;
+        *run.method.target_mut() = target;
+        if let Some(queue) = run.method.queue_mut() {
+            let lacks = |name: &str| broken(WEIGHTS_FILE, format!("tensor '{name}' is missing"));
+            let keys = weights.tensors.get(QUEUE).ok_or_else(|| lacks(QUEUE))?;
+            let pointer = weights
+                .tensors
+                .get(QUEUE_POINTER)
+                .ok_or_else(|| lacks(QUEUE_POINTER))?;
+            if keys.shape != queue.keys.dims() {
+                return Err(broken(
+                    WEIGHTS_FILE,
+                    "the queue has another size than the recipe says",
+                ));
+            }
+            queue.keys = upload(keys, queue.keys.dims(), device);
+            queue.pointer = pointer.values.first().map_or(0, |value| *value as usize);
+        }
+
+        let training = WeightFile::from_bytes(TRAINING_FILE, checkpoint.file(TRAINING_FILE)?)?;
+        for (name, tensor) in &training.tensors {
+            if let Some(name) = name.strip_prefix(VELOCITY) {
+                let tensor = upload(tensor, [tensor.values.len()], device);
+                run.optimizer.velocity.insert(name.to_string(), tensor);
+            }
+        }
+        Ok(run)
+    }
+}
+
+async fn read<const D: usize>(
+    name: &str,
+    shape: Vec<usize>,
+    tensor: Tensor<D>,
+) -> Result<NamedTensor, RunError> {
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|e| RunError::Device(format!("{e:?}")))?;
+    let values = data
+        .try_to_vec::<f32>()
+        .map_err(|e| RunError::Device(format!("{e:?}")))?;
+    Ok(NamedTensor {
+        name: name.to_string(),
+        shape,
+        values,
+    })
+}
+
+fn upload<const D: usize>(tensor: &NamedTensor, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(tensor.values.clone(), shape), device)
+}

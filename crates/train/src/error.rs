@@ -1,0 +1,85 @@
+//! What can go wrong in a run.
+
+use parallax_data::DataError;
+use parallax_probes::ProbeError;
+use parallax_weights::WeightsError;
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// No TOML, an unknown key, a wrong type.
+    #[error("{}", .0.to_string().trim_end())]
+    Toml(toml::de::Error),
+    /// An override without a section, a key or a value.
+    #[error("'{0}' is no override; write section.key=value, for example optimizer.base_lr=0.06")]
+    Override(String),
+    /// A value that makes no sense.
+    #[error("{key} {reason}")]
+    Value {
+        /// Section and key.
+        key: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// A value that TOML cannot hold.
+    #[error("the recipe cannot be written: {0}")]
+    Write(String),
+}
+
+/// A run that cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// An example.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A view that could not be made.
+    #[error("view of example {index}: {reason}")]
+    View {
+        /// Index in the source.
+        index: u32,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A probe.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Fewer examples than a batch.
+    #[error(
+        "{examples} pictures are fewer than one batch of {batch}; \
+         add pictures or lower the batch: --set run.batch_size={examples}"
+    )]
+    TooFew {
+        /// How many there are.
+        examples: usize,
+        /// How many a step takes.
+        batch: usize,
+    },
+    /// A loss that is no number.
+    #[error(
+        "the loss became {loss} at step {step}: training diverged; try a lower optimizer.base_lr \
+         or a longer schedule.warmup_epochs"
+    )]
+    Diverged {
+        /// 1-based step.
+        step: u64,
+        /// NaN or infinity.
+        loss: f32,
+    },
+    /// A checkpoint that is not whole or not of this run.
+    #[error("{file}: {reason}")]
+    Checkpoint {
+        /// Name of the file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The device refused work.
+    #[error("the device failed: {0}")]
+    Device(String),
+}

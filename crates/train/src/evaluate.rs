@@ -1,0 +1,162 @@
+//! Features of held-out pictures, and the final comparison.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_data::Source;
+use parallax_nets::{Init, Mode, ResNet};
+use parallax_probes::{Features, knn_accuracy, linear_accuracy};
+use parallax_views::{apply_all, eval_ops, write_normalized};
+use parallax_weights::{WeightFile, load};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::view_error;
+use crate::error::RunError;
+use crate::recipe::Recipe;
+
+/// Pictures that go through the network at once.
+const EVAL_BATCH: usize = 100;
+
+/// What turns a picture into features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoder {
+    /// The online backbone after training.
+    Trained,
+    /// The same backbone before its first step.
+    Random,
+    /// No network: normalised pixels.
+    Pixels,
+}
+
+impl Encoder {
+    /// The name in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Encoder::Trained => "trained encoder",
+            Encoder::Random => "random encoder",
+            Encoder::Pixels => "raw pixels",
+        }
+    }
+}
+
+/// One row of the final comparison, accuracies in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Whose features.
+    pub encoder: Encoder,
+    /// Weighted nearest neighbours.
+    pub knn: f64,
+    /// Linear probe.
+    pub linear: f64,
+}
+
+/// The bare backbone in a weight file, and the recipe that it was trained by.
+///
+/// `branch` is [`ONLINE`](crate::ONLINE) or [`TARGET`](crate::TARGET).
+///
+/// # Errors
+/// When the file carries no recipe, or its tensors do not fit it.
+pub fn encoder_from(
+    file: &WeightFile,
+    branch: &str,
+    device: &Device,
+) -> Result<(ResNet, Recipe), RunError> {
+    let text = file.recipe.as_deref().ok_or_else(|| RunError::Checkpoint {
+        file: file.name.clone(),
+        reason: "the file carries no recipe, so its architecture is unknown".to_string(),
+    })?;
+    let recipe = Recipe::parse(text, &[])?;
+    let network = recipe.method_config().network.backbone();
+    let fresh = ResNet::new(&network, &mut Init::new(0, device));
+    let (encoder, _) = load(fresh, branch, file)?;
+    Ok((encoder, recipe))
+}
+
+/// The evaluation view of every picture, `side` pixels, flattened.
+fn pictures(source: &dyn Source, from: usize, to: usize, side: u32) -> Result<Vec<f32>, RunError> {
+    let pixels = 3 * (side * side) as usize;
+    let mut values = vec![0.0; (to - from) * pixels];
+    for (index, out) in (from..to).zip(values.chunks_exact_mut(pixels)) {
+        let image = source.image(index)?;
+        let failed = |error: String| view_error(index as u32, error);
+        let ops = eval_ops(image.width, image.height, side);
+        let picture = apply_all(&image, &ops).map_err(|e| failed(e.to_string()))?;
+        write_normalized(&picture, out).map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(values)
+}
+
+fn labels(source: &dyn Source) -> Vec<u32> {
+    (0..source.len()).map(|index| source.label(index)).collect()
+}
+
+/// Pooled features of every example, batch norm in evaluation mode (methods.md 5).
+///
+/// # Errors
+/// When a picture cannot be read, the device fails, or a feature is not finite.
+pub async fn features(
+    network: &ResNet,
+    source: &dyn Source,
+    side: u32,
+    device: &Device,
+) -> Result<Features, RunError> {
+    let mut network = network.valid();
+    let mut values = Vec::new();
+    for from in (0..source.len()).step_by(EVAL_BATCH) {
+        let to = (from + EVAL_BATCH).min(source.len());
+        let shape = [to - from, 3, side as usize, side as usize];
+        let x = TensorData::new(pictures(source, from, to, side)?, shape);
+        let y = network.features(Tensor::from_data(x, device), Mode::Eval);
+        let data = y
+            .into_data_async()
+            .await
+            .map_err(|e| RunError::Device(format!("{e:?}")))?;
+        let rows = data
+            .try_to_vec::<f32>()
+            .map_err(|e| RunError::Device(format!("{e:?}")))?;
+        values.extend(rows);
+    }
+    let columns = values.len() / source.len().max(1);
+    Ok(Features::new(values, labels(source), columns)?)
+}
+
+/// Normalised pixels as features.
+///
+/// # Errors
+/// When a picture cannot be read.
+pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunError> {
+    let values = pictures(source, 0, source.len(), side)?;
+    let columns = 3 * (side * side) as usize;
+    Ok(Features::new(values, labels(source), columns)?)
+}
+
+/// Trained against random against pixels: learned from `train`, judged on `test`.
+///
+/// # Errors
+/// As [`features`].
+pub async fn final_table(
+    trained: &ResNet,
+    random: &ResNet,
+    (train, test): (&dyn Source, &dyn Source),
+    side: u32,
+    device: &Device,
+) -> Result<Vec<Row>, RunError> {
+    let mut rows = Vec::with_capacity(3);
+    for (encoder, network) in [(Encoder::Trained, trained), (Encoder::Random, random)] {
+        let train = features(network, train, side, device).await?;
+        let test = features(network, test, side, device).await?;
+        rows.push(row(encoder, &train, &test)?);
+    }
+    let train = pixel_features(train, side)?;
+    let test = pixel_features(test, side)?;
+    rows.push(row(Encoder::Pixels, &train, &test)?);
+    Ok(rows)
+}
+
+fn row(encoder: Encoder, train: &Features, test: &Features) -> Result<Row, RunError> {
+    Ok(Row {
+        encoder,
+        knn: knn_accuracy(train, test)?,
+        linear: linear_accuracy(train, test)?,
+    })
+}

@@ -1,0 +1,67 @@
+//! What a run tells the world: one JSON line each in `events.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::Row;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// A run began or went on.
+    Start {
+        /// Step it begins after; 0 for a new run.
+        step: u64,
+        /// Steps of the whole run.
+        total_steps: u64,
+        /// Training examples.
+        examples: usize,
+        /// Device and adapter.
+        device: String,
+    },
+    /// One optimiser step.
+    Step {
+        /// 1-based.
+        step: u64,
+        /// Passes over the data so far.
+        epoch: f64,
+        /// Loss of the step's batch.
+        loss: f32,
+        /// Learning rate.
+        lr: f64,
+        /// Target momentum.
+        momentum: f64,
+        /// Spread of the target's embeddings: 1 even, 0 collapsed.
+        embedding_std: f32,
+        /// Pictures a second since the step before.
+        images_per_second: f64,
+        /// Share of the step's time that was spent waiting for data.
+        data_wait: f64,
+    },
+    /// A kNN probe of the online backbone.
+    Probe {
+        /// Steps taken.
+        step: u64,
+        /// Accuracy on held-out pictures, percent.
+        knn: f64,
+    },
+    /// A whole checkpoint was written.
+    Checkpoint {
+        /// Steps taken.
+        step: u64,
+        /// Where, relative to the run's folder.
+        path: String,
+    },
+    /// The run was stopped before its end.
+    Stop {
+        /// Steps taken.
+        step: u64,
+    },
+    /// The run is over.
+    Done {
+        /// Steps taken.
+        step: u64,
+        /// Final comparison.
+        table: Vec<Row>,
+    },
+}

@@ -1,0 +1,133 @@
+//! Recipes as text: reading, overriding, and the ones that come with Parallax.
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use crate::error::RecipeError;
+use crate::recipe::Recipe;
+
+/// Names and texts of the recipes in `recipes/`.
+pub const RECIPES: [(&str, &str); 3] = [
+    ("demo", include_str!("../../../recipes/demo.toml")),
+    (
+        "byol-cifar10",
+        include_str!("../../../recipes/byol-cifar10.toml"),
+    ),
+    (
+        "moco-v2-plus-cifar10",
+        include_str!("../../../recipes/moco-v2-plus-cifar10.toml"),
+    ),
+];
+
+impl Recipe {
+    /// Reads a recipe and applies overrides of the form `section.key=value`.
+    ///
+    /// # Errors
+    /// On text that is no TOML, unknown keys (the message lists the known ones), wrong types, and values
+    /// that make no sense.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self, RecipeError> {
+        let mut table: Table = text.parse().map_err(RecipeError::Toml)?;
+        for text in overrides {
+            set(&mut table, text)?;
+        }
+        let recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The whole recipe, with every value that was left to a default.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML, such as a seed above 2^63.
+    pub fn to_toml(&self) -> Result<String, RecipeError> {
+        toml::to_string(self).map_err(|error| RecipeError::Write(error.to_string()))
+    }
+}
+
+/// Puts one override into the table.
+fn set(table: &mut Table, text: &str) -> Result<(), RecipeError> {
+    let malformed = || RecipeError::Override(text.to_string());
+    let (path, value) = text.split_once('=').ok_or_else(malformed)?;
+    let (section, key) = path.trim().split_once('.').ok_or_else(malformed)?;
+    // What is no number, truth value or quoted text is text: `--set data.source=cifar10`.
+    let value = match format!("v = {value}").parse::<Table>() {
+        Ok(mut parsed) => parsed.remove("v").ok_or_else(malformed)?,
+        Err(_) => Value::String(value.trim().to_string()),
+    };
+    let section = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()));
+    section
+        .as_table_mut()
+        .ok_or_else(malformed)?
+        .insert(key.to_string(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn overridden(text: &str) -> Result<Recipe, RecipeError> {
+        Recipe::parse(RECIPES[0].1, &[text.to_string()])
+    }
+
+    #[test]
+    fn every_recipe_is_whole_and_survives_a_round_trip() {
+        for (name, text) in RECIPES {
+            let recipe = Recipe::parse(text, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(
+                Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(),
+                recipe
+            );
+        }
+    }
+
+    #[test]
+    fn overrides_reach_their_key() {
+        assert_eq!(
+            overridden("optimizer.base_lr=0.06")
+                .unwrap()
+                .optimizer
+                .base_lr,
+            0.06
+        );
+        assert_eq!(
+            overridden("data.source=cifar10").unwrap().data.source,
+            "cifar10"
+        );
+        assert_eq!(overridden("run.total_steps=7").unwrap().total_steps(64), 7);
+    }
+
+    #[test]
+    fn an_unknown_key_lists_the_known_ones() {
+        let message = overridden("optimizer.speed=1").unwrap_err().to_string();
+        assert!(
+            message.contains("speed") && message.contains("base_lr"),
+            "{message}"
+        );
+        let message = overridden("optimiser.base_lr=1").unwrap_err().to_string();
+        assert!(
+            message.contains("optimiser") && message.contains("optimizer"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn wrong_types_and_values_are_named() {
+        let message = overridden("run.epochs=many").unwrap_err().to_string();
+        assert!(message.contains("epochs"), "{message}");
+        let message = overridden("method.name=simclr").unwrap_err().to_string();
+        assert!(
+            message.contains("simclr") && message.contains("moco-v2-plus"),
+            "{message}"
+        );
+        let message = overridden("run.batch_size=1").unwrap_err().to_string();
+        assert!(message.contains("run.batch_size"), "{message}");
+        assert!(matches!(
+            overridden("epochs"),
+            Err(RecipeError::Override(_))
+        ));
+    }
+}

@@ -1,0 +1,105 @@
+//! Arguments. The names are a contract: scripts rely on them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::data::OnBadImage;
+use crate::data::cli::DataCommand;
+
+/// Self-supervised visual pre-training on GPU or CPU.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train an encoder without labels and compare it with a random one and with raw pixels
+    Pretrain(Pretrain),
+    /// Nearest-neighbour accuracy of an encoder's features
+    Knn(Knn),
+    /// List what can be used here, with limits
+    Devices {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch and inspect data sets
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+}
+
+#[derive(Args)]
+pub struct Pretrain {
+    /// A recipe's name (see `recipes/`) or a file
+    #[arg(default_value = "demo")]
+    pub recipe: String,
+    /// Pictures: sample, cifar10, or a folder with one folder a class
+    #[arg(long, value_name = "SRC")]
+    pub data: Option<String>,
+    /// cpu, auto, vulkan, metal, dx12 or webgpu, with :N for the N-th adapter
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "DEVICE",
+        overrides_with = "device"
+    )]
+    pub device: String,
+    /// Folder of the run [default: runs/RECIPE, numbered when taken]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on from the newest whole checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Override a value of the recipe, for example optimizer.base_lr=0.06
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// What to do with a picture that cannot be read
+    #[arg(long, value_enum, default_value_t = OnBadImage::Error)]
+    pub on_bad_image: OnBadImage,
+    /// Threads that make views beside the step [default: one less than the cores, at least one]
+    #[arg(long, value_name = "N")]
+    pub loader_threads: Option<usize>,
+    /// Print every event as a JSON line instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Knn {
+    /// A weights.safetensors, or a checkpoint's folder
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Labelled pictures that vote [default: the run's own training data]
+    #[arg(long, value_name = "SRC")]
+    pub train: Option<String>,
+    /// Pictures to classify [default: the run's own test data]
+    #[arg(long, value_name = "SRC")]
+    pub test: Option<String>,
+    /// Which network of the file
+    #[arg(long, value_enum, default_value_t = Branch::Online)]
+    pub branch: Branch,
+    /// As for pretrain
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "DEVICE",
+        overrides_with = "device"
+    )]
+    pub device: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The two networks of a siamese method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Branch {
+    Online,
+    Target,
+}

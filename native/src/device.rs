@@ -1,0 +1,164 @@
+//! Devices by name: `cpu`, `auto`, `vulkan:1`.
+
+use anyhow::{Context as _, Result};
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn::tensor::{Device, DeviceKind};
+
+use crate::usage::BadArgument;
+
+/// An opened device and what to call it.
+pub struct Opened {
+    /// Without autodiff.
+    pub device: Device,
+    /// `cpu`, `vulkan:0`, ...
+    pub name: String,
+    /// The adapter's own name.
+    pub adapter: String,
+}
+
+/// A graphics adapter that could be opened.
+pub struct Adapter {
+    /// `vulkan:0`, ...
+    pub name: String,
+    pub info: wgpu::AdapterInfo,
+    pub limits: wgpu::Limits,
+    kind: DeviceKind,
+    api: WgpuBackend,
+}
+
+impl Adapter {
+    /// Whether the adapter computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+}
+
+const APIS: [(&str, wgpu::Backend, WgpuBackend); 3] = [
+    ("vulkan", wgpu::Backend::Vulkan, WgpuBackend::Vulkan),
+    ("metal", wgpu::Backend::Metal, WgpuBackend::Metal),
+    ("dx12", wgpu::Backend::Dx12, WgpuBackend::Dx12),
+];
+
+/// Every adapter of the machine, by API and in the order that the API reports.
+pub fn adapters() -> Vec<Adapter> {
+    let mut found = Vec::new();
+    for (api_name, backend, api) in APIS {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: backend.into(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let adapters = pollster::block_on(instance.enumerate_adapters(backend.into()));
+        let mut of_kind = [0usize; 4];
+        for (index, adapter) in adapters.into_iter().enumerate() {
+            let info = adapter.get_info();
+            let mut next = |slot: usize| {
+                of_kind[slot] += 1;
+                of_kind[slot] - 1
+            };
+            let kind = match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => DeviceKind::DiscreteGpu(next(0)),
+                wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu(next(1)),
+                wgpu::DeviceType::VirtualGpu => DeviceKind::VirtualGpu(next(2)),
+                wgpu::DeviceType::Cpu if next(3) == 0 => DeviceKind::Cpu,
+                // A second software adapter and adapters of an unknown kind cannot be told apart.
+                _ => continue,
+            };
+            found.push(Adapter {
+                name: format!("{api_name}:{index}"),
+                limits: adapter.limits(),
+                info,
+                kind,
+                api,
+            });
+        }
+    }
+    found
+}
+
+/// Opens a device by its name.
+///
+/// `auto` is the first real GPU, else the CPU: a software adapter is slower than the CPU itself and only
+/// opened by name.
+pub fn open(name: &str) -> Result<Opened> {
+    let (api, index) = match name.split_once(':') {
+        Some((api, index)) => {
+            let index = index.parse::<usize>();
+            (api, Some(index.map_err(|_| unknown(name))?))
+        }
+        None => (name, None),
+    };
+    let cpu = || Opened {
+        device: Device::flex(),
+        name: "cpu".to_string(),
+        adapter: format!("{} threads", threads()),
+    };
+    match api {
+        "cpu" if index.is_none() => Ok(cpu()),
+        "auto" if index.is_none() => match best(&adapters()) {
+            Some(adapter) if !adapter.is_software() => open_adapter(adapter),
+            _ => Ok(cpu()),
+        },
+        "webgpu" | "vulkan" | "metal" | "dx12" => {
+            let adapters: Vec<Adapter> = adapters()
+                .into_iter()
+                .filter(|a| api == "webgpu" || a.name.starts_with(api))
+                .collect();
+            let adapter = match index {
+                Some(_) if api != "webgpu" => adapters.iter().find(|a| a.name == name),
+                Some(index) => adapters.get(index),
+                None => best(&adapters),
+            };
+            let adapter = adapter.ok_or_else(|| unknown(name))?;
+            open_adapter(adapter)
+        }
+        "cuda" => Err(BadArgument(
+            "this build has no CUDA; use vulkan on NVIDIA cards".to_string(),
+        )
+        .into()),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// Real GPUs before software, discrete before integrated.
+fn best(adapters: &[Adapter]) -> Option<&Adapter> {
+    adapters
+        .iter()
+        .min_by_key(|adapter| match adapter.info.device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            _ => 3,
+        })
+}
+
+fn open_adapter(adapter: &Adapter) -> Result<Opened> {
+    let options = Device::wgpu_options()
+        .device_kind(adapter.kind.clone())
+        .graphics_api(adapter.api);
+    let (device, setup) = options.init_with_setup().with_context(|| {
+        format!(
+            "device {} ({}) could not be opened",
+            adapter.name, adapter.info.name
+        )
+    })?;
+    Ok(Opened {
+        device,
+        name: adapter.name.clone(),
+        adapter: setup.adapter.get_info().name,
+    })
+}
+
+fn unknown(name: &str) -> anyhow::Error {
+    let mut known: Vec<String> = vec!["auto".to_string(), "cpu".to_string()];
+    known.extend(adapters().into_iter().map(|adapter| adapter.name));
+    BadArgument(format!(
+        "there is no device '{name}' here; there are {}",
+        known.join(", ")
+    ))
+    .into()
+}
+
+/// Threads that the CPU device uses.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}

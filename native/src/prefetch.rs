@@ -1,0 +1,55 @@
+//! Batches made beside the step, on threads.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use parallax_train::{Batch, Loader, RunError};
+
+/// Batches that wait, a thread.
+const AHEAD: usize = 2;
+
+/// The batches of the steps in order, whatever the number of threads.
+pub struct Prefetch {
+    threads: Vec<Receiver<Result<Batch, RunError>>>,
+    turn: usize,
+    /// Time that the step waited for its last batch.
+    pub waited: Duration,
+}
+
+impl Prefetch {
+    /// Starts `threads` threads on the steps `from..to`; they end when the value is dropped.
+    pub fn start(loader: &Loader, from: u64, to: u64, threads: usize) -> Self {
+        let threads = threads.max(1);
+        let receivers = (0..threads)
+            .map(|number| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let loader = loader.clone();
+                thread::spawn(move || {
+                    for step in (from + number as u64..to).step_by(threads) {
+                        // A closed channel means that the run has ended.
+                        if sender.send(loader.load(step)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        Self {
+            threads: receivers,
+            turn: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// The next step's batch.
+    pub fn next(&mut self) -> Result<Batch> {
+        let begin = Instant::now();
+        let received = self.threads[self.turn].recv();
+        self.waited = begin.elapsed();
+        self.turn = (self.turn + 1) % self.threads.len();
+        Ok(received.context("the loader stopped before the run's end")??)
+    }
+}

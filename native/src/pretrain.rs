@@ -1,0 +1,345 @@
+//! `parallax pretrain`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use parallax_data::Source;
+use parallax_probes::knn_accuracy;
+use parallax_train::{Event, Loader, Recipe, Row, Run, features, final_table};
+use pollster::block_on;
+use serde_json::json;
+
+use crate::cli::Pretrain;
+use crate::device::{self, Opened};
+use crate::prefetch::Prefetch;
+use crate::progress::Progress;
+use crate::recipe;
+use crate::run_folder::{RunFolder, free_folder, last_folder};
+use crate::sources::Sources;
+use crate::tensorboard::EventWriter;
+use crate::usage::BadArgument;
+
+/// Trains, probes, saves, and compares at the end.
+pub fn run(arguments: &Pretrain) -> Result<()> {
+    let recipe = recipe::read(
+        &arguments.recipe,
+        arguments.data.as_deref(),
+        &arguments.overrides,
+    )?;
+    let opened = device::open(&arguments.device)?;
+    let sources = Sources::open(&recipe, arguments.on_bad_image)?;
+    let (folder, run) = begin(arguments, recipe, &sources, &opened)?;
+    let stop = stop_on_ctrl_c()?;
+    let mut session = Session::new(folder, run, sources, opened, arguments)?;
+    match session.train(&stop)? {
+        Outcome::Stopped => Ok(()),
+        Outcome::Done => session.finish(arguments.json),
+    }
+}
+
+/// A new run in a new folder, or the newest checkpoint of an old one.
+fn begin(
+    arguments: &Pretrain,
+    recipe: Recipe,
+    sources: &Sources,
+    opened: &Opened,
+) -> Result<(RunFolder, Run)> {
+    let name = recipe::short_name(&arguments.recipe);
+    let examples = sources.train.len();
+    if !arguments.resume {
+        let run = Run::new(recipe, examples, &opened.device)?;
+        let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
+        return Ok((RunFolder::create(&path, run.recipe())?, run));
+    }
+    let nothing = || {
+        BadArgument(format!(
+            "there is no run of '{name}' in runs/ to resume; name it by --out"
+        ))
+    };
+    let path: PathBuf = match &arguments.out {
+        Some(path) => path.clone(),
+        None => last_folder(name).ok_or_else(nothing)?,
+    };
+    if !path.is_dir() {
+        return Err(BadArgument(format!(
+            "{} does not exist: nothing to resume",
+            path.display()
+        ))
+        .into());
+    }
+    let mut folder = RunFolder::open(&path)?;
+    let stored = folder.recipe()?;
+    let asked = !arguments.overrides.is_empty() || arguments.data.is_some();
+    if asked && stored != recipe {
+        let message =
+            "a run goes on with its own recipe; drop --set and --data, or start a new run";
+        return Err(BadArgument(message.to_string()).into());
+    }
+    let run = match folder.newest()? {
+        Some(checkpoint) => Run::resume(&checkpoint, examples, &opened.device)
+            .with_context(|| format!("{} step {}", path.display(), checkpoint.step))?,
+        None => {
+            eprintln!(
+                "no checkpoint in {} yet: starting at step 0",
+                path.display()
+            );
+            Run::new(stored, examples, &opened.device)?
+        }
+    };
+    folder.rewind_events(run.step_index())?;
+    Ok((folder, run))
+}
+
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; press Ctrl-C again to leave at once");
+    })
+    .context("the handler for Ctrl-C could not be set")?;
+    Ok(stop)
+}
+
+enum Outcome {
+    Stopped,
+    Done,
+}
+
+/// A run with everything around it.
+struct Session {
+    folder: RunFolder,
+    run: Run,
+    sources: Sources,
+    opened: Opened,
+    progress: Progress,
+    board: EventWriter,
+    threads: usize,
+    json: bool,
+    began: Instant,
+}
+
+impl Session {
+    fn new(
+        folder: RunFolder,
+        run: Run,
+        sources: Sources,
+        opened: Opened,
+        arguments: &Pretrain,
+    ) -> Result<Self> {
+        let examples = sources.train.len();
+        let record = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "recipe": arguments.recipe,
+            "seed": run.recipe().run.seed,
+            "device": opened.name,
+            "adapter": opened.adapter,
+            "kernels": "Burn's defaults by shape: no autotuning, no fusion",
+            "examples": examples,
+            "total_steps": run.total_steps(),
+        });
+        folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;
+        let steps_per_epoch = run.recipe().steps_per_epoch(examples);
+        let board = EventWriter::create(&folder.path().join("tensorboard"), now(), "parallax")
+            .context("TensorBoard's event file cannot be made")?;
+        let default_threads = device::threads().saturating_sub(1).max(1);
+        Ok(Self {
+            progress: Progress::new(run.step_index(), run.total_steps(), steps_per_epoch),
+            threads: arguments.loader_threads.unwrap_or(default_threads),
+            json: arguments.json,
+            began: Instant::now(),
+            board,
+            folder,
+            run,
+            sources,
+            opened,
+        })
+    }
+
+    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome> {
+        let total = self.run.total_steps();
+        let examples = self.sources.train.len();
+        let start = Event::Start {
+            step: self.run.step_index(),
+            total_steps: total,
+            examples,
+            device: format!("{} ({})", self.opened.name, self.opened.adapter),
+        };
+        self.progress.say(&format!(
+            "{} on {} ({}), {examples} pictures, {total} steps, run in {}",
+            self.run.recipe().method.name.name(),
+            self.opened.name,
+            self.opened.adapter,
+            self.folder.path().display()
+        ));
+        self.emit(&start)?;
+        let probe = self.run.recipe().probe_interval(examples);
+        let save = self.run.recipe().checkpoint_interval(examples);
+        let due =
+            |interval: Option<u64>, step: u64| interval.is_some_and(|every| step % every == 0);
+
+        let loader = Loader::new(self.run.recipe(), Arc::clone(&self.sources.train))?;
+        let mut batches = Prefetch::start(&loader, self.run.step_index(), total, self.threads);
+        while self.run.step_index() < total {
+            let begin = Instant::now();
+            let batch = batches.next()?;
+            let report = block_on(self.run.step(&batch))?;
+            let seconds = begin.elapsed().as_secs_f64();
+            self.emit(&Event::Step {
+                step: report.step,
+                epoch: report.epoch,
+                loss: report.loss,
+                lr: report.lr,
+                momentum: report.momentum,
+                embedding_std: report.embedding_std,
+                images_per_second: batch.size as f64 / seconds,
+                data_wait: batches.waited.as_secs_f64() / seconds,
+            })?;
+            if due(probe, report.step) && report.step < total {
+                self.probe()?;
+            }
+            let stopped = stop.load(Ordering::SeqCst) && report.step < total;
+            if stopped || due(save, report.step) || report.step == total {
+                self.save()?;
+            }
+            if stopped {
+                self.emit(&Event::Stop { step: report.step })?;
+                self.progress.finish();
+                let path = self.folder.path().display();
+                eprintln!(
+                    "stopped at step {}; go on with --resume --out {path}",
+                    report.step
+                );
+                return Ok(Outcome::Stopped);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn probe(&mut self) -> Result<f64> {
+        let side = self.run.recipe().views.size;
+        let of = |source: &dyn Source| {
+            block_on(features(self.run.online(), source, side, self.run.device()))
+        };
+        let (bank, test) = (
+            of(self.sources.bank.as_ref())?,
+            of(self.sources.test.as_ref())?,
+        );
+        let knn = knn_accuracy(&bank, &test)?;
+        self.emit(&Event::Probe {
+            step: self.run.step_index(),
+            knn,
+        })?;
+        Ok(knn)
+    }
+
+    fn save(&mut self) -> Result<()> {
+        let checkpoint = block_on(self.run.checkpoint())?;
+        let path = self.folder.save(&checkpoint)?;
+        self.emit(&Event::Checkpoint {
+            step: checkpoint.step,
+            path,
+        })
+    }
+
+    fn finish(&mut self, as_json: bool) -> Result<()> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.progress.say(&format!("trained in {seconds:.0} s"));
+        let table = match self.run.recipe().probe.table {
+            true => self.table()?,
+            false => Vec::new(),
+        };
+        let step = self.run.step_index();
+        self.emit(&Event::Done {
+            step,
+            table: table.clone(),
+        })?;
+        self.progress.finish();
+        if !as_json {
+            if !table.is_empty() {
+                print_table(&table, self.sources.test.len());
+            }
+            println!("run: {}", self.folder.path().display());
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> Result<Vec<Row>> {
+        self.progress
+            .say("comparing with random weights and raw pixels");
+        let sources = (self.sources.bank.as_ref(), self.sources.test.as_ref());
+        let side = self.run.recipe().views.size;
+        let random = self.run.random_backbone();
+        let table = final_table(self.run.online(), &random, sources, side, self.run.device());
+        Ok(block_on(table)?)
+    }
+
+    /// Tells everyone: the log, TensorBoard, the terminal, and standard output with `--json`.
+    fn emit(&mut self, event: &Event) -> Result<()> {
+        self.folder.log(event)?;
+        self.progress.show(event);
+        if self.json {
+            println!("{}", serde_json::to_string(event)?);
+        }
+        let (step, scalars): (u64, Vec<(&str, f64)>) = match event {
+            Event::Step {
+                step,
+                loss,
+                lr,
+                momentum,
+                embedding_std,
+                images_per_second,
+                data_wait,
+                ..
+            } => {
+                let scalars = vec![
+                    ("train/loss", f64::from(*loss)),
+                    ("train/lr", *lr),
+                    ("train/target_momentum", *momentum),
+                    ("train/embedding_std", f64::from(*embedding_std)),
+                    ("speed/images_per_second", *images_per_second),
+                    ("speed/data_wait", *data_wait),
+                ];
+                (*step, scalars)
+            }
+            Event::Probe { step, knn } => (*step, vec![("probe/knn", *knn)]),
+            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => {
+                self.board
+                    .flush()
+                    .context("TensorBoard's event file cannot be written")?;
+                return Ok(());
+            }
+            Event::Start { .. } => return Ok(()),
+        };
+        for (tag, value) in scalars {
+            let written = self.board.scalar(tag, value as f32, step as i64, now());
+            written.context("TensorBoard's event file cannot be written")?;
+        }
+        Ok(())
+    }
+}
+
+fn print_table(table: &[Row], held_out: usize) {
+    println!("\naccuracy on {held_out} held-out pictures, in percent\n");
+    println!("{:<18} {:>8} {:>8}", "features", "kNN", "linear");
+    for row in table {
+        println!(
+            "{:<18} {:>8.1} {:>8.1}",
+            row.encoder.label(),
+            row.knn,
+            row.linear
+        );
+    }
+    println!();
+}
+
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

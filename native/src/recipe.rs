@@ -1,0 +1,39 @@
+//! A recipe by name or file, with what the arguments override.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use parallax_train::{RECIPES, Recipe};
+
+use crate::usage::BadArgument;
+
+/// Reads a recipe; `data` stands for `data.source`.
+pub fn read(name: &str, data: Option<&str>, overrides: &[String]) -> Result<Recipe> {
+    let text = match RECIPES.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => (*text).to_string(),
+        None if Path::new(name).is_file() => {
+            fs::read_to_string(name).with_context(|| format!("{name} cannot be read"))?
+        }
+        None => {
+            let known: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
+            let known = known.join(", ");
+            let message =
+                format!("'{name}' is neither a file nor a recipe of Parallax; there are {known}");
+            return Err(BadArgument(message).into());
+        }
+    };
+    let mut recipe = Recipe::parse(&text, overrides).with_context(|| format!("recipe {name}"))?;
+    if let Some(data) = data {
+        recipe.data.source = data.to_string();
+    }
+    Ok(recipe)
+}
+
+/// What the folder of a run is called when the arguments do not say.
+pub fn short_name(name: &str) -> &str {
+    Path::new(name)
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or("run")
+}

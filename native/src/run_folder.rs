@@ -1,0 +1,230 @@
+//! The folder of a run: recipe, events, checkpoints that are never half.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use parallax_train::{
+    Checkpoint, Event, RECIPE_FILE, Recipe, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE,
+};
+
+use crate::usage::BadArgument;
+
+const EVENTS: &str = "events.jsonl";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// A run on disk.
+pub struct RunFolder {
+    path: PathBuf,
+    events: File,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run.
+    pub fn create(path: &Path, recipe: &Recipe) -> Result<Self> {
+        let used = path.join(RECIPE_FILE);
+        if used.exists() {
+            let message = format!(
+                "{} already holds a run; add --resume to go on with it, or name another --out",
+                path.display()
+            );
+            return Err(BadArgument(message).into());
+        }
+        fs::create_dir_all(path.join(CHECKPOINTS))
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        write_whole(&used, recipe.to_toml()?.as_bytes())?;
+        Self::open(path)
+    }
+
+    /// Opens the folder of a run that exists.
+    pub fn open(path: &Path) -> Result<Self> {
+        let events = path.join(EVENTS);
+        let events = File::options()
+            .create(true)
+            .append(true)
+            .open(&events)
+            .with_context(|| format!("{} cannot be written", events.display()))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            events,
+        })
+    }
+
+    /// Where the run is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The recipe that the run was started with.
+    pub fn recipe(&self) -> Result<Recipe> {
+        let path = self.path.join(RECIPE_FILE);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{} holds no run to resume ({RECIPE_FILE} is missing)",
+                self.path.display()
+            )
+        })?;
+        Ok(Recipe::parse(&text, &[]).with_context(|| path.display().to_string())?)
+    }
+
+    /// Writes a small file of the run.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        write_whole(&self.path.join(name), content)
+    }
+
+    /// Appends one line to the log of events.
+    pub fn log(&mut self, event: &Event) -> Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        self.events
+            .write_all(&line)
+            .context("events.jsonl cannot be written")
+    }
+
+    /// Drops what was logged after `step`: a run that was killed goes on from its checkpoint, and the steps
+    /// since then are taken, and logged, again.
+    pub fn rewind_events(&mut self, step: u64) -> Result<()> {
+        let path = self.path.join(EVENTS);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let kept = |line: &&str| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .is_ok_and(|event| event["step"].as_u64().is_some_and(|at| at <= step))
+        };
+        let text: String = text
+            .lines()
+            .filter(kept)
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        write_whole(&path, text.as_bytes())?;
+        *self = Self::open(&self.path)?;
+        Ok(())
+    }
+
+    /// Saves a checkpoint: written beside, synced, renamed. Returns its path relative to the run.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<String> {
+        let name = format!("{CHECKPOINTS}/step-{}", checkpoint.step);
+        let place = self.path.join(&name);
+        if place.exists() {
+            return Ok(name);
+        }
+        let partial = self
+            .path
+            .join(format!("{CHECKPOINTS}/.step-{}.partial", checkpoint.step));
+        let written = write_folder(&partial, checkpoint).and_then(|()| {
+            fs::rename(&partial, &place)?;
+            File::open(self.path.join(CHECKPOINTS))?.sync_all()
+        });
+        if let Err(error) = written {
+            // What was written is no use to anyone and may be what fills the disk.
+            let _ = fs::remove_dir_all(&partial);
+            return Err(error).with_context(|| {
+                format!(
+                    "checkpoint {} could not be saved; older checkpoints are untouched. Free some \
+                     space and go on with --resume --out {}",
+                    place.display(),
+                    self.path.display()
+                )
+            });
+        }
+        Ok(name)
+    }
+
+    /// The newest checkpoint whose files are whole; damaged ones are named on standard error.
+    pub fn newest(&self) -> Result<Option<Checkpoint>> {
+        let folder = self.path.join(CHECKPOINTS);
+        let mut steps: Vec<u64> = match fs::read_dir(&folder) {
+            Ok(entries) => entries
+                .flatten()
+                .filter_map(|entry| {
+                    entry
+                        .file_name()
+                        .to_str()?
+                        .strip_prefix("step-")?
+                        .parse()
+                        .ok()
+                })
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        steps.sort_unstable();
+        let found = steps.len();
+        for step in steps.into_iter().rev() {
+            let path = folder.join(format!("step-{step}"));
+            match read_checkpoint(&path, step) {
+                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Err(error) => eprintln!("warning: {} is left out: {error:#}", path.display()),
+            }
+        }
+        if found > 0 {
+            bail!(
+                "none of the {found} checkpoints in {} is whole",
+                folder.display()
+            );
+        }
+        Ok(None)
+    }
+}
+
+/// Reads the files of a checkpoint and checks them.
+pub fn read_checkpoint(path: &Path, step: u64) -> Result<Checkpoint> {
+    let mut files = Vec::new();
+    for name in [WEIGHTS_FILE, TRAINING_FILE, STATE_FILE, RECIPE_FILE] {
+        let file = path.join(name);
+        let bytes =
+            fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        files.push((name.to_string(), bytes));
+    }
+    let checkpoint = Checkpoint { step, files };
+    checkpoint.verify()?;
+    Ok(checkpoint)
+}
+
+fn write_folder(partial: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+    if partial.exists() {
+        fs::remove_dir_all(partial)?;
+    }
+    fs::create_dir_all(partial)?;
+    for (name, content) in &checkpoint.files {
+        let mut file = File::create(partial.join(name))?;
+        file.write_all(content)?;
+        file.sync_all()?;
+    }
+    File::open(partial)?.sync_all()
+}
+
+/// Replaces a file in one step.
+fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&partial)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A folder for a new run: `runs/NAME`, or the first free `runs/NAME-N`.
+pub fn free_folder(name: &str) -> PathBuf {
+    let numbered = (2..).map(|number| PathBuf::from(format!("runs/{name}-{number}")));
+    let mut candidates = std::iter::once(PathBuf::from(format!("runs/{name}"))).chain(numbered);
+    candidates.find(|path| !path.exists()).unwrap_or_default()
+}
+
+/// The run that was changed last among `runs/NAME` and `runs/NAME-N`.
+pub fn last_folder(name: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir("runs").ok()?.flatten();
+    let own = entries.filter(|entry| {
+        let file = entry.file_name();
+        let rest = file.to_str().and_then(|file| file.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            && entry.path().join(RECIPE_FILE).is_file()
+    });
+    own.max_by_key(|entry| {
+        fs::metadata(entry.path().join(EVENTS))
+            .and_then(|m| m.modified())
+            .ok()
+    })
+    .map(|entry| entry.path())
+}

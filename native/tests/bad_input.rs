@@ -1,0 +1,167 @@
+//! Wrong input is answered by a message that says what to do.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+
+use common::{Scratch, fail, parallax, succeed, tiny};
+
+#[test]
+fn unknown_key_lists_the_known_ones() {
+    fail(
+        &mut parallax(&["pretrain", "--set", "optimizer.speed=1"]),
+        2,
+        &["speed", "base_lr", "weight_decay"],
+    );
+}
+
+#[test]
+fn unknown_recipe_lists_the_known_ones() {
+    fail(
+        &mut parallax(&["pretrain", "byoll"]),
+        2,
+        &["byoll", "demo", "byol-cifar10"],
+    );
+}
+
+#[test]
+fn unknown_device_lists_the_known_ones() {
+    fail(
+        &mut parallax(&["pretrain", "--device", "tpu"]),
+        2,
+        &["tpu", "auto", "cpu"],
+    );
+    fail(
+        &mut parallax(&["pretrain", "--device", "vulkan:99"]),
+        2,
+        &["vulkan:99", "cpu"],
+    );
+}
+
+#[test]
+fn wrong_arguments_exit_with_two() {
+    fail(
+        &mut parallax(&["pretrain", "--epochs", "3"]),
+        2,
+        &["--epochs"],
+    );
+}
+
+#[test]
+fn folders_that_hold_no_data() {
+    let scratch = Scratch::new();
+    let train = |data: &str| {
+        let mut command = parallax(&["pretrain", "--device", "cpu", "--data", data, "--out"]);
+        command.arg(scratch.join("run"));
+        command
+    };
+    let missing = scratch.join("missing");
+    fail(&mut train(missing.to_str().unwrap()), 2, &["missing"]);
+    let empty = scratch.join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    fail(&mut train(empty.to_str().unwrap()), 2, &["empty"]);
+    let one = scratch.join("one");
+    fs::create_dir_all(one.join("cats")).unwrap();
+    image::RgbImage::from_pixel(8, 8, image::Rgb([9, 9, 9]))
+        .save(one.join("cats/a.png"))
+        .unwrap();
+    fail(&mut train(one.to_str().unwrap()), 2, &["one"]);
+}
+
+#[test]
+fn a_broken_picture_is_named_or_skipped() {
+    let scratch = Scratch::new();
+    let data = scratch.join("pictures");
+    for class in ["cats", "dogs"] {
+        fs::create_dir_all(data.join(class)).unwrap();
+        for number in 0..12u8 {
+            let color = image::Rgb([number * 20, 40, 255 - number * 9]);
+            let name = format!("{class}/{number}.png");
+            image::RgbImage::from_pixel(20, 17, color)
+                .save(data.join(name))
+                .unwrap();
+        }
+    }
+    fs::write(data.join("dogs/broken.jpg"), b"this is no picture").unwrap();
+    let train = |on_bad: &str, out: &str| {
+        let mut command = tiny("byol", 2, &scratch.join(out));
+        command
+            .args(["--on-bad-image", on_bad, "--data"])
+            .arg(&data);
+        command
+    };
+    fail(&mut train("error", "a"), 1, &["broken.jpg"]);
+    let skipped = succeed(&mut train("skip", "b"));
+    let message = common::stderr(&skipped);
+    assert!(message.contains("broken.jpg"), "{message}");
+}
+
+#[test]
+fn damaged_checkpoints_are_named_and_older_ones_used() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    succeed(&mut tiny("byol", 6, &run));
+    let truncate = |step: u32| {
+        let path = run.join(format!("checkpoints/step-{step}/weights.safetensors"));
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    truncate(6);
+    let mut resume = parallax(&["pretrain", "demo", "--device", "cpu", "--resume", "--out"]);
+    resume.arg(&run);
+    // Step 6 is refused and step 3 takes over; step 6 is then made again.
+    let output = succeed(&mut resume);
+    let message = common::stderr(&output);
+    assert!(
+        message.contains("step-6") && message.contains("weights.safetensors"),
+        "{message}"
+    );
+    truncate(3);
+    truncate(6);
+    fail(&mut resume, 1, &["none of the 2 checkpoints", "whole"]);
+
+    let file = run.join("checkpoints/step-3/weights.safetensors");
+    let mut knn = parallax(&["knn", "--weights"]);
+    fail(knn.arg(&file), 1, &["weights.safetensors", "cut off"]);
+}
+
+#[test]
+fn a_run_does_not_change_its_recipe() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    succeed(&mut tiny("byol", 3, &run));
+    let mut other = tiny("byol", 3, &run);
+    other.args(["--resume", "--set", "model.width=8"]);
+    fail(&mut other, 2, &["own recipe"]);
+    fail(&mut tiny("byol", 3, &run), 2, &["--resume", "--out"]);
+}
+
+#[test]
+fn a_full_disk_hurts_no_older_checkpoint() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    succeed(&mut tiny("byol", 3, &run));
+    let before = common::weights(&run, 3);
+    // A limit on the size of files stands for a disk without space: writing fails in the same way.
+    let mut longer = std::process::Command::new("bash");
+    let second = scratch.join("second");
+    let command = format!("{:?}", tiny("byol", 6, &second)).replace("\"bash\"", "");
+    longer.args(["-c", &format!("trap '' XFSZ; ulimit -f 20; exec {command}")]);
+    fail(
+        &mut longer,
+        1,
+        &[
+            "could not be saved",
+            "older checkpoints are untouched",
+            "--resume",
+        ],
+    );
+    let left: Vec<_> = fs::read_dir(second.join("checkpoints")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(common::weights(&run, 3), before);
+    // With space again the run goes on.
+    let mut resume = parallax(&["pretrain", "demo", "--device", "cpu", "--resume", "--out"]);
+    succeed(resume.arg(&second));
+    assert!(!common::weights(&second, 6).is_empty());
+}

@@ -1,0 +1,119 @@
+//! A run that is stopped, killed and resumed ends with the bits of one that was not.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::{Scratch, parallax, stderr, succeed, tiny, weights};
+
+const METHODS: [&str; 2] = ["byol", "moco-v2-plus"];
+
+#[test]
+fn kills_at_any_moment_change_nothing() {
+    let scratch = Scratch::new();
+    for method in METHODS {
+        let whole = scratch.join(&format!("{method}-whole"));
+        succeed(&mut tiny(method, 60, &whole));
+        let killed = scratch.join(&format!("{method}-killed"));
+        let mut kills = 0;
+        let mut delay = 40;
+        loop {
+            let mut command = tiny(method, 60, &killed);
+            if killed.exists() {
+                command.arg("--resume");
+            }
+            let mut child = command
+                .stderr(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            // Delays that meet the start, steps and saves, without a source of chance.
+            delay = (delay * 73 + 31) % 400;
+            sleep(Duration::from_millis(60 + delay));
+            if kills < 10 && child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                kills += 1;
+            }
+            if child.wait().unwrap().success() {
+                break;
+            }
+        }
+        assert!(kills >= 3, "only {kills} kills met a running process");
+        assert_eq!(
+            weights(&whole, 60),
+            weights(&killed, 60),
+            "{method} after {kills} kills"
+        );
+        let steps = |run: &std::path::Path| {
+            let text = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+            let lines = text
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let steps = lines.filter(|event| event["event"] == "step");
+            steps
+                .map(|event| (event["step"].clone(), event["loss"].clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            steps(&whole),
+            steps(&killed),
+            "{method}: the log holds every step once"
+        );
+    }
+}
+
+#[test]
+fn loader_threads_change_nothing() {
+    let scratch = Scratch::new();
+    let run = |threads: &str| {
+        let out = scratch.join(threads);
+        succeed(tiny("byol", 6, &out).args(["--loader-threads", threads]));
+        weights(&out, 6)
+    };
+    assert_eq!(run("1"), run("5"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_after_the_step() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let child = tiny("byol", 100_000, &out)
+        .args([
+            "--set",
+            "checkpoint.every_steps=0",
+            "--set",
+            "checkpoint.every=0",
+        ])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = out.join("events.jsonl");
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.lines().count() > 4) {
+        sleep(Duration::from_millis(20));
+    }
+    let interrupt = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--resume"), "{}", stderr(&output));
+    let saved = std::fs::read_dir(out.join("checkpoints")).unwrap().count();
+    assert_eq!(saved, 1);
+}
+
+#[test]
+fn knn_reads_what_the_run_saved() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    succeed(&mut tiny("moco-v2-plus", 3, &out));
+    let mut knn = parallax(&["knn", "--json", "--device", "cpu", "--weights"]);
+    let output = succeed(knn.arg(out.join("checkpoints/step-3")));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let accuracy = report["knn"].as_f64().unwrap();
+    assert!((10.0..60.0).contains(&accuracy), "{accuracy}");
+}

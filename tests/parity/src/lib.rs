@@ -1,0 +1,179 @@
+//! One step of a small network, to be compared between devices and with PyTorch.
+//!
+//! Weights and batch come from formulas, so a case needs no input file. What a step computes is a list of
+//! named tensors: the weights it began with, loss, every gradient, the weights after the optimiser's step,
+//! the target after its update. The expected values stand in `cases/`; see `cases/README.md`.
+
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use parallax_methods::{Method, MethodKind, Views, build};
+use parallax_nets::names::{self, Visit};
+use parallax_train::{Recipe, RecipeError, Sgd};
+use parallax_weights::{NamedTensor, WeightFile, WeightsError, collect};
+
+/// Pictures in the batch.
+pub const BATCH: usize = 6;
+/// Side of a view.
+pub const SIDE: usize = 12;
+/// Learning rate of the step.
+pub const RATE: f64 = 0.1;
+/// Target momentum after the step.
+pub const MOMENTUM: f64 = 0.9;
+
+/// A bias in front of batch norm has a gradient of zero in exact arithmetic and of 1e-6 in f32: tensors of
+/// smaller values than this are compared by absolute difference.
+pub const FLOOR: f32 = 0.05;
+
+/// The committed values of a method, computed by the native CPU build.
+pub fn expected(kind: MethodKind) -> Result<WeightFile, WeightsError> {
+    let bytes: &[u8] = match kind {
+        MethodKind::Byol => include_bytes!("../cases/byol.safetensors"),
+        MethodKind::MocoV2Plus => include_bytes!("../cases/moco-v2-plus.safetensors"),
+    };
+    WeightFile::from_bytes(kind.name(), bytes)
+}
+
+/// The recipe of the case.
+pub fn recipe(kind: MethodKind) -> Result<Recipe, RecipeError> {
+    let text = format!(
+        "[run]\nseed = 5\n[model]\narch = 'tiny'\nstem = 'cifar'\nwidth = 4\n\
+         [method]\nname = '{}'\nhidden = 16\nout = 8\nqueue = 16\n",
+        kind.name()
+    );
+    Recipe::parse(&text, &[])
+}
+
+/// A batch of smooth pictures, the same in every language: `sin(0.37 i + phase) + sin(0.011 i^2)` over the
+/// flat index, in f64, then rounded to f32.
+fn pictures(phase: f64, device: &Device) -> Tensor<4> {
+    let count = BATCH * 3 * SIDE * SIDE;
+    let value = |i: usize| {
+        let i = i as f64;
+        ((0.37 * i + phase).sin() + (0.011 * (i % 977.0) * (i % 977.0)).sin()) as f32
+    };
+    let values: Vec<f32> = (0..count).map(value).collect();
+    Tensor::from_data(TensorData::new(values, [BATCH, 3, SIDE, SIDE]), device)
+}
+
+/// Takes the step on `device` (without autodiff).
+///
+/// # Errors
+/// When the device fails.
+pub async fn step(kind: MethodKind, device: &Device) -> Result<WeightFile, WeightsError> {
+    let recipe = recipe(kind).map_err(|error| WeightsError::Format {
+        file: kind.name().to_string(),
+        reason: error.to_string(),
+    })?;
+    let mut method = build(&recipe.method_config(), device);
+    let mut tensors = weights(method.as_ref(), "before").await?;
+    let output = method.loss(Views {
+        first: pictures(0.0, device),
+        second: pictures(1.0, device),
+        enqueue_second: true,
+    });
+    let mut gradients = output.loss.backward();
+    tensors.push(read("loss", output.loss.inner()).await?);
+    tensors.push(read("embedding", output.embedding).await?);
+    tensors.extend(read_gradients(method.as_ref(), &gradients).await?);
+
+    let mut sgd = Sgd::new(recipe.optimizer.momentum, recipe.optimizer.weight_decay);
+    let online = method.online().clone();
+    *method.online_mut() = sgd.step(online, &mut gradients, RATE);
+    method.update_target(MOMENTUM);
+    tensors.extend(weights(method.as_ref(), "after").await?);
+    Ok(WeightFile::new(kind.name(), tensors))
+}
+
+/// Both networks and the queue.
+async fn weights(method: &dyn Method, when: &str) -> Result<Vec<NamedTensor>, WeightsError> {
+    let mut tensors = collect(method.online(), &format!("{when}.online_encoder.")).await?;
+    tensors.extend(collect(method.target(), &format!("{when}.target_encoder.")).await?);
+    if let Some(queue) = method.queue() {
+        tensors.push(read(&format!("{when}.queue"), queue.keys.clone()).await?);
+    }
+    Ok(tensors)
+}
+
+async fn read_gradients(
+    method: &dyn Method,
+    gradients: &Gradients,
+) -> Result<Vec<NamedTensor>, WeightsError> {
+    struct Collect<'a>(&'a Gradients, Vec<(String, Vec<usize>, Tensor<1>)>);
+    impl Visit for Collect<'_> {
+        fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+            if let Some(gradient) = tensor.grad(self.0) {
+                let shape = gradient.dims().to_vec();
+                let count = shape.iter().product::<usize>();
+                self.1
+                    .push((format!("gradient.{name}"), shape, gradient.reshape([count])));
+            }
+        }
+    }
+    let mut found = Collect(gradients, Vec::new());
+    names::visit(method.online(), &mut found);
+    let mut tensors = Vec::new();
+    for (name, shape, gradient) in found.1 {
+        let flat = read(&name, gradient).await?;
+        tensors.push(NamedTensor { shape, ..flat });
+    }
+    Ok(tensors)
+}
+
+async fn read<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<NamedTensor, WeightsError> {
+    let failed = |reason: String| WeightsError::Device {
+        tensor: name.to_string(),
+        reason,
+    };
+    let shape = tensor.dims().to_vec();
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| failed(format!("{error:?}")))?;
+    Ok(NamedTensor {
+        name: name.to_string(),
+        shape,
+        values: data
+            .try_to_vec::<f32>()
+            .map_err(|error| failed(format!("{error:?}")))?,
+    })
+}
+
+/// Compares two results tensor by tensor: the largest difference must be at most `tolerance` times the
+/// largest value of the tensor, or of [`FLOOR`] where all are smaller.
+///
+/// # Errors
+/// A line for every tensor that differs more, or is missing.
+pub fn compare(found: &WeightFile, expected: &WeightFile, tolerance: f32) -> Result<f32, String> {
+    let mut worst = 0.0f32;
+    let mut complaints = Vec::new();
+    if found.tensors.len() != expected.tensors.len() {
+        complaints.push(format!(
+            "{} tensors, not {}",
+            found.tensors.len(),
+            expected.tensors.len()
+        ));
+    }
+    for (name, right) in &expected.tensors {
+        let Some(left) = found.tensors.get(name) else {
+            complaints.push(format!("{name} is missing"));
+            continue;
+        };
+        let scale = right
+            .values
+            .iter()
+            .fold(FLOOR, |scale, value| scale.max(value.abs()));
+        let pairs = left.values.iter().zip(&right.values);
+        let error = pairs.fold(0.0f32, |error, (a, b)| error.max((a - b).abs())) / scale;
+        worst = worst.max(error);
+        // Written so that a NaN complains as well.
+        if left.shape != right.shape || !(error <= tolerance) {
+            complaints.push(format!(
+                "{name}: relative difference {error:.2e} above {tolerance:.0e}"
+            ));
+        }
+    }
+    if complaints.is_empty() {
+        Ok(worst)
+    } else {
+        Err(complaints.join("\n"))
+    }
+}

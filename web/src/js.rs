@@ -1,0 +1,38 @@
+//! Plain JavaScript objects.
+
+use js_sys::{Object, Reflect};
+use wasm_bindgen::prelude::*;
+
+/// An object of named values.
+pub fn object<const N: usize>(fields: [(&str, JsValue); N]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in fields {
+        // Setting a field of a fresh object cannot fail.
+        let _ = Reflect::set(&object, &name.into(), &value);
+    }
+    object.into()
+}
+
+/// Bytes that JavaScript owns.
+pub fn bytes(values: &[u8]) -> JsValue {
+    js_sys::Uint8Array::from(values).into()
+}
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What one optimiser step was like. */
+export interface StepReport { step: number; loss: number; lr: number; momentum: number; images: number; collapse: number }
+/** One picture and its two views, as RGBA pixels. */
+export interface ViewPair {
+  index: number; source: Uint8Array; source_width: number; source_height: number;
+  first: Uint8Array; second: Uint8Array; ops: [string[], string[]];
+}
+/** The pictures of the next step. */
+export interface ViewPairs { size: number; pairs: ViewPair[] }
+/** Accuracy in percent and a flat picture of the held-out features, x and y in turn. */
+export interface ProbeReport { step: number; knn: number; collapse: number; embedding: Float32Array; labels: Uint32Array }
+/** One line of the final comparison, in percent. */
+export interface TableRow { encoder: "trained" | "random" | "pixels"; knn: number; linear: number }
+/** One file of a checkpoint. */
+export interface CheckpointFile { name: string; bytes: Uint8Array }
+"#;

@@ -1,0 +1,244 @@
+//! A run in a tab.
+
+use std::sync::Arc;
+
+use js_sys::{Array, Float32Array, Uint32Array};
+use parallax_data::Source;
+use parallax_probes::{knn_accuracy, principal_plane};
+use parallax_train::{
+    Checkpoint, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
+    TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
+};
+use parallax_views::{Image, Op};
+use parallax_weights::WeightFile;
+use wasm_bindgen::prelude::*;
+
+use crate::data::Data;
+use crate::device;
+use crate::js::{bytes, object};
+
+/// A pre-training run with its pictures.
+#[wasm_bindgen(js_name = Run)]
+pub struct WebRun {
+    run: Run,
+    loader: Loader,
+    test: Arc<dyn Source>,
+    adapter: String,
+    recipe: String,
+    embedding_std: f32,
+}
+
+impl WebRun {
+    fn assemble(
+        run: Run,
+        train: Arc<dyn Source>,
+        test: Arc<dyn Source>,
+        adapter: String,
+    ) -> Result<WebRun, JsError> {
+        Ok(WebRun {
+            loader: Loader::new(run.recipe(), train)?,
+            recipe: run.recipe().to_toml()?,
+            embedding_std: 1.0,
+            run,
+            test,
+            adapter,
+        })
+    }
+
+    async fn features(&self, source: &dyn Source) -> Result<parallax_probes::Features, RunError> {
+        let side = self.run.recipe().views.size;
+        features(self.run.online(), source, side, self.run.device()).await
+    }
+}
+
+#[wasm_bindgen(js_class = Run)]
+impl WebRun {
+    /// Begins a run; the pictures are taken over.
+    #[wasm_bindgen(unchecked_return_type = "Run")]
+    pub async fn start(recipe: String, data: Data, device: String) -> Result<WebRun, JsError> {
+        let recipe = Recipe::parse(&recipe, &[])?;
+        let (train, test) = data.split()?;
+        let (device, adapter) = device::open(&device).await?;
+        let run = Run::new(recipe, train.len(), &device)?;
+        Self::assemble(run, train, test, adapter)
+    }
+
+    /// Goes on from a checkpoint's files, of this page or of the command line.
+    #[wasm_bindgen(unchecked_return_type = "Run")]
+    pub async fn resume(
+        weights: Vec<u8>,
+        training: Vec<u8>,
+        state: String,
+        data: Data,
+        device: String,
+    ) -> Result<WebRun, JsError> {
+        let recipe = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?
+            .recipe
+            .unwrap_or_default();
+        let files = vec![
+            (WEIGHTS_FILE.to_string(), weights),
+            (TRAINING_FILE.to_string(), training),
+            (STATE_FILE.to_string(), state.into_bytes()),
+            (RECIPE_FILE.to_string(), recipe.into_bytes()),
+        ];
+        let checkpoint = Checkpoint { step: 0, files };
+        let (train, test) = data.split()?;
+        let (device, adapter) = device::open(&device).await?;
+        let run = Run::resume(&checkpoint, train.len(), &device)?;
+        Self::assemble(run, train, test, adapter)
+    }
+
+    /// Name of the adapter.
+    #[wasm_bindgen(getter)]
+    pub fn adapter(&self) -> String {
+        self.adapter.clone()
+    }
+
+    /// Steps of the whole run.
+    #[wasm_bindgen(getter)]
+    pub fn total_steps(&self) -> f64 {
+        self.run.total_steps() as f64
+    }
+
+    /// Steps taken.
+    #[wasm_bindgen(getter)]
+    pub fn step_index(&self) -> f64 {
+        self.run.step_index() as f64
+    }
+
+    /// The recipe with every value.
+    #[wasm_bindgen(getter)]
+    pub fn recipe(&self) -> String {
+        self.recipe.clone()
+    }
+
+    /// Steps between two probes that the recipe asks for; 0 for none.
+    #[wasm_bindgen(getter)]
+    pub fn probe_interval(&self) -> f64 {
+        let examples = self.loader.source().len();
+        self.run.recipe().probe_interval(examples).unwrap_or(0) as f64
+    }
+
+    /// One optimiser step.
+    #[wasm_bindgen(unchecked_return_type = "StepReport")]
+    pub async fn step(&mut self) -> Result<JsValue, JsError> {
+        let batch = self.loader.load(self.run.step_index())?;
+        let report = self.run.step(&batch).await?;
+        self.embedding_std = report.embedding_std;
+        Ok(object([
+            ("step", (report.step as f64).into()),
+            ("loss", report.loss.into()),
+            ("lr", report.lr.into()),
+            ("momentum", report.momentum.into()),
+            ("images", (batch.size as f64).into()),
+            ("collapse", report.embedding_std.into()),
+        ]))
+    }
+
+    /// The first pictures of the next step and their views.
+    #[wasm_bindgen(unchecked_return_type = "ViewPairs")]
+    pub fn views(&self, count: usize) -> Result<JsValue, JsError> {
+        let pairs = Array::new();
+        for shown in self.loader.preview(self.run.step_index(), count)? {
+            let [(first, first_ops), (second, second_ops)] = &shown.views;
+            pairs.push(&object([
+                ("index", shown.index.into()),
+                ("source", rgba(&shown.source)),
+                ("source_width", shown.source.width.into()),
+                ("source_height", shown.source.height.into()),
+                ("first", rgba(first)),
+                ("second", rgba(second)),
+                (
+                    "ops",
+                    Array::of2(&texts(first_ops), &texts(second_ops)).into(),
+                ),
+            ]));
+        }
+        let size = self.run.recipe().views.size;
+        Ok(object([("size", size.into()), ("pairs", pairs.into())]))
+    }
+
+    /// Accuracy of the features now.
+    #[wasm_bindgen(unchecked_return_type = "ProbeReport")]
+    pub async fn probe(&self) -> Result<JsValue, JsError> {
+        let train = self.features(self.loader.source().as_ref()).await?;
+        let test = self.features(self.test.as_ref()).await?;
+        Ok(object([
+            ("step", (self.run.step_index() as f64).into()),
+            ("knn", knn_accuracy(&train, &test)?.into()),
+            ("collapse", self.embedding_std.into()),
+            (
+                "embedding",
+                Float32Array::from(principal_plane(&test).as_slice()).into(),
+            ),
+            ("labels", Uint32Array::from(test.labels()).into()),
+        ]))
+    }
+
+    /// The final comparison: trained, random, pixels.
+    #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
+    pub async fn finish(&self) -> Result<JsValue, JsError> {
+        let table = final_table(
+            self.run.online(),
+            &self.run.random_backbone(),
+            (self.loader.source().as_ref(), self.test.as_ref()),
+            self.run.recipe().views.size,
+            self.run.device(),
+        );
+        let rows = Array::new();
+        for row in table.await? {
+            let encoder = match row.encoder {
+                Encoder::Trained => "trained",
+                Encoder::Random => "random",
+                Encoder::Pixels => "pixels",
+            };
+            rows.push(&object([
+                ("encoder", encoder.into()),
+                ("knn", row.knn.into()),
+                ("linear", row.linear.into()),
+            ]));
+        }
+        Ok(object([("rows", rows.into())]))
+    }
+
+    /// The files of a checkpoint, as the command line reads them.
+    #[wasm_bindgen(unchecked_return_type = "CheckpointFile[]")]
+    pub async fn checkpoint(&self) -> Result<JsValue, JsError> {
+        let files = Array::new();
+        for (name, content) in &self.run.checkpoint().await?.files {
+            files.push(&object([("name", name.into()), ("bytes", bytes(content))]));
+        }
+        Ok(files.into())
+    }
+}
+
+/// kNN accuracy, in percent, of the encoder in a `weights.safetensors`.
+#[wasm_bindgen(unchecked_return_type = "{ recipe: string; knn: number }")]
+pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<JsValue, JsError> {
+    let file = WeightFile::from_bytes("weights.safetensors", &weights)?;
+    let (train, test) = data.split()?;
+    let (device, _) = device::open(&device).await?;
+    let (encoder, recipe) = encoder_from(&file, ONLINE, &device)?;
+    let side = recipe.views.size;
+    let train = features(&encoder, train.as_ref(), side, &device).await?;
+    let test = features(&encoder, test.as_ref(), side, &device).await?;
+    let knn = knn_accuracy(&train, &test)?;
+    Ok(object([
+        ("recipe", recipe.to_toml()?.into()),
+        ("knn", knn.into()),
+    ]))
+}
+
+fn rgba(image: &Image) -> JsValue {
+    let (pixels, _) = image.data.as_chunks::<3>();
+    let values: Vec<u8> = pixels
+        .iter()
+        .flat_map(|[r, g, b]| [*r, *g, *b, 255])
+        .collect();
+    bytes(&values)
+}
+
+fn texts(ops: &[Op]) -> JsValue {
+    let texts: Array = ops.iter().map(|op| JsValue::from(op.to_string())).collect();
+    texts.into()
+}

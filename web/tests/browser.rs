@@ -1,0 +1,48 @@
+//! The module in a real browser: the CPU and the WebGPU device give the committed values.
+//!
+//! A browser without WebGPU fails these tests; they are never skipped.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::tensor::Device;
+use parallax_methods::MethodKind;
+use parallax_parity::{compare, expected, step};
+use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+async fn check(device: &Device, name: &str, tolerance: f32) {
+    for kind in MethodKind::ALL {
+        let found = step(kind, device).await.unwrap();
+        let worst = compare(&found, &expected(kind).unwrap(), tolerance)
+            .unwrap_or_else(|error| panic!("{} on {name}:\n{error}", kind.name()));
+        console_log!(
+            "{} on {name}: largest relative difference {worst:.2e}",
+            kind.name()
+        );
+    }
+}
+
+#[wasm_bindgen_test]
+async fn cpu_equals_the_native_cpu() {
+    check(&Device::flex(), "WebAssembly", 1e-6).await;
+}
+
+#[wasm_bindgen_test]
+async fn webgpu_agrees_with_the_cpu() {
+    let device = Device::wgpu_options()
+        .init_async()
+        .await
+        .expect("this browser has no WebGPU");
+    check(&device, "WebGPU", 1e-4).await;
+}
+
+#[wasm_bindgen_test]
+fn page_recipes_are_whole() {
+    for method in ["byol", "moco-v2-plus"] {
+        for size in ["tiny", "small"] {
+            let text = parallax_web::recipe(method, size).ok().unwrap();
+            assert!(text.contains(method), "{text}");
+        }
+    }
+}
