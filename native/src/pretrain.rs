@@ -180,8 +180,9 @@ impl Session {
         self.emit(&start)?;
         let probe = self.run.recipe().probe_interval(examples);
         let save = self.run.recipe().checkpoint_interval(examples);
-        let due =
-            |interval: Option<u64>, step: u64| interval.is_some_and(|every| step % every == 0);
+        let due = |interval: Option<u64>, step: u64| {
+            interval.is_some_and(|every| step.is_multiple_of(every))
+        };
 
         let loader = Loader::new(self.run.recipe(), Arc::clone(&self.sources.train))?;
         let mut batches = Prefetch::start(&loader, self.run.step_index(), total, self.threads);

@@ -65,7 +65,7 @@ impl RunFolder {
                 self.path.display()
             )
         })?;
-        Ok(Recipe::parse(&text, &[]).with_context(|| path.display().to_string())?)
+        Recipe::parse(&text, &[]).with_context(|| path.display().to_string())
     }
 
     /// Writes a small file of the run.

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An open event file.
 ///
@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct EventWriter {
     out: BufWriter<File>,
-    path: PathBuf,
 }
 
 impl EventWriter {
@@ -34,14 +33,14 @@ impl EventWriter {
         // Ten digits, so that the names sort by time.
         let stem = format!("events.out.tfevents.{:010}.{host}", wall_time as u64);
         let mut number = 0u32;
-        let (file, path) = loop {
+        let file = loop {
             let path = dir.join(if number == 0 {
                 stem.clone()
             } else {
                 format!("{stem}.{number}")
             });
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => break (file, path),
+                Ok(file) => break file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 10_000 => {
                     number += 1
                 }
@@ -50,18 +49,12 @@ impl EventWriter {
         };
         let mut writer = Self {
             out: BufWriter::new(file),
-            path,
         };
         let mut event = event(wall_time, 0);
         bytes_field(&mut event, 3, b"brain.Event:2");
         writer.record(&event)?;
         writer.flush()?;
         Ok(writer)
-    }
-
-    /// Where the file lies.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Adds one point of the curve `tag`. `wall_time` is in seconds since 1970.
@@ -259,11 +252,7 @@ mod tests {
         in_folder("events", |dir| {
             let mut writer =
                 EventWriter::create(&dir.join("deeper"), 1_700_000_000.5, "a host").unwrap();
-            assert!(
-                writer
-                    .path()
-                    .ends_with("deeper/events.out.tfevents.1700000000.a-host")
-            );
+            const NAME: &str = "events.out.tfevents.1700000000.a-host";
             let long = "probe/".repeat(40);
             let points = [
                 ("loss", 0.25, 0),
@@ -276,7 +265,7 @@ mod tests {
             }
             writer.flush().unwrap();
 
-            let bytes = fs::read(writer.path()).unwrap();
+            let bytes = fs::read(dir.join("deeper").join(NAME)).unwrap();
             let records = records(&bytes);
             assert_eq!(
                 fields(records[0]),
@@ -319,12 +308,11 @@ mod tests {
         in_folder("taken", |dir| {
             let first = EventWriter::create(dir, 7.0, "x").unwrap();
             let second = EventWriter::create(dir, 7.9, "x").unwrap();
-            assert!(first.path().ends_with("events.out.tfevents.0000000007.x"));
-            assert!(
-                second
-                    .path()
-                    .ends_with("events.out.tfevents.0000000007.x.1")
-            );
+            drop((first, second));
+            for name in ["", ".1"] {
+                let file = dir.join(format!("events.out.tfevents.0000000007.x{name}"));
+                assert!(file.is_file(), "{}", file.display());
+            }
         });
     }
 }

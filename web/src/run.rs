@@ -178,9 +178,10 @@ impl WebRun {
     /// The final comparison: trained, random, pixels.
     #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
+        let random = self.run.random_backbone();
         let table = final_table(
             self.run.online(),
-            &self.run.random_backbone(),
+            &random,
             (self.loader.source().as_ref(), self.test.as_ref()),
             self.run.recipe().views.size,
             self.run.device(),

@@ -6,12 +6,12 @@
 
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{compare, expected, step};
+use parallax_parity::{CPU, GPU, Tolerance, compare, expected, step};
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-async fn check(device: &Device, name: &str, tolerance: f32) {
+async fn check(device: &Device, name: &str, tolerance: Tolerance) {
     for kind in MethodKind::ALL {
         let found = step(kind, device).await.unwrap();
         let worst = compare(&found, &expected(kind).unwrap(), tolerance)
@@ -25,7 +25,7 @@ async fn check(device: &Device, name: &str, tolerance: f32) {
 
 #[wasm_bindgen_test]
 async fn cpu_equals_the_native_cpu() {
-    check(&Device::flex(), "WebAssembly", 1e-6).await;
+    check(&Device::flex(), "WebAssembly", CPU).await;
 }
 
 #[wasm_bindgen_test]
@@ -34,7 +34,7 @@ async fn webgpu_agrees_with_the_cpu() {
         .init_async()
         .await
         .expect("this browser has no WebGPU");
-    check(&device, "WebGPU", 1e-4).await;
+    check(&device, "WebGPU", GPU).await;
 }
 
 #[wasm_bindgen_test]

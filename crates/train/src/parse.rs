@@ -66,7 +66,7 @@ fn set(table: &mut Table, text: &str) -> Result<(), RecipeError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn overridden(text: &str) -> Result<Recipe, RecipeError> {

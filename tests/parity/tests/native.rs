@@ -1,9 +1,9 @@
 //! The step on the CPU against the committed values, and on the software Vulkan device.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{compare, expected, step};
+use parallax_parity::{CPU, GPU, compare, expected, step};
 
 /// Writes the cases anew instead of comparing: see `cases/README.md`.
 const BLESS: &str = "PARALLAX_BLESS";
@@ -22,7 +22,7 @@ fn cpu_gives_the_committed_values() {
             continue;
         }
         let worst =
-            compare(&found, &expected(kind).unwrap(), 1e-6).unwrap_or_else(|e| panic!("{e}"));
+            compare(&found, &expected(kind).unwrap(), CPU).unwrap_or_else(|e| panic!("{e}"));
         println!("{}: cpu differs by {worst:.2e}", kind.name());
     }
 }
@@ -45,7 +45,7 @@ fn vulkan_agrees_with_the_cpu() {
     for kind in MethodKind::ALL {
         let found = pollster::block_on(step(kind, &device)).unwrap();
         let worst =
-            compare(&found, &expected(kind).unwrap(), 1e-4).unwrap_or_else(|e| panic!("{e}"));
+            compare(&found, &expected(kind).unwrap(), GPU).unwrap_or_else(|e| panic!("{e}"));
         println!("{}: vulkan differs by {worst:.2e}", kind.name());
     }
 }
