@@ -3,36 +3,67 @@
 use std::cell::RefCell;
 
 use burn::tensor::Device;
+use burn::tensor::wgpu::wgpu;
 use wasm_bindgen::prelude::*;
+
+/// An opened device and what to call it.
+#[derive(Clone)]
+pub struct Opened {
+    /// Without autodiff.
+    pub device: Device,
+    /// The adapter's own name.
+    pub adapter: String,
+    /// Where features for probes are computed: the device itself, or the CPU where the adapter is only
+    /// software and so many times slower than the CPU that a probe would take minutes.
+    pub probes: Device,
+}
 
 thread_local! {
     /// WebGPU can be set up once in the life of a module.
-    static WEBGPU: RefCell<Option<(Device, String)>> = const { RefCell::new(None) };
+    static WEBGPU: RefCell<Option<Opened>> = const { RefCell::new(None) };
 }
 
-/// `webgpu` or `cpu`, with the adapter's name. The device has no autodiff.
-pub async fn open(kind: &str) -> Result<(Device, String), JsError> {
+/// `webgpu` or `cpu`.
+pub async fn open(kind: &str) -> Result<Opened, JsError> {
     match kind {
-        "cpu" => Ok((Device::flex(), "CPU, WebAssembly SIMD".to_string())),
-        "webgpu" => {
-            if let Some(opened) = WEBGPU.with(|cell| cell.borrow().clone()) {
-                return Ok(opened);
+        "cpu" => Ok(Opened {
+            device: Device::flex(),
+            adapter: "CPU, WebAssembly SIMD".to_string(),
+            probes: Device::flex(),
+        }),
+        "webgpu" => match WEBGPU.with(|cell| cell.borrow().clone()) {
+            Some(opened) => Ok(opened),
+            None => {
+                let opened = open_webgpu().await?;
+                WEBGPU.with(|cell| *cell.borrow_mut() = Some(opened.clone()));
+                Ok(opened)
             }
-            let made = Device::wgpu_options().init_with_setup_async().await;
-            let (device, setup) = made
-                .map_err(|error| JsError::new(&format!("WebGPU could not be started: {error}")))?;
-            let name = setup.adapter.get_info().name;
-            let opened = (
-                device,
-                if name.is_empty() {
-                    "WebGPU".to_string()
-                } else {
-                    name
-                },
-            );
-            WEBGPU.with(|cell| *cell.borrow_mut() = Some(opened.clone()));
-            Ok(opened)
-        }
+        },
         other => Err(JsError::new(&format!("there is no device '{other}'"))),
     }
+}
+
+async fn open_webgpu() -> Result<Opened, JsError> {
+    let made = Device::wgpu_options().init_with_setup_async().await;
+    let (device, setup) =
+        made.map_err(|error| JsError::new(&format!("WebGPU could not be started: {error}")))?;
+    let info = setup.adapter.get_info();
+    let name = info.name.to_lowercase();
+    let software = info.device_type == wgpu::DeviceType::Cpu
+        || ["swiftshader", "llvmpipe"]
+            .iter()
+            .any(|known| name.contains(known));
+    Ok(Opened {
+        probes: if software {
+            Device::flex()
+        } else {
+            device.clone()
+        },
+        adapter: if name.is_empty() {
+            "WebGPU".to_string()
+        } else {
+            info.name
+        },
+        device,
+    })
 }

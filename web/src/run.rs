@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use js_sys::{Array, Float32Array, Uint32Array};
 use parallax_data::Source;
-use parallax_probes::{knn_accuracy, principal_plane};
+use parallax_methods::random_backbone;
+use parallax_nets::{Init, ResNet};
+use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
     Checkpoint, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
     TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
 };
 use parallax_views::{Image, Op};
-use parallax_weights::WeightFile;
+use parallax_weights::{WeightFile, copy};
 use wasm_bindgen::prelude::*;
 
 use crate::data::Data;
-use crate::device;
+use crate::device::{self, Opened};
 use crate::js::{bytes, object};
 
 /// A pre-training run with its pictures.
@@ -23,7 +25,7 @@ pub struct WebRun {
     run: Run,
     loader: Loader,
     test: Arc<dyn Source>,
-    adapter: String,
+    opened: Opened,
     recipe: String,
     embedding_std: f32,
 }
@@ -33,7 +35,7 @@ impl WebRun {
         run: Run,
         train: Arc<dyn Source>,
         test: Arc<dyn Source>,
-        adapter: String,
+        opened: Opened,
     ) -> Result<WebRun, JsError> {
         Ok(WebRun {
             loader: Loader::new(run.recipe(), train)?,
@@ -41,13 +43,25 @@ impl WebRun {
             embedding_std: 1.0,
             run,
             test,
-            adapter,
+            opened,
         })
     }
 
-    async fn features(&self, source: &dyn Source) -> Result<parallax_probes::Features, RunError> {
-        let side = self.run.recipe().views.size;
-        features(self.run.online(), source, side, self.run.device()).await
+    /// The online backbone where probes are computed.
+    async fn encoder(&self) -> Result<ResNet, RunError> {
+        let network = self.run.recipe().method_config().network.backbone();
+        let fresh = ResNet::new(&network, &mut Init::new(0, &self.opened.probes));
+        Ok(copy(self.run.online(), fresh).await?)
+    }
+
+    async fn features(&self, encoder: &ResNet, source: &dyn Source) -> Result<Features, RunError> {
+        features(
+            encoder,
+            source,
+            self.run.recipe().views.size,
+            &self.opened.probes,
+        )
+        .await
     }
 }
 
@@ -58,9 +72,9 @@ impl WebRun {
     pub async fn start(recipe: String, data: Data, device: String) -> Result<WebRun, JsError> {
         let recipe = Recipe::parse(&recipe, &[])?;
         let (train, test) = data.split()?;
-        let (device, adapter) = device::open(&device).await?;
-        let run = Run::new(recipe, train.len(), &device)?;
-        Self::assemble(run, train, test, adapter)
+        let opened = device::open(&device).await?;
+        let run = Run::new(recipe, train.len(), &opened.device)?;
+        Self::assemble(run, train, test, opened)
     }
 
     /// Goes on from a checkpoint's files, of this page or of the command line.
@@ -83,15 +97,15 @@ impl WebRun {
         ];
         let checkpoint = Checkpoint { step: 0, files };
         let (train, test) = data.split()?;
-        let (device, adapter) = device::open(&device).await?;
-        let run = Run::resume(&checkpoint, train.len(), &device)?;
-        Self::assemble(run, train, test, adapter)
+        let opened = device::open(&device).await?;
+        let run = Run::resume(&checkpoint, train.len(), &opened.device)?;
+        Self::assemble(run, train, test, opened)
     }
 
     /// Name of the adapter.
     #[wasm_bindgen(getter)]
     pub fn adapter(&self) -> String {
-        self.adapter.clone()
+        self.opened.adapter.clone()
     }
 
     /// Steps of the whole run.
@@ -161,8 +175,11 @@ impl WebRun {
     /// Accuracy of the features now.
     #[wasm_bindgen(unchecked_return_type = "ProbeReport")]
     pub async fn probe(&self) -> Result<JsValue, JsError> {
-        let train = self.features(self.loader.source().as_ref()).await?;
-        let test = self.features(self.test.as_ref()).await?;
+        let encoder = self.encoder().await?;
+        let train = self
+            .features(&encoder, self.loader.source().as_ref())
+            .await?;
+        let test = self.features(&encoder, self.test.as_ref()).await?;
         Ok(object([
             ("step", (self.run.step_index() as f64).into()),
             ("knn", knn_accuracy(&train, &test)?.into()),
@@ -178,16 +195,17 @@ impl WebRun {
     /// The final comparison: trained, random, pixels.
     #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
-        let random = self.run.random_backbone();
+        let config = self.run.recipe().method_config();
         let table = final_table(
-            self.run.online(),
-            &random,
+            &self.encoder().await?,
+            &random_backbone(&config, &self.opened.probes),
             (self.loader.source().as_ref(), self.test.as_ref()),
             self.run.recipe().views.size,
-            self.run.device(),
-        );
+            &self.opened.probes,
+        )
+        .await?;
         let rows = Array::new();
-        for row in table.await? {
+        for row in table {
             let encoder = match row.encoder {
                 Encoder::Trained => "trained",
                 Encoder::Random => "random",
@@ -218,7 +236,7 @@ impl WebRun {
 pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<JsValue, JsError> {
     let file = WeightFile::from_bytes("weights.safetensors", &weights)?;
     let (train, test) = data.split()?;
-    let (device, _) = device::open(&device).await?;
+    let device = device::open(&device).await?.probes;
     let (encoder, recipe) = encoder_from(&file, ONLINE, &device)?;
     let side = recipe.views.size;
     let train = features(&encoder, train.as_ref(), side, &device).await?;

@@ -9,4 +9,4 @@ mod network;
 
 pub use error::WeightsError;
 pub use file::{NamedTensor, WeightFile};
-pub use network::{LoadReport, collect, load};
+pub use network::{LoadReport, collect, copy, load};

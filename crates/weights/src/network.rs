@@ -48,6 +48,16 @@ pub async fn collect<M: Module>(
     Ok(tensors)
 }
 
+/// Fills `to`, which may be on another device and lack a head, with the tensors of `from`. Goes through the
+/// host without blocking, as a browser demands.
+///
+/// # Errors
+/// When the device fails or the networks do not fit.
+pub async fn copy<M: Module>(from: &M, to: M) -> Result<M, WeightsError> {
+    let file = WeightFile::new("a copy", collect(from, "").await?);
+    load(to, "", &file).map(|(network, _)| network)
+}
+
 /// Values of one tensor.
 async fn read(tensor: Tensor<1>, name: &str) -> Result<Vec<f32>, WeightsError> {
     let failed = |reason: String| WeightsError::Device {
