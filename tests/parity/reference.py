@@ -38,7 +38,7 @@ class ResNet(nn.Module):
         kernel, stride = {"cifar": (3, 1), "small": (3, 2), "imagenet": (7, 2)}[stem]
         self.conv1 = nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.pool = nn.MaxPool2d(3, 2, 1) if stem == "imagenet" else nn.Identity()
+        self.pool = nn.Identity() if stem == "cifar" else nn.MaxPool2d(3, 2, 1)
         self.stages = []
         inputs = width
         for number, count in enumerate(BLOCKS[arch]):

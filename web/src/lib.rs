@@ -25,12 +25,8 @@ pub fn start() {
 #[wasm_bindgen]
 pub fn recipe(method: &str, size: &str) -> Result<String, JsError> {
     let overrides: &[&str] = match method {
-        "byol" => &[],
-        "moco-v2-plus" => &[
-            "method.name=moco-v2-plus",
-            "method.queue=1024",
-            "views.pipeline=moco-v2",
-        ],
+        "byol" => &["method.name=byol", "views.pipeline=byol-asymmetric"],
+        "moco-v2-plus" => &[],
         other => return Err(JsError::new(&format!("there is no method '{other}'"))),
     };
     let network: &[&str] = match size {
