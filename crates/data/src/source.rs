@@ -41,8 +41,8 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// The most pictures of a source: an index fits 32 bits, as the random order needs it.
-pub const MAX_LEN: usize = u32::MAX as usize;
+/// The most pictures of a source: an index fits 31 bits, as integer tensors and the random order need it.
+pub const MAX_LEN: usize = i32::MAX as usize;
 
 /// Refuses sizes and labels that no training can use. Every constructor of a source calls it.
 pub fn check(name: &str, images: usize, labels: &[u32], classes: usize) -> Result<(), DataError> {
