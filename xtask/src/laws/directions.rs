@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use super::Room;
 
 /// Every room with the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("views", &[]),
     ("data", &["views"]),
-    ("nets", &["views"]),
+    ("kernels", &[]),
+    ("nets", &["kernels", "views"]),
     ("methods", &["nets", "views"]),
     ("weights", &["nets"]),
     ("probes", &["views"]),
