@@ -23,12 +23,14 @@ use cli::{Cli, Command};
 use usage::BadArgument;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.
+    let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Data { command } => data::cli::run(command),
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

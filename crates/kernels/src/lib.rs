@@ -1,1 +1,18 @@
 //! Training operations of Parallax's networks: right and fast on every device, with their gradients.
+//!
+//! Activations are channels-last, `[batch, height, width, channels]`: a vector of the CPU and a load of
+//! the GPU take neighbouring channels. Weights keep PyTorch's order, `[out, in, height, width]`.
+//!
+//! The way of a call: [`layers`] checks shapes and enters Burn's dispatch; [`ops`] names what a device must
+//! offer; `flex` (CPU) and `cube` (GPU) offer it; `autodiff` ties forward and backward together. The CPU's
+//! loops are in [`cpu`], and know nothing of Burn.
+
+mod autodiff;
+pub mod cpu;
+mod cube;
+mod flex;
+pub mod layers;
+pub mod ops;
+
+pub use cpu::{ConvShape, PoolShape};
+pub use layers::{Activation, Normed, batch_norm, conv2d, max_pool2d, normalize_with};

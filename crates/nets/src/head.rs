@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use parallax_kernels::Activation;
 
 use crate::{BatchNorm, Init, Linear, Mode};
 
@@ -70,7 +71,7 @@ impl Head {
     pub fn forward(&mut self, x: Tensor<2>, mode: Mode) -> Tensor<2> {
         self.layers.iter_mut().fold(x, |x, layer| match layer {
             HeadLayer::Linear(linear) => linear.forward(x),
-            HeadLayer::BatchNorm(norm) => norm.forward(x, mode),
+            HeadLayer::BatchNorm(norm) => norm.forward(x, None, Activation::None, mode),
             HeadLayer::Relu(_) => relu(x),
         })
     }

@@ -2,13 +2,14 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, linear};
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::module::linear;
+use parallax_kernels::layers::ConvOptions;
+use parallax_kernels::{Activation, batch_norm, conv2d, normalize_with};
 
 use crate::Init;
 
 /// Added to the variance before the root (methods.md 2.1).
-pub const BN_EPSILON: f64 = 1e-5;
+pub const BN_EPSILON: f32 = 1e-5;
 /// Share of the newest batch in the running statistics (methods.md 2.1).
 pub const BN_MOMENTUM: f64 = 0.1;
 
@@ -46,15 +47,14 @@ impl Conv2d {
         }
     }
 
-    /// `[batch, in, height, width]` to `[batch, out, height / stride, width / stride]`, rounded up.
+    /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new(
-            [self.stride, self.stride],
-            [self.padding, self.padding],
-            [1, 1],
-            1,
-        );
-        conv2d(x, self.weight.val(), None, options)
+        let options = ConvOptions {
+            stride: self.stride,
+            padding: self.padding,
+            dilation: 1,
+        };
+        conv2d(x, self.weight.val(), options)
     }
 }
 
@@ -82,7 +82,7 @@ impl Linear {
     }
 }
 
-/// Batch normalisation over every dimension but the channels.
+/// Batch normalisation over every dimension but the last, the channels; what follows it is part of it.
 ///
 /// Burn's own batch norm trains only on an autodiff device. A target network needs batch statistics
 /// without gradients (methods.md 2.4), so here the [`Mode`] is said at each call.
@@ -111,16 +111,22 @@ impl BatchNorm {
         }
     }
 
-    /// `[batch, channels, ...]` to the same shape.
-    pub fn forward<const D: usize>(&mut self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
+    /// Normalises `x` `[batch, .., channels]`, adds the residual, if there is one, then activates.
+    pub fn forward<const D: usize>(
+        &mut self,
+        x: Tensor<D>,
+        residual: Option<Tensor<D>>,
+        activation: Activation,
+        mode: Mode,
+    ) -> Tensor<D> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         if mode == Mode::Eval {
-            let (mean, var) = (self.running_mean.val(), self.running_var.val());
-            return batch_norm(x, weight, bias, mean, var, BN_EPSILON);
+            let running = (self.running_mean.val(), self.running_var.val());
+            return normalize_with(x, running, (weight, bias), residual, activation, BN_EPSILON);
         }
         let dims = x.dims();
-        let count = (dims.iter().product::<usize>() / dims[1]) as f64;
-        let batch = batch_norm_train(x, weight, bias, BN_EPSILON);
+        let count = (dims.iter().product::<usize>() / dims[D - 1]) as f64;
+        let batch = batch_norm(x, weight, bias, residual, activation, BN_EPSILON);
         // Normalised with the biased variance, remembered with the unbiased one (methods.md 2.1).
         let unbiased = batch.variance * (count / (count - 1.0).max(1.0));
         track(&mut self.running_mean, batch.mean);

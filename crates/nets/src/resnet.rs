@@ -2,9 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
+use parallax_kernels::{Activation, max_pool2d};
 use serde::{Deserialize, Serialize};
 
 use crate::{BatchNorm, Conv2d, Head, HeadKind, Init, Mode};
@@ -114,13 +112,14 @@ impl BasicBlock {
     }
 
     fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let y = relu(self.bn1.forward(self.conv1.forward(x.clone()), mode));
-        let y = self.bn2.forward(self.conv2.forward(y), mode);
+        let y = self.conv1.forward(x.clone());
+        let y = self.bn1.forward(y, None, Activation::Relu, mode);
+        let y = self.conv2.forward(y);
         let shortcut = match &mut self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x), mode),
+            Some((conv, norm)) => norm.forward(conv.forward(x), None, Activation::None, mode),
             None => x,
         };
-        relu(y + shortcut)
+        self.bn2.forward(y, Some(shortcut), Activation::Relu, mode)
     }
 }
 
@@ -182,14 +181,11 @@ impl ResNet {
 
     /// Pooled features: `[batch, 3, height, width]` to `[batch, features]`.
     pub fn features(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        let mut x = relu(self.bn1.forward(self.conv1.forward(x), mode));
+        // Pictures come as everywhere, channels first; inside, channels are last.
+        let mut x = self.conv1.forward(x.permute([0, 2, 3, 1]));
+        x = self.bn1.forward(x, None, Activation::Relu, mode);
         if self.pooled_stem {
-            x = max_pool2d(
-                x,
-                MaxPoolOptions::new([3, 3])
-                    .with_stride([2, 2])
-                    .with_padding([1, 1]),
-            );
+            x = max_pool2d(x, 3, 2, 1);
         }
         let stages = [
             &mut self.layer1,
@@ -200,9 +196,9 @@ impl ResNet {
         for block in stages.into_iter().flatten() {
             x = block.forward(x, mode);
         }
-        let [batch, channels, height, width] = x.dims();
-        x.reshape([batch, channels, height * width])
-            .mean_dim(2)
+        let [batch, height, width, channels] = x.dims();
+        x.reshape([batch, height * width, channels])
+            .mean_dim(1)
             .reshape([batch, channels])
     }
 

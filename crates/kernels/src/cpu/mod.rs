@@ -1,0 +1,19 @@
+//! The CPU path: plain slices in, plain slices out; one source for AVX-512, AVX2, NEON and WASM SIMD.
+//!
+//! Activations are channels-last, `[batch, height, width, channels]`, so that a vector holds channels
+//! and every sum runs in one order, whatever the width of the vectors or the number of threads.
+
+mod conv;
+mod conv_weight;
+mod norm;
+mod pack;
+mod pool;
+mod shape;
+mod threads;
+mod tile;
+
+pub use conv::{conv2d, conv2d_grad_input};
+pub use conv_weight::conv2d_grad_weight;
+pub use norm::{NormGrad, Normed, batch_norm, batch_norm_backward};
+pub use pool::{max_pool, max_pool_backward};
+pub use shape::{ConvShape, PoolShape};

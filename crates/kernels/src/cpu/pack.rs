@@ -1,0 +1,109 @@
+//! Operands brought into the order in which the tiles read them.
+
+use super::tile::Segment;
+
+/// The right-hand operand of a product, cut into panels of `width` columns: `[panel][depth][width]`, zeros
+/// in the columns that the last panel has too many.
+pub struct Panels {
+    pub values: Vec<f32>,
+    pub depth: usize,
+    pub width: usize,
+}
+
+impl Panels {
+    /// Packs `depth` x `columns` values; `fill(k, out)` writes row k.
+    pub fn new(
+        depth: usize,
+        columns: usize,
+        width: usize,
+        fill: impl Fn(usize, &mut [f32]),
+    ) -> Self {
+        let count = columns.div_ceil(width);
+        let mut values = vec![0.0; count * depth * width];
+        let mut row = vec![0.0; columns];
+        for k in 0..depth {
+            fill(k, &mut row);
+            for (number, piece) in row.chunks(width).enumerate() {
+                let begin = (number * depth + k) * width;
+                values[begin..begin + piece.len()].copy_from_slice(piece);
+            }
+        }
+        Self {
+            values,
+            depth,
+            width,
+        }
+    }
+
+    /// One panel, `[depth][width]`.
+    pub fn panel(&self, number: usize) -> &[f32] {
+        let len = self.depth * self.width;
+        &self.values[number * len..(number + 1) * len]
+    }
+}
+
+/// A border of zeros around pictures, so that no tap needs to ask whether it is inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Border {
+    /// Height and width inside.
+    pub size: [usize; 2],
+    /// Values a pixel.
+    pub channels: usize,
+    /// Rows above, columns to the left.
+    pub before: [usize; 2],
+    /// Rows below, columns to the right.
+    pub after: [usize; 2],
+}
+
+impl Border {
+    /// Height and width with the border.
+    pub fn padded(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.before[axis] + self.size[axis] + self.after[axis])
+    }
+
+    /// Values of a picture with its border.
+    pub fn padded_len(&self) -> usize {
+        let [height, width] = self.padded();
+        height * width * self.channels
+    }
+
+    /// Values of a picture without it.
+    pub fn len(&self) -> usize {
+        self.size[0] * self.size[1] * self.channels
+    }
+
+    /// Copies one picture into its frame. The border of `out` must be zero already.
+    pub fn copy(&self, picture: &[f32], out: &mut [f32]) {
+        let row = self.size[1] * self.channels;
+        let padded_row = self.padded()[1] * self.channels;
+        let first = self.before[0] * padded_row + self.before[1] * self.channels;
+        for (number, values) in picture.chunks_exact(row).enumerate() {
+            let begin = first + number * padded_row;
+            out[begin..begin + row].copy_from_slice(values);
+        }
+    }
+}
+
+/// Cuts segments into groups of `limit` values: what stays in the nearest cache while many pixels pass by.
+pub fn blocks(segments: &[Segment], limit: usize) -> Vec<Vec<Segment>> {
+    let mut blocks: Vec<Vec<Segment>> = vec![Vec::new()];
+    let mut room = limit;
+    for &segment in segments {
+        let Segment {
+            mut offset,
+            len: mut rest,
+        } = segment;
+        while rest > 0 {
+            if room == 0 {
+                blocks.push(Vec::new());
+                room = limit;
+            }
+            let len = rest.min(room);
+            if let Some(block) = blocks.last_mut() {
+                block.push(Segment { offset, len });
+            }
+            (offset, rest, room) = (offset + len, rest - len, room - len);
+        }
+    }
+    blocks
+}

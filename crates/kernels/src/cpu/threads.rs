@@ -1,0 +1,35 @@
+//! Work in parallel natively, in turn in the browser. What a piece computes never depends on which.
+
+/// Operations that one thread does in less time than it takes to wake another.
+#[cfg(not(target_family = "wasm"))]
+const ALONE: usize = 1 << 19;
+
+/// Runs `task(index, piece)` on every piece; together they take about `work` operations.
+#[cfg(not(target_family = "wasm"))]
+pub fn each<T: Send, F: Fn(usize, T) + Sync>(
+    work: usize,
+    pieces: impl Iterator<Item = T>,
+    task: F,
+) {
+    use rayon::prelude::*;
+    if work < ALONE {
+        return pieces
+            .enumerate()
+            .for_each(|(index, piece)| task(index, piece));
+    }
+    let pieces: Vec<T> = pieces.collect();
+    let pieces = pieces.into_par_iter().enumerate();
+    pieces.for_each(|(index, piece)| task(index, piece));
+}
+
+/// Runs `task(index, piece)` on every piece; together they take about `work` operations.
+#[cfg(target_family = "wasm")]
+pub fn each<T: Send, F: Fn(usize, T) + Sync>(
+    _work: usize,
+    pieces: impl Iterator<Item = T>,
+    task: F,
+) {
+    for (index, piece) in pieces.enumerate() {
+        task(index, piece);
+    }
+}

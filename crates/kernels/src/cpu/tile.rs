@@ -1,0 +1,150 @@
+//! The two register tiles that all products are made of.
+//!
+//! Both hold `P` rows of `V` vectors in registers. [`gather`] walks along the channels of `P` pixels that
+//! lie anywhere; [`outer`] walks over pixels for `P` neighbouring channels. One broadcast value meets `V`
+//! vectors of the packed other operand, so nothing is ever summed across a vector.
+#![expect(
+    unsafe_code,
+    reason = "a bounds check an element would double the time of the innermost loops"
+)]
+
+use pulp::Simd;
+
+/// Consecutive values of a pixel's surroundings: `len` of them, `offset` behind the pixel's own place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub offset: usize,
+    pub len: usize,
+}
+
+/// Where pixels lie in a slice, with the farthest known.
+pub struct Pixels {
+    places: Vec<usize>,
+    last: usize,
+}
+
+impl Pixels {
+    pub fn new(places: Vec<usize>) -> Self {
+        let last = places.iter().fold(0, |last, &place| last.max(place));
+        Self { places, last }
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// Rows and vectors of the tile on this processor: how many accumulators its registers hold.
+pub const fn rows<S: Simd>() -> usize {
+    // WebAssembly knows no limit, but the machines under it mostly have 16 registers.
+    if S::REGISTER_COUNT >= 32 && !cfg!(target_family = "wasm") {
+        8
+    } else {
+        6
+    }
+}
+
+/// `start[p][..] + sum over segments and c of source[pixels[p] + offset + c] * panel[k][..]`, k counting on
+/// over all segments; `panel` has `V` vectors a k.
+#[inline(always)]
+pub fn gather<S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    source: &[f32],
+    pixels: &[usize; P],
+    segments: &[Segment],
+    panel: &[f32],
+    start: [[S::f32s; V]; P],
+) -> [[S::f32s; V]; P] {
+    let (mut reach, mut depth) = (0, 0);
+    for segment in segments {
+        reach = reach.max(segment.offset + segment.len);
+        depth += segment.len;
+    }
+    let last = pixels.iter().fold(0, |last, &pixel| last.max(pixel));
+    assert!(last + reach <= source.len() && depth * V * S::F32_LANES <= panel.len());
+
+    // A local of constant indices only: it lives in registers.
+    let mut acc = start;
+    let mut b = panel.as_ptr();
+    for segment in segments {
+        let a: [*const f32; P] = pixels.map(|pixel| {
+            // SAFETY: the assertion above bounds pixel + offset + len for every pixel and segment.
+            unsafe { source.as_ptr().add(pixel + segment.offset) }
+        });
+        for c in 0..segment.len {
+            // SAFETY: b moves V vectors for each of `depth` turns, and c stays below the segment's length.
+            unsafe {
+                let mut row = [simd.splat_f32s(0.0); V];
+                for (v, value) in row.iter_mut().enumerate() {
+                    *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                }
+                for p in 0..P {
+                    let x = simd.splat_f32s(*a[p].add(c));
+                    for v in 0..V {
+                        acc[p][v] = simd.mul_add_e_f32s(x, row[v], acc[p][v]);
+                    }
+                }
+                b = b.add(V * S::F32_LANES);
+            }
+        }
+    }
+    acc
+}
+
+/// `start[p][..] + sum over pixels of source[pixel + p] * panel[pixel's number][..]`, over the first `count`
+/// pixels.
+#[inline(always)]
+pub fn outer<S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    source: &[f32],
+    (pixels, count): (&Pixels, usize),
+    panel: &[f32],
+    start: [[S::f32s; V]; P],
+) -> [[S::f32s; V]; P] {
+    assert!(pixels.last + P <= source.len() && count * V * S::F32_LANES <= panel.len());
+    let mut acc = start;
+    let mut b = panel.as_ptr();
+    for &pixel in &pixels.places[..count] {
+        // SAFETY: no pixel lies behind `last`, and b moves V vectors for each of `count` turns.
+        unsafe {
+            let a = source.as_ptr().add(pixel);
+            let mut row = [simd.splat_f32s(0.0); V];
+            for (v, value) in row.iter_mut().enumerate() {
+                *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+            }
+            for p in 0..P {
+                let x = simd.splat_f32s(*a.add(p));
+                for v in 0..V {
+                    acc[p][v] = simd.mul_add_e_f32s(x, row[v], acc[p][v]);
+                }
+            }
+            b = b.add(V * S::F32_LANES);
+        }
+    }
+    acc
+}
+
+/// Writes the first `out.len()` lanes of a row of vectors.
+#[inline(always)]
+pub fn store<S: Simd, const V: usize>(simd: S, row: &[S::f32s; V], out: &mut [f32]) {
+    let mut rest = out;
+    for &value in row {
+        let count = rest.len().min(S::F32_LANES);
+        let (now, later) = rest.split_at_mut(count);
+        simd.partial_store_f32s(now, value);
+        rest = later;
+    }
+}
+
+/// Reads `values` into a row of vectors, zeros behind them.
+#[inline(always)]
+pub fn load<S: Simd, const V: usize>(simd: S, values: &[f32]) -> [S::f32s; V] {
+    let mut row = [simd.splat_f32s(0.0); V];
+    let mut rest = values;
+    for value in &mut row {
+        let (now, later) = rest.split_at(rest.len().min(S::F32_LANES));
+        *value = simd.partial_load_f32s(now);
+        rest = later;
+    }
+    row
+}

@@ -1,0 +1,122 @@
+//! The CPU: tensors in and out of the loops of [`crate::cpu`].
+
+use burn::backend::TensorMetadata;
+use burn::tensor::TensorData;
+use burn_flex::{Flex, FlexTensor};
+
+use crate::cpu;
+use crate::cpu::{ConvShape, PoolShape};
+use crate::ops::{Kernels, SavedNorm};
+
+/// A tensor whose values lie in order.
+struct Host(FlexTensor);
+
+impl Host {
+    fn values(&self) -> &[f32] {
+        // `new` made it contiguous; only another element type is left to fail, which layers refuse.
+        self.0.as_slice().unwrap_or(&[])
+    }
+}
+
+fn host(tensor: FlexTensor) -> Host {
+    Host(tensor.to_contiguous())
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+impl Kernels for Flex {
+    fn conv(x: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
+        let (x, weight) = (host(x), host(weight));
+        let [height, width] = shape.out_size();
+        let output = cpu::conv2d(&shape, x.values(), weight.values(), &[]);
+        tensor(output, [shape.batch, height, width, shape.outputs])
+    }
+
+    fn conv_grad_input(grad: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
+        let (grad, weight) = (host(grad), host(weight));
+        let [height, width] = shape.size;
+        let input = cpu::conv2d_grad_input(&shape, grad.values(), weight.values());
+        tensor(input, [shape.batch, height, width, shape.inputs])
+    }
+
+    fn conv_grad_weight(x: FlexTensor, grad: FlexTensor, shape: ConvShape) -> FlexTensor {
+        let (x, grad) = (host(x), host(grad));
+        let [height, width] = shape.kernel;
+        let weight = cpu::conv2d_grad_weight(&shape, x.values(), grad.values());
+        tensor(weight, [shape.outputs, shape.inputs, height, width])
+    }
+
+    fn norm(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        residual: Option<FlexTensor>,
+        relu: bool,
+        epsilon: f32,
+    ) -> [FlexTensor; 3] {
+        let (x, weight, bias) = (host(x), host(weight), host(bias));
+        let residual = residual.map(host);
+        let normed = cpu::batch_norm(
+            x.values(),
+            weight.values(),
+            bias.values(),
+            residual.as_ref().map_or(&[], Host::values),
+            relu,
+            epsilon,
+        );
+        let channels = normed.mean.len();
+        let rows = normed.output.len() / channels;
+        [
+            tensor(normed.output, [rows, channels]),
+            tensor(normed.mean, [channels]),
+            tensor(normed.variance, [channels]),
+        ]
+    }
+
+    fn norm_grad(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 4] {
+        let grad = host(grad);
+        let output = saved.output.map(host);
+        let [x, weight, mean, variance] =
+            [saved.x, saved.weight, saved.mean, saved.variance].map(host);
+        let gradients = cpu::batch_norm_backward(
+            x.values(),
+            output.as_ref().map_or(&[], Host::values),
+            grad.values(),
+            weight.values(),
+            (mean.values(), variance.values()),
+            saved.epsilon,
+        );
+        let shape = grad.0.shape();
+        let [rows, channels] = [shape[0], shape[1]];
+        let residual = match output {
+            Some(_) => tensor(gradients.residual, [rows, channels]),
+            None => grad.0,
+        };
+        [
+            tensor(gradients.input, [rows, channels]),
+            tensor(gradients.weight, [channels]),
+            tensor(gradients.bias, [channels]),
+            residual,
+        ]
+    }
+
+    fn pool(x: FlexTensor, shape: PoolShape) -> FlexTensor {
+        let [height, width] = shape.out_size();
+        let output = cpu::max_pool(&shape, host(x).values());
+        tensor(output, [shape.batch, height, width, shape.channels])
+    }
+
+    fn pool_grad(
+        x: FlexTensor,
+        output: FlexTensor,
+        grad: FlexTensor,
+        shape: PoolShape,
+    ) -> FlexTensor {
+        let [x, output, grad] = [x, output, grad].map(host);
+        let input = cpu::max_pool_backward(&shape, x.values(), output.values(), grad.values());
+        let [height, width] = shape.size;
+        tensor(input, [shape.batch, height, width, shape.channels])
+    }
+}

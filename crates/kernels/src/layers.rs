@@ -1,0 +1,177 @@
+//! The operations as networks call them: on Burn's tensors, on any device, with or without a graph.
+//!
+//! As Burn's own operations do, these panic when shapes do not fit together.
+
+use burn::backend::Dispatch;
+use burn::tensor::{DType, Tensor};
+
+use crate::cpu::{ConvShape, PoolShape};
+use crate::ops::LayerOps;
+
+/// What follows a normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// `max(x, 0)`
+    Relu,
+}
+
+/// Stride, padding and dilation of a convolution, the same for height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// Steps between neighbouring outputs, 1 or more.
+    pub stride: usize,
+    /// Zeros around the input, on each side.
+    pub padding: usize,
+    /// Steps between neighbouring taps, 1 or more.
+    pub dilation: usize,
+}
+
+/// Convolves `x` `[batch, height, width, in]` with `weight` `[out, in, kernel, kernel]`, giving
+/// `[batch, height', width', out]`.
+///
+/// # Panics
+/// When the channels differ, a dimension is 0, or the kernel does not fit into the padded input.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4> {
+    let ([batch, height, width, inputs], [outputs, expected, kh, kw]) = (x.dims(), weight.dims());
+    let shape = ConvShape {
+        batch,
+        size: [height, width],
+        inputs,
+        outputs,
+        kernel: [kh, kw],
+        stride: [options.stride; 2],
+        padding: [options.padding; 2],
+        dilation: [options.dilation; 2],
+    };
+    assert!(
+        inputs == expected,
+        "an input of {inputs} channels meets a weight for {expected}"
+    );
+    assert!(
+        options.stride > 0 && options.dilation > 0 && shape.weight_len() > 0,
+        "stride, dilation and every dimension of the weight must be 1 or more: {shape:?}"
+    );
+    assert!(
+        shape.output_len() > 0 && shape.input_len() > 0,
+        "an empty batch, or a kernel larger than the padded input: {shape:?}"
+    );
+    assert_f32(x.dtype());
+    let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
+    Tensor::from_dispatch(output)
+}
+
+/// The kernels compute in f32.
+fn assert_f32(dtype: DType) {
+    assert!(dtype == DType::F32, "f32 values are needed, not {dtype:?}");
+}
+
+/// What [`batch_norm`] gives.
+pub struct Normed<const D: usize> {
+    /// Like the input.
+    pub output: Tensor<D>,
+    /// The batch's mean, `[channels]`, without gradient.
+    pub mean: Tensor<1>,
+    /// The batch's biased variance, `[channels]`, without gradient.
+    pub variance: Tensor<1>,
+}
+
+/// Batch norm over all but the last dimension, with the statistics of the batch:
+/// `activation((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` (methods.md 2.1).
+///
+/// `x` and `residual` are `[.., channels]`, `weight` and `bias` `[channels]`.
+///
+/// # Panics
+/// When shapes differ or `x` is empty.
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    residual: Option<Tensor<D>>,
+    activation: Activation,
+    epsilon: f32,
+) -> Normed<D> {
+    let dims = x.dims();
+    let channels = dims[D - 1];
+    let rows = dims[..D - 1].iter().product::<usize>();
+    assert!(rows > 0 && channels > 0, "an empty batch: {dims:?}");
+    assert!(
+        weight.dims() == [channels] && bias.dims() == [channels],
+        "{channels} channels meet a scale of {:?} and a shift of {:?}",
+        weight.dims(),
+        bias.dims()
+    );
+    assert_f32(x.dtype());
+    let matrix = |x: Tensor<D>| x.reshape([rows, channels]).into_dispatch();
+    let (x, weight, bias) = (matrix(x), weight.into_dispatch(), bias.into_dispatch());
+    let relu = activation == Activation::Relu;
+    let (output, mean, variance) = match residual {
+        Some(residual) => {
+            assert!(
+                residual.dims() == dims,
+                "residual and input differ in shape"
+            );
+            Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon)
+        }
+        None => Dispatch::layer_norm(x, weight, bias, relu, epsilon),
+    };
+    Normed {
+        output: Tensor::<2>::from_dispatch(output).reshape(dims),
+        mean: Tensor::from_dispatch(mean),
+        variance: Tensor::from_dispatch(variance),
+    }
+}
+
+/// Batch norm with given statistics, as in evaluation; otherwise as [`batch_norm`].
+pub fn normalize_with<const D: usize>(
+    x: Tensor<D>,
+    (mean, variance): (Tensor<1>, Tensor<1>),
+    (weight, bias): (Tensor<1>, Tensor<1>),
+    residual: Option<Tensor<D>>,
+    activation: Activation,
+    epsilon: f32,
+) -> Tensor<D> {
+    let scale = weight / (variance + epsilon).sqrt();
+    let shift = bias - mean * scale.clone();
+    let channels = scale.dims()[0];
+    let row = |values: Tensor<1>| {
+        let mut shape = [1; D];
+        shape[D - 1] = channels;
+        values.reshape(shape)
+    };
+    let mut output = x * row(scale) + row(shift);
+    if let Some(residual) = residual {
+        output = output + residual;
+    }
+    match activation {
+        Activation::None => output,
+        Activation::Relu => burn::tensor::activation::relu(output),
+    }
+}
+
+/// Max-pool of `x` `[batch, height, width, channels]`, with a border that never wins.
+///
+/// # Panics
+/// When `x` is empty or the window does not fit.
+pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
+    let [batch, height, width, channels] = x.dims();
+    let shape = PoolShape {
+        batch,
+        size: [height, width],
+        channels,
+        kernel,
+        stride,
+        padding,
+    };
+    assert!(
+        kernel > 0 && stride > 0 && 2 * padding <= kernel,
+        "window and stride must be 1 or more, the border at most half the window: {shape:?}"
+    );
+    assert!(
+        batch * channels > 0 && shape.out_size().iter().all(|&side| side > 0),
+        "an empty batch, or a window larger than the padded input: {shape:?}"
+    );
+    assert_f32(x.dtype());
+    Tensor::from_dispatch(Dispatch::layer_pool(x.into_dispatch(), shape))
+}

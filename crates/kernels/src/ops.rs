@@ -1,0 +1,144 @@
+//! What a device must offer.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, backend_extension};
+
+use crate::cpu::{ConvShape, PoolShape};
+
+/// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say;
+/// activations are channels-last, for batch norm seen as `[rows, channels]`.
+pub trait Kernels: Backend {
+    /// `[batch, height, width, in]` and `[out, in, kernel, kernel]` to `[batch, height', width', out]`.
+    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)
+    -> FloatTensor<Self>;
+
+    /// The gradient by the input of [`Kernels::conv`].
+    fn conv_grad_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient by the weight of [`Kernels::conv`].
+    fn conv_grad_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// Batch norm with the batch's statistics, then the residual, then ReLU: output, mean, biased variance.
+    fn norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        relu: bool,
+        epsilon: f32,
+    ) -> [FloatTensor<Self>; 3];
+
+    /// The gradients of [`Kernels::norm`] by x, weight, bias and residual. `output` is there where ReLU was.
+    fn norm_grad(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 4];
+
+    /// Max-pool; padding never wins.
+    fn pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
+
+    /// The gradient by the input of [`Kernels::pool`].
+    fn pool_grad(
+        x: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: PoolShape,
+    ) -> FloatTensor<Self>;
+}
+
+/// What the backward pass of batch norm needs of the forward pass.
+#[derive(Clone, Debug)]
+pub struct SavedNorm<B: Backend> {
+    /// `[rows, channels]`
+    pub x: FloatTensor<B>,
+    /// `[rows, channels]`, where ReLU was
+    pub output: Option<FloatTensor<B>>,
+    /// Scale, `[channels]`
+    pub weight: FloatTensor<B>,
+    /// `[channels]`
+    pub mean: FloatTensor<B>,
+    /// Biased, `[channels]`
+    pub variance: FloatTensor<B>,
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+/// The same operations with a graph where the device has one: what [`crate::layers`] calls.
+#[backend_extension(Flex, Cube, Autodiff)]
+pub trait LayerOps: Backend {
+    /// See [`Kernels::conv`].
+    fn layer_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::norm`], here without residual; mean and variance carry no gradient.
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`Kernels::norm`], here with residual; mean and variance carry no gradient.
+    fn layer_norm_residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`Kernels::pool`].
+    fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
+}
+
+macro_rules! without_graph {
+    ($backend:ty) => {
+        impl LayerOps for $backend {
+            fn layer_conv(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                shape: ConvShape,
+            ) -> FloatTensor<Self> {
+                Self::conv(x, weight, shape)
+            }
+
+            fn layer_norm(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                relu: bool,
+                epsilon: f32,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                Self::norm(x, weight, bias, None, relu, epsilon).into()
+            }
+
+            fn layer_norm_residual(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                residual: FloatTensor<Self>,
+                relu: bool,
+                epsilon: f32,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                Self::norm(x, weight, bias, Some(residual), relu, epsilon).into()
+            }
+
+            fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {
+                Self::pool(x, shape)
+            }
+        }
+    };
+}
+
+without_graph!(burn_flex::Flex);
+without_graph!(burn_cubecl::CubeBackend);
