@@ -22,6 +22,11 @@ use parallax_train::RecipeError;
 use cli::{Cli, Command};
 use usage::BadArgument;
 
+/// A step frees and takes the same large buffers over and over; the system's allocator gives them back to the
+/// kernel each time, and faulting them in anew costs as much as the work on them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.

@@ -90,9 +90,12 @@ impl Data {
     }
 }
 
+/// Training and held-out sources.
+type Split = (Arc<dyn Source>, Arc<dyn Source>);
+
 impl Data {
-    /// Training and held-out sources.
-    pub(crate) fn split(self) -> Result<(Arc<dyn Source>, Arc<dyn Source>), JsError> {
+    /// Parts what trains from what is held out.
+    pub(crate) fn split(self) -> Result<Split, JsError> {
         let classes = self.classes();
         if let Some((train, test)) = self.sample {
             return Ok((train, test));

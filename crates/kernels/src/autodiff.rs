@@ -115,15 +115,18 @@ fn normed<B: Kernels>(
     (output, saved)
 }
 
+/// Output, mean and variance.
+type Tied<B, C> = (
+    FloatTensor<Autodiff<B, C>>,
+    FloatTensor<Autodiff<B, C>>,
+    FloatTensor<Autodiff<B, C>>,
+);
+
 /// Output with its graph; mean and variance as constants.
 fn tied<B: Kernels, C: CheckpointStrategy, const N: usize>(
     nodes: [NodeGuard; N],
     (output, saved): (FloatTensor<B>, SavedNorm<B>),
-) -> (
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-    FloatTensor<Autodiff<B, C>>,
-) {
+) -> Tied<B, C> {
     let mean = Autodiff::<B, C>::from_inner(saved.mean.clone());
     let variance = Autodiff::<B, C>::from_inner(saved.variance.clone());
     let output = match Norm.prepare::<C>(nodes).compute_bound().stateful() {

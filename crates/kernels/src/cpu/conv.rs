@@ -6,6 +6,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pack::{Border, Panels, blocks};
+use super::scratch::Scratch;
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Segment, gather, load, rows, store};
@@ -204,16 +205,31 @@ struct Weight<'a> {
 
 impl Weight<'_> {
     fn panels(&self, taps: &[usize], columns: usize, width: usize) -> Panels {
-        Panels::new(taps.len() * self.channels, columns, width, |k, row| {
-            let (tap, channel) = (taps[k / self.channels], k % self.channels);
-            let values = &self.values[channel * self.channel_stride + tap..];
-            for (value, &weight) in row
-                .iter_mut()
-                .zip(values.iter().step_by(self.column_stride))
-            {
-                *value = weight;
+        let depth = taps.len() * self.channels;
+        let mut panels = Panels::new(depth, columns, width);
+        let pieces = panels.values.chunks_mut(depth.max(1) * width);
+        threads::each(depth * columns, pieces, |number, panel| {
+            let begin = number * width;
+            let mut put = |column: usize, channel: usize| {
+                let place = (begin + column) * self.column_stride + channel * self.channel_stride;
+                for (turn, tap) in taps.iter().enumerate() {
+                    let row = turn * self.channels + channel;
+                    panel[row * width + column] = self.values[place + tap];
+                }
+            };
+            let columns = width.min(columns - begin);
+            // In the order of memory.
+            if self.channel_stride > self.column_stride {
+                for channel in 0..self.channels {
+                    (0..columns).for_each(|column| put(column, channel));
+                }
+            } else {
+                for column in 0..columns {
+                    (0..self.channels).for_each(|channel| put(column, channel));
+                }
             }
-        })
+        });
+        panels
     }
 }
 
@@ -314,11 +330,11 @@ impl<const P: usize, const V: usize> WithSimd for Task<'_, '_, P, V> {
         let pictures = out.len() / product.out_len;
         let (plain, framed) = (product.border.len(), product.border.padded_len());
         let pictures_in = &product.source[first * plain..(first + pictures) * plain];
-        let mut frame = Vec::new();
+        let mut frame;
         let source = if plain == framed {
             pictures_in
         } else {
-            frame.resize(pictures * framed, 0.0);
+            frame = Scratch::zeros(pictures * framed);
             for (picture, frame) in pictures_in.chunks(plain).zip(frame.chunks_mut(framed)) {
                 product.border.copy(picture, frame);
             }

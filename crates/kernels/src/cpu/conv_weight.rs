@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pack::Border;
+use super::scratch::Scratch;
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Pixels, load, outer, rows, store};
@@ -50,46 +51,41 @@ impl Dispatch<'_> {
             before: shape.padding,
             after: shape.padding,
         };
-        let row = border.padded()[1] * inputs;
-        // What one row of taps sees side by side is one run of values; dilation parts it.
-        let [dh, dw] = shape.dilation;
-        let (runs, len) = if dw == 1 {
-            (1, kw * inputs)
-        } else {
-            (kw, inputs)
-        };
-        let tiles: Vec<(usize, usize)> = (0..kh * runs)
-            .flat_map(|run| {
-                let offset = (run / runs) * dh * row + (run % runs) * dw * inputs;
-                (0..len)
-                    .step_by(P)
-                    .map(move |begin| (offset + begin, run * len + begin))
-            })
-            .collect();
-
-        let framed = border.padded_len();
+        let [frame_height, frame_width] = border.padded();
         let [height, out_width] = shape.out_size();
         let per_picture = height * out_width;
         let pictures = (PIXEL_BLOCK / per_picture.max(1)).clamp(1, shape.batch.max(1));
         let blocks = shape.batch.div_ceil(pictures);
-        // A tile may look past its run, so past the last picture too.
-        let mut source = vec![0.0; blocks * pictures * framed + P];
-        let frames = shape.batch * framed;
+
+        // Framed pictures as [block of pictures][group of P channels][picture][height][width][P]: all that one
+        // group's tiles read lies together and stays in the nearest cache from tap to tap.
+        let groups = inputs.div_ceil(P);
+        let framed = frame_height * frame_width * P;
+        let group_len = pictures * framed;
+        let mut source = Scratch::zeros(blocks * groups * group_len);
         let work = shape.output_len() * inputs * kh * kw;
-        let frames = source[..frames].chunks_mut(framed);
-        threads::each(work, frames, |number, frame| {
-            border.copy(
-                &self.x[number * border.len()..(number + 1) * border.len()],
-                frame,
-            );
+        threads::each(work, source.chunks_mut(group_len), |number, frames| {
+            let (block, first) = (number / groups, number % groups * P);
+            let channels = first..(first + P).min(inputs);
+            let pictures_in = self.x.chunks(border.len()).skip(block * pictures);
+            for (picture, frame) in pictures_in.zip(frames.chunks_mut(framed)) {
+                border.copy_channels(picture, channels.clone(), P, frame);
+            }
         });
 
+        let [dh, dw] = shape.dilation;
+        let taps = kh * kw;
+        let offset = |tile: usize| {
+            let (group, tap) = (tile / taps, tile % taps);
+            group * group_len + (tap / kw * dh * frame_width + tap % kw * dw) * P
+        };
+        let tiles: Vec<usize> = (0..groups * taps).map(offset).collect();
         let [sh, sw] = shape.stride;
         let mut places = Vec::with_capacity(pictures * per_picture);
         for picture in 0..pictures {
             for y in 0..height {
                 for x in 0..out_width {
-                    places.push(picture * framed + y * sh * row + x * sw * inputs);
+                    places.push(picture * framed + (y * sh * frame_width + x * sw) * P);
                 }
             }
         }
@@ -98,7 +94,7 @@ impl Dispatch<'_> {
         // The packed gradient of the output: [block of pictures][panel][pixel][width].
         let panels = outputs.div_ceil(width);
         let block_len = panels * pictures * per_picture * width;
-        let mut packed = vec![0.0; blocks * block_len];
+        let mut packed = Scratch::new(blocks * block_len);
         threads::each(work, packed.chunks_mut(block_len), |block, packed| {
             let begin = block * pictures * per_picture;
             let end = (begin + pictures * per_picture).min(shape.batch * per_picture);
@@ -112,7 +108,7 @@ impl Dispatch<'_> {
         });
 
         // Sums as [panel][tile][P][width]: tasks own tiles, so no sum is shared and none depends on threads.
-        let mut sums = vec![0.0; panels * tiles.len() * P * width];
+        let mut sums = Scratch::new(panels * tiles.len() * P * width);
         let share = tiles.len().div_ceil(8).max(1);
         let tasks_a_panel = tiles.len().div_ceil(share);
         let chunks = sums
@@ -122,7 +118,7 @@ impl Dispatch<'_> {
             let (panel, first) = (task / tasks_a_panel, task % tasks_a_panel * share);
             simd.vectorize(Task::<P, V> {
                 source: &source,
-                stride: pictures * framed,
+                stride: groups * group_len,
                 pixels: &pixels,
                 pixels_in_all: shape.batch * per_picture,
                 tiles: &tiles[first..(first + share).min(tiles.len())],
@@ -133,20 +129,19 @@ impl Dispatch<'_> {
             });
         });
 
-        let taps = kh * kw;
         let mut gradient = vec![0.0; shape.weight_len()];
-        for (output, gradient) in gradient.chunks_exact_mut(inputs * taps).enumerate() {
-            let panel = output / width * tiles.len();
-            for (number, &(_, first)) in tiles.iter().enumerate() {
-                let run_end = (first / len + 1) * len;
-                for p in 0..P.min(run_end - first) {
-                    let k = first + p;
-                    let (tap, input) = (k / inputs, k % inputs);
-                    let at = ((panel + number) * P + p) * width + output % width;
-                    gradient[input * taps + tap] = sums[at];
+        let rows = gradient.chunks_mut(width * inputs * taps);
+        threads::each(work, rows, |panel, rows| {
+            let sums = &sums[panel * tiles.len() * P * width..];
+            for k in 0..inputs * taps {
+                let (input, tap) = (k / taps, k % taps);
+                let row = ((input / P * taps + tap) * P + input % P) * width;
+                let outputs = rows[k..].iter_mut().step_by(inputs * taps);
+                for (value, &sum) in outputs.zip(&sums[row..row + width]) {
+                    *value = sum;
                 }
             }
-        }
+        });
         gradient
     }
 }
@@ -157,7 +152,7 @@ struct Task<'a, const P: usize, const V: usize> {
     stride: usize,
     pixels: &'a Pixels,
     pixels_in_all: usize,
-    tiles: &'a [(usize, usize)],
+    tiles: &'a [usize],
     packed: &'a [f32],
     block_len: usize,
     panel: usize,
@@ -176,10 +171,12 @@ impl<const P: usize, const V: usize> WithSimd for Task<'_, P, V> {
             left -= count;
             let source = &self.source[block * self.stride..];
             let panel = &packed[self.panel..];
-            for (&(offset, _), sums) in self.tiles.iter().zip(self.sums.chunks_mut(P * width)) {
+            for (&offset, sums) in self.tiles.iter().zip(self.sums.chunks_mut(P * width)) {
                 let mut acc = [[simd.splat_f32s(0.0); V]; P];
-                for (acc, sums) in acc.iter_mut().zip(sums.chunks(width)) {
-                    *acc = load(simd, sums);
+                if block > 0 {
+                    for (acc, sums) in acc.iter_mut().zip(sums.chunks(width)) {
+                        *acc = load(simd, sums);
+                    }
                 }
                 let acc = outer(simd, &source[offset..], (self.pixels, count), panel, acc);
                 for (acc, sums) in acc.iter().zip(sums.chunks_mut(width)) {

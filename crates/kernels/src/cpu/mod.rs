@@ -8,6 +8,7 @@ mod conv_weight;
 mod norm;
 mod pack;
 mod pool;
+mod scratch;
 mod shape;
 mod threads;
 mod tile;

@@ -161,8 +161,8 @@ impl WithSimd for BlockStatistics<'_> {
         let channels = self.mean.len();
         let spread = &mut self.spread[..channels];
         for row in self.values.chunks_exact(channels) {
-            for c in 0..channels {
-                self.mean[c] += row[c];
+            for (mean, value) in self.mean.iter_mut().zip(row) {
+                *mean += value;
             }
         }
         let rows = (self.values.len() / channels) as f32;
@@ -170,9 +170,9 @@ impl WithSimd for BlockStatistics<'_> {
             *mean /= rows;
         }
         for row in self.values.chunks_exact(channels) {
-            for c in 0..channels {
-                let apart = row[c] - self.mean[c];
-                spread[c] += apart * apart;
+            for (spread, (value, mean)) in spread.iter_mut().zip(row.iter().zip(&*self.mean)) {
+                let apart = value - mean;
+                *spread += apart * apart;
             }
         }
     }

@@ -1,35 +1,23 @@
 //! Operands brought into the order in which the tiles read them.
 
+use std::ops::Range;
+
+use super::scratch::Scratch;
 use super::tile::Segment;
 
-/// The right-hand operand of a product, cut into panels of `width` columns: `[panel][depth][width]`, zeros
-/// in the columns that the last panel has too many.
+/// The right-hand operand of a product, cut into panels of `width` columns: `[panel][depth][width]`.
+/// What stands in the columns that the last panel has too many is never used.
 pub struct Panels {
-    pub values: Vec<f32>,
+    pub values: Scratch,
     pub depth: usize,
     pub width: usize,
 }
 
 impl Panels {
-    /// Packs `depth` x `columns` values; `fill(k, out)` writes row k.
-    pub fn new(
-        depth: usize,
-        columns: usize,
-        width: usize,
-        fill: impl Fn(usize, &mut [f32]),
-    ) -> Self {
-        let count = columns.div_ceil(width);
-        let mut values = vec![0.0; count * depth * width];
-        let mut row = vec![0.0; columns];
-        for k in 0..depth {
-            fill(k, &mut row);
-            for (number, piece) in row.chunks(width).enumerate() {
-                let begin = (number * depth + k) * width;
-                values[begin..begin + piece.len()].copy_from_slice(piece);
-            }
-        }
+    /// Room for `depth` x `columns` values.
+    pub fn new(depth: usize, columns: usize, width: usize) -> Self {
         Self {
-            values,
+            values: Scratch::new(columns.div_ceil(width) * depth * width),
             depth,
             width,
         }
@@ -80,6 +68,26 @@ impl Border {
         for (number, values) in picture.chunks_exact(row).enumerate() {
             let begin = first + number * padded_row;
             out[begin..begin + row].copy_from_slice(values);
+        }
+    }
+
+    /// Copies some channels of one picture into a frame of their own, `[height][width][room]`. What `out` has
+    /// beside them must be zero already.
+    pub fn copy_channels(
+        &self,
+        picture: &[f32],
+        channels: Range<usize>,
+        room: usize,
+        out: &mut [f32],
+    ) {
+        let width = self.padded()[1];
+        let rows = picture.chunks_exact(self.size[1] * self.channels);
+        for (y, row) in rows.enumerate() {
+            let first = ((self.before[0] + y) * width + self.before[1]) * room;
+            let pixels = out[first..].chunks_exact_mut(room);
+            for (to, from) in pixels.zip(row.chunks_exact(self.channels)) {
+                to[..channels.len()].copy_from_slice(&from[channels.clone()]);
+            }
         }
     }
 }

@@ -78,10 +78,10 @@ pub fn gather<S: Simd, const P: usize, const V: usize>(
                 for (v, value) in row.iter_mut().enumerate() {
                     *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
                 }
-                for p in 0..P {
-                    let x = simd.splat_f32s(*a[p].add(c));
-                    for v in 0..V {
-                        acc[p][v] = simd.mul_add_e_f32s(x, row[v], acc[p][v]);
+                for (sums, pixel) in acc.iter_mut().zip(a) {
+                    let x = simd.splat_f32s(*pixel.add(c));
+                    for (sum, &weights) in sums.iter_mut().zip(&row) {
+                        *sum = simd.mul_add_e_f32s(x, weights, *sum);
                     }
                 }
                 b = b.add(V * S::F32_LANES);
@@ -112,10 +112,10 @@ pub fn outer<S: Simd, const P: usize, const V: usize>(
             for (v, value) in row.iter_mut().enumerate() {
                 *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
             }
-            for p in 0..P {
+            for (p, sums) in acc.iter_mut().enumerate() {
                 let x = simd.splat_f32s(*a.add(p));
-                for v in 0..V {
-                    acc[p][v] = simd.mul_add_e_f32s(x, row[v], acc[p][v]);
+                for (sum, &grad) in sums.iter_mut().zip(&row) {
+                    *sum = simd.mul_add_e_f32s(x, grad, *sum);
                 }
             }
             b = b.add(V * S::F32_LANES);
