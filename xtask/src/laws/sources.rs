@@ -20,13 +20,24 @@ const FORBIDDEN: [(&str, &str); 9] = [
     ("std::env::", "reads the environment"),
 ];
 
+/// The CPU is a device as a GPU is: its kernels share out their work, among the threads of Burn's own pool.
+const ALLOWED: [(&str, &str); 1] = [("crates/kernels/src/cpu/threads.rs", "rayon::")];
+
 pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for room in rooms {
         for path in sources(&room.folder.join("src"))? {
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             let shown = path.strip_prefix(repo::root()).unwrap_or(&path);
+            let allowed = |what: &str| {
+                ALLOWED.iter().any(|(file, pattern)| {
+                    shown == Path::new(file) && what.starts_with(&format!("`{pattern}`"))
+                })
+            };
             for (line, what) in breaches_in(&text) {
+                if allowed(&what) {
+                    continue;
+                }
                 breaches.push(format!(
                     "{}:{line}: {what}; native/ and web/ hand such things in",
                     shown.display()
