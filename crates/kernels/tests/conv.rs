@@ -1,5 +1,7 @@
 //! The CPU's convolutions against their definition in f64.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod common;
 
 use common::{Conv, Sum, places, values};

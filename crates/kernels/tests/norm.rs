@@ -1,5 +1,7 @@
 //! Batch norm and max-pool on the CPU against their definitions in f64.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod common;
 
 use common::values;
