@@ -5,23 +5,26 @@ mod common;
 
 use std::process::Stdio;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Scratch, parallax, stderr, succeed, tiny, weights};
 
 const METHODS: [&str; 2] = ["byol", "moco-v2-plus"];
+/// Steps of the runs that are killed.
+const STEPS: u32 = 300;
 
 #[test]
 fn kills_at_any_moment_change_nothing() {
     let scratch = Scratch::new();
     for method in METHODS {
         let whole = scratch.join(&format!("{method}-whole"));
-        succeed(&mut tiny(method, 60, &whole));
+        let began = Instant::now();
+        succeed(&mut tiny(method, STEPS, &whole));
+        let duration = began.elapsed();
         let killed = scratch.join(&format!("{method}-killed"));
-        let mut kills = 0;
-        let mut delay = 40;
+        let (mut kills, mut part) = (0, 40);
         loop {
-            let mut command = tiny(method, 60, &killed);
+            let mut command = tiny(method, STEPS, &killed);
             if killed.exists() {
                 command.arg("--resume");
             }
@@ -30,9 +33,10 @@ fn kills_at_any_moment_change_nothing() {
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap();
-            // Delays that meet the start, steps and saves, without a source of chance.
-            delay = (delay * 73 + 31) % 400;
-            sleep(Duration::from_millis(60 + delay));
+            // From a fiftieth to a third of the run: delays that meet the start, steps and saves, on slow
+            // machines and on fast ones, without a source of chance.
+            part = (part * 73 + 31) % 320;
+            sleep(duration * (20 + part) / 1000);
             if kills < 10 && child.try_wait().unwrap().is_none() {
                 child.kill().unwrap();
                 kills += 1;
@@ -43,8 +47,8 @@ fn kills_at_any_moment_change_nothing() {
         }
         assert!(kills >= 3, "only {kills} kills met a running process");
         assert_eq!(
-            weights(&whole, 60),
-            weights(&killed, 60),
+            weights(&whole, STEPS),
+            weights(&killed, STEPS),
             "{method} after {kills} kills"
         );
         let steps = |run: &std::path::Path| {

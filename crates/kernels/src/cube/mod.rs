@@ -7,6 +7,9 @@ use burn::tensor::Shape;
 use burn::tensor::ops::ConvOptions;
 use burn_cubecl::CubeBackend;
 
+mod conv;
+mod tile;
+
 use crate::cpu::{ConvShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};
 
@@ -26,22 +29,11 @@ fn options(shape: &ConvShape) -> ConvOptions<2> {
 
 impl Kernels for CubeBackend {
     fn conv(x: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        channels_last(Self::conv2d(
-            channels_first(x),
-            weight,
-            None,
-            options(&shape),
-        ))
+        conv::conv(x, weight, &shape)
     }
 
     fn conv_grad_input(grad: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        // Burn reads no more of the input than its shape.
-        let device = grad.device();
-        let [height, width] = shape.size;
-        let like = Shape::new([shape.batch, shape.inputs, height, width]);
-        let x = Self::float_empty(like, &device, grad.dtype().into());
-        let input = Self::conv2d_x_backward(x, weight, channels_first(grad), options(&shape));
-        channels_last(input)
+        conv::conv_grad_input(grad, weight, &shape)
     }
 
     fn conv_grad_weight(x: Primitive, grad: Primitive, shape: ConvShape) -> Primitive {

@@ -1,0 +1,412 @@
+//! Convolution forward and its gradient by the input on a GPU: an implicit matrix product. Rows are pixels,
+//! columns are channels of the result, the sum runs over taps and channels of the source; nothing is
+//! unfolded in memory.
+
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::permute;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::tile::{DEPTH, Four, Tile, UNITS};
+use crate::cpu::ConvShape;
+
+/// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
+///
+/// Row r of the product is the result's pixel `first + step * (jy, jx)` of picture n; tap number (ii, jj)
+/// of the sum is the kernel's `(tap0 + ii * tap_step, ..)`, and lies on the source's pixel
+/// `(jy, jx) * stride + offset + (ii, jj) * source_step`.
+#[derive(CubeType, CubeLaunch, Clone)]
+pub(crate) struct Gather {
+    rows: u32,
+    count_y: u32,
+    count_x: u32,
+    first_y: u32,
+    first_x: u32,
+    step_y: u32,
+    step_x: u32,
+    out_y: u32,
+    out_x: u32,
+    columns: u32,
+    source_y: u32,
+    source_x: u32,
+    channels: u32,
+    stride_y: i32,
+    stride_x: i32,
+    offset_y: i32,
+    offset_x: i32,
+    source_step_y: i32,
+    source_step_x: i32,
+    taps_y: u32,
+    taps_x: u32,
+    tap0_y: u32,
+    tap0_x: u32,
+    tap_step_y: u32,
+    tap_step_x: u32,
+    kernel_x: u32,
+}
+
+#[cube(launch_unchecked)]
+fn gather_product<N: Size>(
+    source: &[Vector<f32, N>],
+    weight: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    g: &Gather,
+    #[comptime] tile: Tile,
+) {
+    let width = N::value();
+    let (tile_rows, tile_columns) = comptime!((tile.rows as usize, tile.columns as usize / 4));
+    let cube_rows = comptime!(tile.cube_rows());
+    let cube_columns = comptime!(tile.cube_columns());
+    // Each unit stages as many fours of both operands as it has to, always of the same rows.
+    let fours_a = comptime!((cube_rows * DEPTH / 4 / (UNITS * UNITS)) as usize);
+    let fours_b = comptime!((cube_columns * DEPTH / 4 / (UNITS * UNITS)) as usize);
+    let mut a = Shared::<[Four]>::new_slice(comptime!((cube_rows * DEPTH / 4) as usize));
+    let mut b = Shared::<[Four]>::new_slice(comptime!((cube_columns * DEPTH / 4) as usize));
+
+    let unit = UNIT_POS_Y * UNITS + UNIT_POS_X;
+    let row0 = (CUBE_POS_X + CUBE_POS_Z * CUBE_COUNT_X) * cube_rows;
+    let column0 = CUBE_POS_Y * cube_columns;
+    let per_picture = g.count_y * g.count_x;
+    let depth = g.taps_y * g.taps_x * g.channels;
+
+    let mut base = Array::<u32>::new(fours_a);
+    let mut base_y = Array::<i32>::new(fours_a);
+    let mut base_x = Array::<i32>::new(fours_a);
+    let fours_deep = comptime!(DEPTH / 4);
+    #[unroll]
+    for slot in 0..fours_a {
+        let row = row0 + (unit + slot as u32 * (UNITS * UNITS)) / fours_deep;
+        let picture = row / per_picture;
+        let pixel = row - picture * per_picture;
+        let y = pixel / g.count_x;
+        let x = pixel - y * g.count_x;
+        base[slot] = picture * g.source_y * g.source_x;
+        base_y[slot] = y as i32 * g.stride_y + g.offset_y;
+        base_x[slot] = x as i32 * g.stride_x + g.offset_x;
+        if row >= g.rows {
+            // Far outside, so that nothing is read.
+            base_y[slot] = -1000000000i32;
+        }
+    }
+
+    let mut sums = Array::<Four>::new(comptime!(tile_rows * tile_columns));
+    #[unroll]
+    for n in 0..comptime!(tile_rows * tile_columns) {
+        sums[n] = Four::new(0.0f32);
+    }
+
+    let mut k0 = 0u32;
+    while k0 < depth {
+        #[unroll]
+        for slot in 0..fours_a {
+            let place = unit + slot as u32 * (UNITS * UNITS);
+            let k = k0 + place % fours_deep * 4;
+            let mut four = Four::new(0.0f32);
+            if comptime!(width == 4) {
+                let tap = k / g.channels;
+                let channel = k - tap * g.channels;
+                let tap_y = tap / g.taps_x;
+                let tap_x = tap - tap_y * g.taps_x;
+                let y = base_y[slot] + tap_y as i32 * g.source_step_y;
+                let x = base_x[slot] + tap_x as i32 * g.source_step_x;
+                let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
+                if inside && k < depth {
+                    let pixel = base[slot] + y as u32 * g.source_x + x as u32;
+                    four = Four::cast_from(source[((pixel * g.channels + channel) / 4) as usize]);
+                }
+            } else {
+                #[unroll]
+                for lane in 0..4u32 {
+                    let k = k + lane;
+                    let tap = k / g.channels;
+                    let channel = k - tap * g.channels;
+                    let tap_y = tap / g.taps_x;
+                    let tap_x = tap - tap_y * g.taps_x;
+                    let y = base_y[slot] + tap_y as i32 * g.source_step_y;
+                    let x = base_x[slot] + tap_x as i32 * g.source_step_x;
+                    let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
+                    if inside && k < depth {
+                        let pixel = base[slot] + y as u32 * g.source_x + x as u32;
+                        let value = source[(pixel * g.channels + channel) as usize];
+                        four.insert(lane as usize, value.extract(0usize));
+                    }
+                }
+            }
+            a[place as usize] = four;
+        }
+        #[unroll]
+        for slot in 0..fours_b {
+            let place = unit + slot as u32 * (UNITS * UNITS);
+            let fours_wide = comptime!(cube_columns / 4);
+            let k = k0 + place / fours_wide;
+            let column = column0 + place % fours_wide * 4;
+            let tap = k / g.channels;
+            let channel = k - tap * g.channels;
+            let tap_y = tap / g.taps_x;
+            let tap_x = tap - tap_y * g.taps_x;
+            let y = g.tap0_y + tap_y * g.tap_step_y;
+            let x = g.tap0_x + tap_x * g.tap_step_x;
+            let at = ((y * g.kernel_x + x) * g.channels + channel) * g.columns + column;
+            let mut four = Four::new(0.0f32);
+            if k < depth {
+                if comptime!(width == 4) {
+                    if column < g.columns {
+                        four = Four::cast_from(weight[(at / 4) as usize]);
+                    }
+                } else {
+                    #[unroll]
+                    for lane in 0..4u32 {
+                        if column + lane < g.columns {
+                            let value = weight[(at + lane) as usize];
+                            four.insert(lane as usize, value.extract(0usize));
+                        }
+                    }
+                }
+            }
+            b[place as usize] = four;
+        }
+        sync_cube();
+
+        #[unroll]
+        for four in 0..comptime!(DEPTH / 4) {
+            let mut from_a = Array::<Four>::new(tile_rows);
+            #[unroll]
+            for n in 0..tile_rows {
+                let row = UNIT_POS_Y + n as u32 * UNITS;
+                from_a[n] = a[(row * fours_deep + four) as usize];
+            }
+            #[unroll]
+            for lane in 0..4u32 {
+                #[unroll]
+                for c in 0..tile_columns {
+                    let line = (four * 4 + lane) * comptime!(cube_columns / 4);
+                    let from_b = b[(line + UNIT_POS_X + c as u32 * UNITS) as usize];
+                    #[unroll]
+                    for n in 0..tile_rows {
+                        let value = Four::new(from_a[n].extract(lane as usize));
+                        let at = comptime!(n * tile_columns + c);
+                        sums[at] = fma(value, from_b, sums[at]);
+                    }
+                }
+            }
+        }
+        sync_cube();
+        k0 += DEPTH;
+    }
+
+    #[unroll]
+    for n in 0..tile_rows {
+        let row = row0 + UNIT_POS_Y + n as u32 * UNITS;
+        if row < g.rows {
+            let picture = row / per_picture;
+            let pixel = row - picture * per_picture;
+            let jy = pixel / g.count_x;
+            let jx = pixel - jy * g.count_x;
+            let y = g.first_y + jy * g.step_y;
+            let x = g.first_x + jx * g.step_x;
+            let at = ((picture * g.out_y + y) * g.out_x + x) * g.columns;
+            #[unroll]
+            for c in 0..tile_columns {
+                let column = column0 + (UNIT_POS_X + c as u32 * UNITS) * 4;
+                let sum = sums[comptime!(n * tile_columns + c)];
+                if comptime!(width == 4) {
+                    if column < g.columns {
+                        out[((at + column) / 4) as usize] = Vector::cast_from(sum);
+                    }
+                } else {
+                    #[unroll]
+                    for lane in 0..4u32 {
+                        if column + lane < g.columns {
+                            out[(at + column + lane) as usize] =
+                                Vector::new(sum.extract(lane as usize));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How a dimension of the result meets the source: for the gradient there is one for each place between
+/// two strides.
+#[derive(Clone, Copy)]
+struct Axis {
+    count: usize,
+    first: usize,
+    step: usize,
+    stride: i32,
+    offset: i32,
+    source_step: i32,
+    taps: usize,
+    tap0: usize,
+    tap_step: usize,
+}
+
+impl Axis {
+    fn forward(shape: &ConvShape, axis: usize) -> Self {
+        Self {
+            count: shape.out_size()[axis],
+            first: 0,
+            step: 1,
+            stride: shape.stride[axis] as i32,
+            offset: -(shape.padding[axis] as i32),
+            source_step: shape.dilation[axis] as i32,
+            taps: shape.kernel[axis],
+            tap0: 0,
+            tap_step: 1,
+        }
+    }
+
+    /// The input's pixels `first`, `first + stride`, ..: they meet every `tap_step`-th tap.
+    fn backward(shape: &ConvShape, axis: usize) -> Vec<Self> {
+        let stride = shape.stride[axis];
+        let reach = |first: usize, tap: usize| {
+            (first + shape.padding[axis]) as i32 - (tap * shape.dilation[axis]) as i32
+        };
+        let phase = |first: usize| {
+            let meets = |tap: &usize| reach(first, *tap).rem_euclid(stride as i32) == 0;
+            let taps: Vec<usize> = (0..shape.kernel[axis]).filter(meets).collect();
+            let tap0 = taps.first().copied().unwrap_or(0);
+            let tap_step = taps.get(1).map_or(1, |tap| tap - tap0);
+            Self {
+                count: (shape.size[axis] - first).div_ceil(stride),
+                first,
+                step: stride,
+                stride: 1,
+                offset: reach(first, tap0).div_euclid(stride as i32),
+                source_step: -((tap_step * shape.dilation[axis] / stride) as i32),
+                taps: taps.len(),
+                tap0,
+                tap_step,
+            }
+        };
+        (0..stride.min(shape.size[axis])).map(phase).collect()
+    }
+}
+
+/// Everything that the phases of one convolution share.
+struct Product {
+    source: CubeTensor,
+    weight: CubeTensor,
+    out: CubeTensor,
+    batch: usize,
+    out_size: [usize; 2],
+    source_size: [usize; 2],
+    columns: usize,
+    channels: usize,
+    kernel_x: usize,
+}
+
+impl Product {
+    fn launch(&self, y: Axis, x: Axis) {
+        let rows = self.batch * y.count * x.count;
+        let tile = Tile::of(rows, self.columns);
+        let cubes = (rows as u32).div_ceil(tile.cube_rows());
+        let cubes_x = cubes.min(65_535);
+        let count = CubeCount::Static(
+            cubes_x,
+            (self.columns as u32).div_ceil(tile.cube_columns()),
+            cubes.div_ceil(cubes_x),
+        );
+        let gather = GatherLaunch::new(
+            rows as u32,
+            y.count as u32,
+            x.count as u32,
+            y.first as u32,
+            x.first as u32,
+            y.step as u32,
+            x.step as u32,
+            self.out_size[0] as u32,
+            self.out_size[1] as u32,
+            self.columns as u32,
+            self.source_size[0] as u32,
+            self.source_size[1] as u32,
+            self.channels as u32,
+            y.stride,
+            x.stride,
+            y.offset,
+            x.offset,
+            y.source_step,
+            x.source_step,
+            y.taps as u32,
+            x.taps as u32,
+            y.tap0 as u32,
+            x.tap0 as u32,
+            y.tap_step as u32,
+            x.tap_step as u32,
+            self.kernel_x as u32,
+        );
+        let fours = self.channels.is_multiple_of(4) && self.columns.is_multiple_of(4);
+        #[expect(
+            unsafe_code,
+            reason = "the kernel checks every place itself, once a four"
+        )]
+        // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
+        // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
+        unsafe {
+            gather_product::launch_unchecked(
+                &self.source.client,
+                count,
+                CubeDim::new_2d(UNITS, UNITS),
+                if fours { 4 } else { 1 },
+                self.source.clone().into_buffer_arg(),
+                self.weight.clone().into_buffer_arg(),
+                self.out.clone().into_buffer_arg(),
+                gather,
+                tile,
+            );
+        }
+    }
+}
+
+fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
+}
+
+/// See [`crate::ops::Kernels::conv`].
+pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> CubeTensor {
+    let x = into_contiguous(x);
+    let [height, width] = shape.out_size();
+    let product = Product {
+        out: empty(&x, vec![shape.batch, height, width, shape.outputs]),
+        weight: into_contiguous(permute(weight, &[2, 3, 1, 0])),
+        source: x,
+        batch: shape.batch,
+        out_size: [height, width],
+        source_size: shape.size,
+        columns: shape.outputs,
+        channels: shape.inputs,
+        kernel_x: shape.kernel[1],
+    };
+    product.launch(Axis::forward(shape, 0), Axis::forward(shape, 1));
+    product.out
+}
+
+/// See [`crate::ops::Kernels::conv_grad_input`].
+pub(crate) fn conv_grad_input(
+    grad: CubeTensor,
+    weight: CubeTensor,
+    shape: &ConvShape,
+) -> CubeTensor {
+    let grad = into_contiguous(grad);
+    let [height, width] = shape.size;
+    let product = Product {
+        out: empty(&grad, vec![shape.batch, height, width, shape.inputs]),
+        weight: into_contiguous(permute(weight, &[2, 3, 0, 1])),
+        source: grad,
+        batch: shape.batch,
+        out_size: shape.size,
+        source_size: shape.out_size(),
+        columns: shape.inputs,
+        channels: shape.outputs,
+        kernel_x: shape.kernel[1],
+    };
+    for y in Axis::backward(shape, 0) {
+        for x in Axis::backward(shape, 1) {
+            product.launch(y, x);
+        }
+    }
+    product.out
+}
