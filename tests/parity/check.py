@@ -23,7 +23,7 @@ BATCH, SIDE, RATE, MOMENTUM, WEIGHT_DECAY = 64, 8, 0.1, 0.9, 1e-4
 def check(path):
     case = {name: tensor.double() for name, tensor in load_file(path).items()}
     kind = path.stem
-    online, target = build("tiny", "cifar", 4, 16, 8)
+    online, target = build("tiny", "cifar", 4, 64, 32)
     for network, prefix in [(online, "before.online_encoder."), (target, "before.target_encoder.")]:
         state = {name[len(prefix):]: t for name, t in case.items() if name.startswith(prefix)}
         missing, unexpected = network.load_state_dict(state, strict=False)

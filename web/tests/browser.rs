@@ -6,7 +6,9 @@
 
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{CPU, GPU, Tolerance, compare, expected, step};
+use parallax_parity::{
+    CPU, GPU, Tolerance, VIEWS, check_kernels, compare, expected, step, views_digest,
+};
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
@@ -30,11 +32,18 @@ async fn cpu_equals_the_native_cpu() {
 
 #[wasm_bindgen_test]
 async fn webgpu_agrees_with_the_cpu() {
-    let device = Device::wgpu_options()
-        .init_async()
-        .await
-        .expect("this browser has no WebGPU");
+    // One test, because the device opens once a page.
+    let device = Device::wgpu_options().init_async().await;
+    let device = device.expect("this browser has no WebGPU");
     check(&device, "WebGPU", GPU).await;
+    let worst = check_kernels(&device, 1e-5).await;
+    let worst = worst.unwrap_or_else(|error| panic!("{error}"));
+    console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
+}
+
+#[wasm_bindgen_test]
+fn views_are_the_same_everywhere() {
+    assert_eq!(views_digest().unwrap(), VIEWS);
 }
 
 #[wasm_bindgen_test]

@@ -1,9 +1,11 @@
 //! The step on the CPU against the committed values, and on the software Vulkan device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::OnceLock;
+
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{CPU, GPU, compare, expected, step};
+use parallax_parity::{CPU, GPU, VIEWS, check_kernels, compare, expected, step, views_digest};
 
 /// Writes the cases anew instead of comparing: see `cases/README.md`.
 const BLESS: &str = "PARALLAX_BLESS";
@@ -36,16 +38,38 @@ fn cpu_is_reproducible_to_the_bit() {
     }
 }
 
+/// The Vulkan device, which opens once a process.
+fn vulkan() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let open = || {
+        Device::wgpu_options()
+            .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
+            .init()
+            .expect("no Vulkan device: `cargo xtask setup` installs a software one")
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
 #[test]
 fn vulkan_agrees_with_the_cpu() {
-    let device = Device::wgpu_options()
-        .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-        .init()
-        .expect("no Vulkan device: `cargo xtask setup` installs a software one");
     for kind in MethodKind::ALL {
-        let found = pollster::block_on(step(kind, &device)).unwrap();
+        let found = pollster::block_on(step(kind, &vulkan())).unwrap();
         let worst =
             compare(&found, &expected(kind).unwrap(), GPU).unwrap_or_else(|e| panic!("{e}"));
         println!("{}: vulkan differs by {worst:.2e}", kind.name());
     }
+}
+
+#[test]
+fn every_kernel_on_vulkan_agrees_with_the_cpu() {
+    let worst = pollster::block_on(check_kernels(&vulkan(), 1e-5));
+    println!(
+        "largest difference {:.2e}",
+        worst.unwrap_or_else(|error| panic!("{error}"))
+    );
+}
+
+#[test]
+fn views_are_the_same_everywhere() {
+    assert_eq!(views_digest().unwrap(), VIEWS);
 }

@@ -3,11 +3,11 @@
 //! unfolded in memory.
 
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::empty;
 use super::tile::{DEPTH, Four, Tile, UNITS};
 use crate::cpu::ConvShape;
 
@@ -358,11 +358,6 @@ impl Product {
             );
         }
     }
-}
-
-fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
 }
 
 /// See [`crate::ops::Kernels::conv`].

@@ -1,13 +1,16 @@
-//! GPUs: for now Burn's own operations, which want channels first.
+//! GPUs: one source for WGSL, SPIR-V and MSL, without subgroups, without atomics, and with one order for every
+//! sum. Which variant a shape gets is a written rule ([`tile`]). Pooling is Burn's, which wants channels first.
 
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Scalar, TensorMetadata, get_device_settings};
-use burn::tensor::Shape;
-use burn::tensor::ops::ConvOptions;
+use burn::backend::{TensorMetadata, get_device_settings};
 use burn_cubecl::CubeBackend;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
 
 mod conv;
+mod conv_weight;
+mod norm;
 mod tile;
 
 use crate::cpu::{ConvShape, PoolShape};
@@ -23,8 +26,10 @@ fn channels_last(x: Primitive) -> Primitive {
     CubeBackend::float_permute(x, &[0, 2, 3, 1])
 }
 
-fn options(shape: &ConvShape) -> ConvOptions<2> {
-    ConvOptions::new(shape.stride, shape.padding, shape.dilation, 1)
+/// A tensor of f32 without values.
+fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
 }
 
 impl Kernels for CubeBackend {
@@ -37,12 +42,7 @@ impl Kernels for CubeBackend {
     }
 
     fn conv_grad_weight(x: Primitive, grad: Primitive, shape: ConvShape) -> Primitive {
-        let device = grad.device();
-        let [height, width] = shape.kernel;
-        let like = Shape::new([shape.outputs, shape.inputs, height, width]);
-        let weight = Self::float_empty(like, &device, grad.dtype().into());
-        let (x, grad) = (channels_first(x), channels_first(grad));
-        Self::conv2d_weight_backward(x, weight, grad, options(&shape))
+        conv_weight::conv_grad_weight(x, grad, &shape)
     }
 
     fn norm(
@@ -53,40 +53,11 @@ impl Kernels for CubeBackend {
         relu: bool,
         epsilon: f32,
     ) -> [Primitive; 3] {
-        let normed = Self::batch_norm_train(x, weight, bias, f64::from(epsilon));
-        let mut output = normed.output;
-        if let Some(residual) = residual {
-            output = Self::float_add(output, residual);
-        }
-        if relu {
-            output = Self::float_clamp_min(output, Scalar::Float(0.0));
-        }
-        [output, normed.mean, normed.variance]
+        norm::norm(x, weight, bias, residual, relu, epsilon)
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: Primitive) -> [Primitive; 4] {
-        let grad = match saved.output {
-            Some(output) => {
-                let dtype = get_device_settings::<Self>(&grad.device()).bool_dtype;
-                let closed = Self::float_lower_equal_elem(output, Scalar::Float(0.0), dtype);
-                Self::float_mask_fill(grad, closed, Scalar::Float(0.0))
-            }
-            None => grad,
-        };
-        let gradients = Self::batch_norm_train_backward(
-            saved.x,
-            saved.weight,
-            saved.mean,
-            saved.variance,
-            f64::from(saved.epsilon),
-            grad.clone(),
-        );
-        [
-            gradients.x_grad,
-            gradients.gamma_grad,
-            gradients.beta_grad,
-            grad,
-        ]
+        norm::norm_grad(saved, grad)
     }
 
     fn pool(x: Primitive, shape: PoolShape) -> Primitive {

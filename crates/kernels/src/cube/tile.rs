@@ -39,19 +39,3 @@ impl Tile {
         self.columns * UNITS
     }
 }
-
-/// Four neighbours of a buffer of vectors of `N` (1 or 4), from place `at` on, counted in values.
-#[cube]
-pub(crate) fn read_four<N: Size>(values: &[Vector<f32, N>], at: u32) -> Four {
-    let width = N::value();
-    if comptime!(width == 4) {
-        Four::cast_from(values[(at / 4) as usize])
-    } else {
-        let mut four = Four::empty();
-        #[unroll]
-        for lane in 0..4usize {
-            four.insert(lane, values[at as usize + lane].extract(0usize));
-        }
-        four
-    }
-}

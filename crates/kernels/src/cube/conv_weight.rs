@@ -1,0 +1,279 @@
+//! The convolution's gradient by the weight on a GPU: rows are taps and channels of the input, columns are
+//! channels of the output, the sum runs over all pixels of all pictures. Parts of that sum are computed side by
+//! side and added in a second pass, in order.
+
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::empty;
+use super::tile::{DEPTH, Four, Tile, UNITS};
+use crate::cpu::ConvShape;
+
+/// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
+const CUBES: usize = 512;
+/// Pixels that a part has at least.
+const PART: usize = 256;
+
+/// The convolution's shape, and how its pixels are parted. Pairs are height, width.
+#[derive(CubeType, CubeLaunch, Clone)]
+pub(crate) struct Sum {
+    rows: u32,
+    columns: u32,
+    pixels: u32,
+    part: u32,
+    channels: u32,
+    size_y: u32,
+    size_x: u32,
+    out_y: u32,
+    out_x: u32,
+    kernel_x: u32,
+    stride_y: u32,
+    stride_x: u32,
+    padding_y: u32,
+    padding_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+}
+
+/// The input under tap and channel `row` for an output pixel; zero outside the picture.
+#[cube]
+fn input_at<N: Size>(x: &[Vector<f32, N>], s: &Sum, row: u32, pixel: u32) -> Vector<f32, N> {
+    let tap = row / s.channels;
+    let channel = row - tap * s.channels;
+    let i = tap / s.kernel_x;
+    let j = tap - i * s.kernel_x;
+    let line = pixel / s.out_x;
+    let picture = line / s.out_y;
+    let y = (line - picture * s.out_y) * s.stride_y + i * s.dilation_y;
+    let column = (pixel - line * s.out_x) * s.stride_x + j * s.dilation_x;
+    let mut value = Vector::<f32, N>::new(0.0f32);
+    let inside = y >= s.padding_y
+        && y < s.size_y + s.padding_y
+        && column >= s.padding_x
+        && column < s.size_x + s.padding_x;
+    if inside && row < s.rows {
+        let from = (picture * s.size_y + y - s.padding_y) * s.size_x + column - s.padding_x;
+        value = x[((from * s.channels + channel) / N::value() as u32) as usize];
+    }
+    value
+}
+
+#[cube(launch_unchecked)]
+fn partial_sums<N: Size>(
+    x: &[Vector<f32, N>],
+    grad: &[Vector<f32, N>],
+    partial: &mut [f32],
+    s: &Sum,
+    #[comptime] tile: Tile,
+) {
+    let width = N::value();
+    let tile_rows = comptime!(tile.rows as usize / 4);
+    let tile_columns = comptime!(tile.columns as usize / 4);
+    let cube_rows = comptime!(tile.cube_rows());
+    let cube_columns = comptime!(tile.cube_columns());
+    let fours_a = comptime!((cube_rows * DEPTH / 4 / (UNITS * UNITS)) as usize);
+    let fours_b = comptime!((cube_columns * DEPTH / 4 / (UNITS * UNITS)) as usize);
+    let mut a = Shared::<[Four]>::new_slice(comptime!((cube_rows * DEPTH / 4) as usize));
+    let mut b = Shared::<[Four]>::new_slice(comptime!((cube_columns * DEPTH / 4) as usize));
+
+    let unit = UNIT_POS_Y * UNITS + UNIT_POS_X;
+    let row0 = CUBE_POS_X * cube_rows;
+    let column0 = CUBE_POS_Y * cube_columns;
+    let begin = CUBE_POS_Z * s.part;
+    let end = u32::min(begin + s.part, s.pixels);
+
+    let mut sums = Array::<Four>::new(comptime!(4 * tile_rows * tile_columns));
+    #[unroll]
+    for n in 0..comptime!(4 * tile_rows * tile_columns) {
+        sums[n] = Four::new(0.0f32);
+    }
+
+    let mut pixel0 = begin;
+    while pixel0 < end {
+        #[unroll]
+        for slot in 0..fours_a {
+            let place = unit + slot as u32 * (UNITS * UNITS);
+            let fours_wide = comptime!(cube_rows / 4);
+            let pixel = pixel0 + place / fours_wide;
+            let row = row0 + place % fours_wide * 4;
+            let mut four = Four::new(0.0f32);
+            if pixel < end {
+                if comptime!(width == 4) {
+                    four = Four::cast_from(input_at::<N>(x, s, row, pixel));
+                } else {
+                    #[unroll]
+                    for lane in 0..4u32 {
+                        let value = input_at::<N>(x, s, row + lane, pixel);
+                        four.insert(lane as usize, value.extract(0usize));
+                    }
+                }
+            }
+            a[place as usize] = four;
+        }
+        #[unroll]
+        for slot in 0..fours_b {
+            let place = unit + slot as u32 * (UNITS * UNITS);
+            let fours_wide = comptime!(cube_columns / 4);
+            let pixel = pixel0 + place / fours_wide;
+            let column = column0 + place % fours_wide * 4;
+            let at = pixel * s.columns + column;
+            let mut four = Four::new(0.0f32);
+            if pixel < end {
+                if comptime!(width == 4) {
+                    if column < s.columns {
+                        four = Four::cast_from(grad[(at / 4) as usize]);
+                    }
+                } else {
+                    #[unroll]
+                    for lane in 0..4u32 {
+                        if column + lane < s.columns {
+                            let value = grad[(at + lane) as usize];
+                            four.insert(lane as usize, value.extract(0usize));
+                        }
+                    }
+                }
+            }
+            b[place as usize] = four;
+        }
+        sync_cube();
+
+        #[unroll]
+        for step in 0..DEPTH {
+            let line_a = step * comptime!(cube_rows / 4);
+            let line_b = step * comptime!(cube_columns / 4);
+            #[unroll]
+            for r in 0..tile_rows {
+                let from_a = a[(line_a + UNIT_POS_Y + r as u32 * UNITS) as usize];
+                #[unroll]
+                for c in 0..tile_columns {
+                    let from_b = b[(line_b + UNIT_POS_X + c as u32 * UNITS) as usize];
+                    #[unroll]
+                    for lane in 0..4usize {
+                        let at = comptime!((r * 4 + lane) * tile_columns + c);
+                        let value = Four::new(from_a.extract(lane));
+                        sums[at] = fma(value, from_b, sums[at]);
+                    }
+                }
+            }
+        }
+        sync_cube();
+        pixel0 += DEPTH;
+    }
+
+    #[unroll]
+    for r in 0..tile_rows {
+        #[unroll]
+        for lane in 0..4u32 {
+            let row = row0 + (UNIT_POS_Y + r as u32 * UNITS) * 4 + lane;
+            if row < s.rows {
+                #[unroll]
+                for c in 0..tile_columns {
+                    let column = column0 + (UNIT_POS_X + c as u32 * UNITS) * 4;
+                    let sum = sums[comptime!((r * 4 + lane as usize) * tile_columns + c)];
+                    #[unroll]
+                    for n in 0..4u32 {
+                        if column + n < s.columns {
+                            let at = (CUBE_POS_Z * s.rows + row) * s.columns + column + n;
+                            partial[at as usize] = sum.extract(n as usize);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the parts in their order, and brings the gradient into the weight's.
+#[cube(launch_unchecked)]
+fn add_parts(
+    partial: &[f32],
+    weight: &mut [f32],
+    parts: u32,
+    columns: u32,
+    channels: u32,
+    taps: u32,
+) {
+    let at = ABSOLUTE_POS as u32;
+    let rows = channels * taps;
+    if at >= rows * columns {
+        terminate!();
+    }
+    let column = at / rows;
+    let rest = at - column * rows;
+    let channel = rest / taps;
+    let row = (rest - channel * taps) * channels + channel;
+    let mut sum = 0.0f32;
+    for part in 0..parts {
+        sum += partial[((part * rows + row) * columns + column) as usize];
+    }
+    weight[at as usize] = sum;
+}
+
+/// See [`crate::ops::Kernels::conv_grad_weight`].
+pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
+    let (x, grad) = (into_contiguous(x), into_contiguous(grad));
+    let [kh, kw] = shape.kernel;
+    let [height, width] = shape.out_size();
+    let (rows, columns) = (kh * kw * shape.inputs, shape.outputs);
+    let pixels = shape.batch * height * width;
+    let tile = Tile::of(rows, columns);
+    let cubes_x = rows.div_ceil(tile.cube_rows() as usize);
+    let cubes_y = columns.div_ceil(tile.cube_columns() as usize);
+    let wanted = (CUBES / (cubes_x * cubes_y)).clamp(1, pixels.div_ceil(PART));
+    let part = pixels.div_ceil(wanted).next_multiple_of(DEPTH as usize);
+    let parts = pixels.div_ceil(part);
+
+    let partial = empty(&x, vec![parts, rows, columns]);
+    let weight = empty(&x, vec![columns, shape.inputs, kh, kw]);
+    let sum = SumLaunch::new(
+        rows as u32,
+        columns as u32,
+        pixels as u32,
+        part as u32,
+        shape.inputs as u32,
+        shape.size[0] as u32,
+        shape.size[1] as u32,
+        height as u32,
+        width as u32,
+        kw as u32,
+        shape.stride[0] as u32,
+        shape.stride[1] as u32,
+        shape.padding[0] as u32,
+        shape.padding[1] as u32,
+        shape.dilation[0] as u32,
+        shape.dilation[1] as u32,
+    );
+    let fours = shape.inputs.is_multiple_of(4) && columns.is_multiple_of(4);
+    let client = x.client.clone();
+    #[expect(unsafe_code, reason = "the kernels check every place themselves")]
+    // SAFETY: reads are behind `inside`, `row < rows`, `pixel < end` and `column < columns`, writes behind the
+    // same bounds; the buffers have the lengths that these imply.
+    unsafe {
+        partial_sums::launch_unchecked(
+            &client,
+            CubeCount::Static(cubes_x as u32, cubes_y as u32, parts as u32),
+            CubeDim::new_2d(UNITS, UNITS),
+            if fours { 4 } else { 1 },
+            x.into_buffer_arg(),
+            grad.into_buffer_arg(),
+            partial.clone().into_buffer_arg(),
+            sum,
+            tile,
+        );
+        let cubes = (rows * columns).div_ceil(256);
+        let cubes_x = cubes.min(65_535);
+        add_parts::launch_unchecked(
+            &client,
+            CubeCount::Static(cubes_x as u32, cubes.div_ceil(cubes_x) as u32, 1),
+            CubeDim::new_1d(256),
+            partial.into_buffer_arg(),
+            weight.clone().into_buffer_arg(),
+            parts as u32,
+            columns as u32,
+            shape.inputs as u32,
+            (kh * kw) as u32,
+        );
+    }
+    weight
+}

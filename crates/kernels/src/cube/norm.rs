@@ -1,0 +1,429 @@
+//! Batch norm on a GPU. Forward: one pass for the statistics, one that normalises, adds the shortcut and
+//! applies ReLU. Backward: one pass for the sums, one for the gradients. Between them a kernel of a few units
+//! joins the parts of every channel in order.
+
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::empty;
+use crate::ops::SavedNorm;
+
+/// Units of a cube along channels, and along rows.
+const LANES: u32 = 16;
+/// Rows of a part: its cube reads them once.
+const PART: usize = 256;
+
+/// Mean and sum of squares around it, over each part of the rows, as `[part][2][channels]`. Summed around the
+/// part's first value, so that a large mean costs no digits.
+#[cube(launch_unchecked)]
+fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part: u32) {
+    let mut sums = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
+    let mut squares = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
+    let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
+    let begin = CUBE_POS_X * part;
+    let end = u32::min(begin + part, rows);
+    let mut sum = 0.0f32;
+    let mut square = 0.0f32;
+    let mut shift = 0.0f32;
+    if channel < channels {
+        shift = x[(begin * channels + channel) as usize];
+        let mut row = begin + UNIT_POS_Y;
+        while row < end {
+            let apart = x[(row * channels + channel) as usize] - shift;
+            sum += apart;
+            square += apart * apart;
+            row += LANES;
+        }
+    }
+    sums[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = sum;
+    squares[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = square;
+    sync_cube();
+    if UNIT_POS_Y == 0 && channel < channels {
+        let mut sum = 0.0f32;
+        let mut square = 0.0f32;
+        for lane in 0..LANES {
+            sum += sums[(lane * LANES + UNIT_POS_X) as usize];
+            square += squares[(lane * LANES + UNIT_POS_X) as usize];
+        }
+        let count = f32::cast_from(end - begin);
+        let mean = sum / count;
+        let at = CUBE_POS_X * 2 * channels + channel;
+        parts[at as usize] = shift + mean;
+        parts[(at + channels) as usize] = f32::max(square - sum * mean, 0.0f32);
+    }
+}
+
+/// Joins the parts (Chan's formula): mean and biased variance of each channel.
+#[cube(launch_unchecked)]
+fn join_statistics(
+    parts: &[f32],
+    mean_out: &mut [f32],
+    variance_out: &mut [f32],
+    rows: u32,
+    channels: u32,
+    part: u32,
+    count: u32,
+) {
+    let channel = ABSOLUTE_POS as u32;
+    if channel >= channels {
+        terminate!();
+    }
+    let mut mean = 0.0f32;
+    let mut spread = 0.0f32;
+    let mut before = 0.0f32;
+    for number in 0..count {
+        let now = f32::cast_from(u32::min(part, rows - number * part));
+        let at = number * 2 * channels + channel;
+        let all = before + now;
+        let apart = parts[at as usize] - mean;
+        mean += apart * (now / all);
+        spread += parts[(at + channels) as usize] + apart * apart * (before * (now / all));
+        before = all;
+    }
+    mean_out[channel as usize] = mean;
+    variance_out[channel as usize] = spread / before;
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias`.
+#[cube]
+fn normalized(x: f32, mean: f32, variance: f32, weight: f32, bias: f32, epsilon: f32) -> f32 {
+    (x - mean) * (weight / f32::sqrt(variance + epsilon)) + bias
+}
+
+/// ReLU that lets a NaN pass.
+#[cube]
+fn activated(value: f32, #[comptime] relu: bool) -> f32 {
+    if comptime!(relu) {
+        select(value < 0.0f32, 0.0f32, value)
+    } else {
+        value
+    }
+}
+
+#[cube(launch_unchecked)]
+fn normalize(
+    x: &[f32],
+    mean: &[f32],
+    variance: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    len: u32,
+    channels: u32,
+    epsilon: f32,
+    #[comptime] relu: bool,
+) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    let c = at % channels as usize;
+    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
+    out[at] = activated(value, relu);
+}
+
+#[cube(launch_unchecked)]
+fn normalize_and_add(
+    x: &[f32],
+    mean: &[f32],
+    variance: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    residual: &[f32],
+    out: &mut [f32],
+    len: u32,
+    channels: u32,
+    epsilon: f32,
+    #[comptime] relu: bool,
+) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    let c = at % channels as usize;
+    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
+    out[at] = activated(value + residual[at], relu);
+}
+
+/// The gradient in front of ReLU: nothing where the output is zero or less.
+#[cube(launch_unchecked)]
+fn mask(output: &[f32], grad: &[f32], masked: &mut [f32], len: u32) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    masked[at] = select(output[at] <= 0.0f32, 0.0f32, grad[at]);
+}
+
+/// Sums of g and of g (x - mean) over each part of the rows, as `[part][2][channels]`.
+#[cube(launch_unchecked)]
+fn part_sums(
+    x: &[f32],
+    grad: &[f32],
+    mean: &[f32],
+    parts: &mut [f32],
+    rows: u32,
+    channels: u32,
+    part: u32,
+) {
+    let mut plain = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
+    let mut weighted = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
+    let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
+    let begin = CUBE_POS_X * part;
+    let end = u32::min(begin + part, rows);
+    let mut sum = 0.0f32;
+    let mut product = 0.0f32;
+    if channel < channels {
+        let center = mean[channel as usize];
+        let mut row = begin + UNIT_POS_Y;
+        while row < end {
+            let at = (row * channels + channel) as usize;
+            sum += grad[at];
+            product += grad[at] * (x[at] - center);
+            row += LANES;
+        }
+    }
+    plain[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = sum;
+    weighted[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = product;
+    sync_cube();
+    if UNIT_POS_Y == 0 && channel < channels {
+        let mut sum = 0.0f32;
+        let mut product = 0.0f32;
+        for lane in 0..LANES {
+            sum += plain[(lane * LANES + UNIT_POS_X) as usize];
+            product += weighted[(lane * LANES + UNIT_POS_X) as usize];
+        }
+        let at = CUBE_POS_X * 2 * channels + channel;
+        parts[at as usize] = sum;
+        parts[(at + channels) as usize] = product;
+    }
+}
+
+/// Adds the parts; gives the gradients of shift and scale, and `[own, pull, shift]` of each channel for
+/// `dx = own g - pull (x - mean) - shift`.
+#[cube(launch_unchecked)]
+fn join_sums(
+    parts: &[f32],
+    variance: &[f32],
+    weight: &[f32],
+    grad_weight: &mut [f32],
+    grad_bias: &mut [f32],
+    factors: &mut [f32],
+    rows: u32,
+    channels: u32,
+    count: u32,
+    epsilon: f32,
+) {
+    let channel = ABSOLUTE_POS as u32;
+    if channel >= channels {
+        terminate!();
+    }
+    let mut sum = 0.0f32;
+    let mut product = 0.0f32;
+    for number in 0..count {
+        let at = number * 2 * channels + channel;
+        sum += parts[at as usize];
+        product += parts[(at + channels) as usize];
+    }
+    let c = channel as usize;
+    let inverse = 1.0f32 / f32::sqrt(variance[c] + epsilon);
+    let own = weight[c] * inverse;
+    let share = own / f32::cast_from(rows);
+    grad_bias[c] = sum;
+    grad_weight[c] = product * inverse;
+    factors[c] = own;
+    factors[(channels + channel) as usize] = share * product * inverse * inverse;
+    factors[(2 * channels + channel) as usize] = share * sum;
+}
+
+#[cube(launch_unchecked)]
+fn input_gradient(
+    x: &[f32],
+    grad: &[f32],
+    mean: &[f32],
+    factors: &[f32],
+    out: &mut [f32],
+    len: u32,
+    channels: u32,
+) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    let width = channels as usize;
+    let c = at % width;
+    out[at] =
+        factors[c] * grad[at] - (x[at] - mean[c]) * factors[width + c] - factors[2 * width + c];
+}
+
+/// Cubes of 256 units for `len` values.
+fn cubes(len: usize) -> CubeCount {
+    let cubes = len.div_ceil(256).max(1);
+    let x = cubes.min(65_535);
+    CubeCount::Static(x as u32, cubes.div_ceil(x) as u32, 1)
+}
+
+/// How rows are parted, and a cube for each part and each [`LANES`] channels.
+fn parted(rows: usize, channels: usize) -> (usize, usize, CubeCount) {
+    // As many parts as a cube count may hold, and no more than a second pass reads quickly.
+    let part = PART.max(rows.div_ceil(4096));
+    let count = rows.div_ceil(part);
+    let cubes = CubeCount::Static(count as u32, (channels as u32).div_ceil(LANES), 1);
+    (part, count, cubes)
+}
+
+/// See [`crate::ops::Kernels::norm`].
+#[expect(unsafe_code, reason = "the kernels check every place themselves")]
+pub(crate) fn norm(
+    x: CubeTensor,
+    weight: CubeTensor,
+    bias: CubeTensor,
+    residual: Option<CubeTensor>,
+    relu: bool,
+    epsilon: f32,
+) -> [CubeTensor; 3] {
+    let x = into_contiguous(x);
+    let [rows, channels] = x.meta.shape().dims();
+    let (part, count, part_cubes) = parted(rows, channels);
+    let client = x.client.clone();
+    let parts = empty(&x, vec![count, 2, channels]);
+    let (mean, variance) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
+    let out = empty(&x, vec![rows, channels]);
+    let len = rows * channels;
+    let (weight, bias) = (into_contiguous(weight), into_contiguous(bias));
+    // SAFETY: every kernel returns, or skips, where its place lies behind `len`, `channels` or `rows`; the
+    // buffers have the lengths that these imply.
+    unsafe {
+        part_statistics::launch_unchecked(
+            &client,
+            part_cubes,
+            CubeDim::new_2d(LANES, LANES),
+            x.clone().into_buffer_arg(),
+            parts.clone().into_buffer_arg(),
+            rows as u32,
+            channels as u32,
+            part as u32,
+        );
+        join_statistics::launch_unchecked(
+            &client,
+            cubes(channels),
+            CubeDim::new_1d(256),
+            parts.into_buffer_arg(),
+            mean.clone().into_buffer_arg(),
+            variance.clone().into_buffer_arg(),
+            rows as u32,
+            channels as u32,
+            part as u32,
+            count as u32,
+        );
+        match residual {
+            Some(residual) => normalize_and_add::launch_unchecked(
+                &client,
+                cubes(len),
+                CubeDim::new_1d(256),
+                x.into_buffer_arg(),
+                mean.clone().into_buffer_arg(),
+                variance.clone().into_buffer_arg(),
+                weight.into_buffer_arg(),
+                bias.into_buffer_arg(),
+                into_contiguous(residual).into_buffer_arg(),
+                out.clone().into_buffer_arg(),
+                len as u32,
+                channels as u32,
+                epsilon,
+                relu,
+            ),
+            None => normalize::launch_unchecked(
+                &client,
+                cubes(len),
+                CubeDim::new_1d(256),
+                x.into_buffer_arg(),
+                mean.clone().into_buffer_arg(),
+                variance.clone().into_buffer_arg(),
+                weight.into_buffer_arg(),
+                bias.into_buffer_arg(),
+                out.clone().into_buffer_arg(),
+                len as u32,
+                channels as u32,
+                epsilon,
+                relu,
+            ),
+        }
+    }
+    [out, mean, variance]
+}
+
+/// See [`crate::ops::Kernels::norm_grad`].
+#[expect(unsafe_code, reason = "the kernels check every place themselves")]
+pub(crate) fn norm_grad(
+    saved: SavedNorm<burn_cubecl::CubeBackend>,
+    grad: CubeTensor,
+) -> [CubeTensor; 4] {
+    let (x, mut grad) = (into_contiguous(saved.x), into_contiguous(grad));
+    let [rows, channels] = x.meta.shape().dims();
+    let (part, count, part_cubes) = parted(rows, channels);
+    let client = x.client.clone();
+    let len = rows * channels;
+    let parts = empty(&x, vec![count, 2, channels]);
+    let factors = empty(&x, vec![3, channels]);
+    let (grad_weight, grad_bias) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
+    let out = empty(&x, vec![rows, channels]);
+    let (mean, variance) = (into_contiguous(saved.mean), into_contiguous(saved.variance));
+    // SAFETY: as in `norm`.
+    unsafe {
+        if let Some(output) = saved.output {
+            let masked = empty(&x, vec![rows, channels]);
+            mask::launch_unchecked(
+                &client,
+                cubes(len),
+                CubeDim::new_1d(256),
+                into_contiguous(output).into_buffer_arg(),
+                grad.into_buffer_arg(),
+                masked.clone().into_buffer_arg(),
+                len as u32,
+            );
+            grad = masked;
+        }
+        part_sums::launch_unchecked(
+            &client,
+            part_cubes,
+            CubeDim::new_2d(LANES, LANES),
+            x.clone().into_buffer_arg(),
+            grad.clone().into_buffer_arg(),
+            mean.clone().into_buffer_arg(),
+            parts.clone().into_buffer_arg(),
+            rows as u32,
+            channels as u32,
+            part as u32,
+        );
+        join_sums::launch_unchecked(
+            &client,
+            cubes(channels),
+            CubeDim::new_1d(256),
+            parts.into_buffer_arg(),
+            variance.into_buffer_arg(),
+            into_contiguous(saved.weight).into_buffer_arg(),
+            grad_weight.clone().into_buffer_arg(),
+            grad_bias.clone().into_buffer_arg(),
+            factors.clone().into_buffer_arg(),
+            rows as u32,
+            channels as u32,
+            count as u32,
+            saved.epsilon,
+        );
+        input_gradient::launch_unchecked(
+            &client,
+            cubes(len),
+            CubeDim::new_1d(256),
+            x.into_buffer_arg(),
+            grad.clone().into_buffer_arg(),
+            mean.into_buffer_arg(),
+            factors.into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            len as u32,
+            channels as u32,
+        );
+    }
+    [out, grad_weight, grad_bias, grad]
+}

@@ -1,0 +1,195 @@
+//! The operations of a step on a device against the CPU's, which are compared with their definitions in f64
+//! (`crates/kernels/tests`).
+
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_kernels::layers::ConvOptions;
+use parallax_kernels::{Activation, batch_norm, conv2d, max_pool2d};
+
+/// Smooth values without a pattern that a wrong index could hide in.
+fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
+    let count: usize = shape.iter().product();
+    let value = |i: usize| ((i % 7919) as f64 * (0.61 + phase)).sin() as f32;
+    let values: Vec<f32> = (0..count).map(value).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// One operation: from a device with autodiff to its output and the gradients by its inputs, each flat.
+type Case = Box<dyn Fn(&Device) -> Vec<Tensor<1>>>;
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let count: usize = tensor.dims().iter().product();
+    tensor.reshape([count])
+}
+
+/// The gradients that a weighted sum of the output gives.
+fn pull<const D: usize>(output: &Tensor<D>, device: &Device) -> burn::tensor::Gradients {
+    (output.clone() * values(output.dims(), 0.29, device))
+        .sum()
+        .backward()
+}
+
+fn gradient<const D: usize>(tensor: &Tensor<D>, gradients: &burn::tensor::Gradients) -> Tensor<1> {
+    // A missing gradient becomes an empty tensor, which equals nothing.
+    match tensor.grad(gradients) {
+        Some(gradient) => flat(gradient),
+        None => Tensor::from_data(
+            TensorData::new(Vec::<f32>::new(), [0]),
+            &tensor.device().inner(),
+        ),
+    }
+}
+
+fn conv_case(
+    [batch, height, width, inputs]: [usize; 4],
+    [outputs, kernel, stride, padding, dilation]: [usize; 5],
+) -> Case {
+    Box::new(move |device| {
+        let x = values([batch, height, width, inputs], 0.0, device).require_grad();
+        let weight = values([outputs, inputs, kernel, kernel], 0.17, device).require_grad();
+        let options = ConvOptions {
+            stride,
+            padding,
+            dilation,
+        };
+        let output = conv2d(x.clone(), weight.clone(), options);
+        let gradients = pull(&output, device);
+        vec![
+            flat(output.inner()),
+            gradient(&x, &gradients),
+            gradient(&weight, &gradients),
+        ]
+    })
+}
+
+fn norm_case(rows: usize, channels: usize, with_residual: bool, activation: Activation) -> Case {
+    Box::new(move |device| {
+        let x = (values([rows, channels], 0.0, device) + 2.0)
+            .detach()
+            .require_grad();
+        let weight = values([channels], 0.17, device).require_grad();
+        let bias = values([channels], 0.41, device).require_grad();
+        let residual = values([rows, channels], 0.33, device).require_grad();
+        let normed = batch_norm(
+            x.clone(),
+            weight.clone(),
+            bias.clone(),
+            with_residual.then(|| residual.clone()),
+            activation,
+            1e-5,
+        );
+        let gradients = pull(&normed.output, device);
+        let mut results = vec![
+            flat(normed.output.inner()),
+            normed.mean.inner(),
+            normed.variance.inner(),
+            gradient(&x, &gradients),
+            gradient(&weight, &gradients),
+            gradient(&bias, &gradients),
+        ];
+        if with_residual {
+            results.push(gradient(&residual, &gradients));
+        }
+        results
+    })
+}
+
+fn pool_case([batch, height, width, channels]: [usize; 4], window: [usize; 3]) -> Case {
+    Box::new(move |device| {
+        let x = values([batch, height, width, channels], 0.0, device).require_grad();
+        let [kernel, stride, padding] = window;
+        let output = max_pool2d(x.clone(), kernel, stride, padding);
+        let gradients = pull(&output, device);
+        vec![flat(output.inner()), gradient(&x, &gradients)]
+    })
+}
+
+/// Odd sizes, every way of loading and both tiles of the products, parts that do not divide.
+fn cases() -> Vec<(String, Case)> {
+    let mut cases: Vec<(String, Case)> = Vec::new();
+    let convolutions = [
+        ([2, 8, 8, 4], [8, 3, 1, 1, 1]),
+        ([1, 7, 5, 3], [6, 3, 1, 1, 1]),
+        ([1, 9, 9, 1], [1, 5, 2, 2, 1]),
+        ([2, 9, 11, 3], [16, 7, 2, 3, 1]),
+        ([3, 8, 8, 8], [12, 3, 2, 1, 1]),
+        ([2, 9, 7, 4], [8, 1, 2, 0, 1]),
+        ([1, 6, 6, 40], [72, 3, 1, 1, 1]),
+        ([1, 12, 12, 4], [4, 3, 1, 2, 2]),
+        ([1, 17, 17, 2], [3, 3, 1, 4, 4]),
+        ([1, 13, 13, 4], [4, 3, 3, 0, 2]),
+        ([1, 19, 18, 4], [4, 3, 1, 8, 8]),
+        ([1, 1, 1, 20], [10, 1, 1, 0, 1]),
+        // Tall enough for the large tile, in the second case for the weight's too.
+        ([1, 64, 65, 4], [132, 1, 1, 0, 1]),
+        ([1, 3, 3, 460], [128, 3, 1, 1, 1]),
+        ([5, 15, 15, 4], [8, 3, 1, 1, 1]),
+    ];
+    for (x, options) in convolutions {
+        cases.push((
+            format!("convolution {x:?} {options:?}"),
+            conv_case(x, options),
+        ));
+    }
+    for (rows, channels) in [(6, 4), (40, 33), (700, 5), (257, 64)] {
+        for (residual, activation) in [
+            (false, Activation::None),
+            (false, Activation::Relu),
+            (true, Activation::Relu),
+            (true, Activation::None),
+        ] {
+            let name = format!("batch norm [{rows}, {channels}] {residual} {activation:?}");
+            cases.push((name, norm_case(rows, channels, residual, activation)));
+        }
+    }
+    for (x, window) in [
+        ([2, 8, 8, 4], [3, 2, 1]),
+        ([1, 7, 9, 3], [3, 2, 1]),
+        ([1, 6, 6, 5], [2, 2, 0]),
+    ] {
+        cases.push((format!("max-pool {x:?} {window:?}"), pool_case(x, window)));
+    }
+    cases
+}
+
+/// Runs every case on `device` (without autodiff) and on the CPU: the largest difference must be at most
+/// `tolerance` times the largest value of a tensor.
+///
+/// # Errors
+/// A line for every tensor that differs more.
+pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, String> {
+    let (mut worst, mut complaints) = (0.0f32, Vec::new());
+    for (name, case) in cases() {
+        let expected = case(&Device::flex().autodiff());
+        let found = case(&device.clone().autodiff());
+        for (number, (expected, found)) in expected.into_iter().zip(found).enumerate() {
+            let expected = read(expected).await?;
+            let found = read(found).await?;
+            let scale = expected
+                .iter()
+                .fold(0.1f32, |scale, value| scale.max(value.abs()));
+            let difference = |error: f32, (a, b): (&f32, &f32)| match (a - b).abs() {
+                difference if difference.is_nan() => f32::INFINITY,
+                difference => error.max(difference),
+            };
+            let error = found.iter().zip(&expected).fold(0.0, difference) / scale;
+            worst = worst.max(error);
+            if found.is_empty() || found.len() != expected.len() || error > tolerance {
+                complaints.push(format!(
+                    "{name}, tensor {number}: {} values, not {}; relative difference {error:.2e}",
+                    found.len(),
+                    expected.len()
+                ));
+            }
+        }
+    }
+    match complaints.is_empty() {
+        true => Ok(worst),
+        false => Err(complaints.join("\n")),
+    }
+}
+
+async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
+    let data = tensor.into_data_async().await;
+    let data = data.map_err(|error| format!("{error:?}"))?;
+    data.try_to_vec().map_err(|error| format!("{error:?}"))
+}
