@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchCommand;
 use crate::data::OnBadImage;
 use crate::data::cli::DataCommand;
 
@@ -26,6 +27,11 @@ pub enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Measure the operations of a step
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
     /// Fetch and inspect data sets
     Data {
@@ -102,4 +108,31 @@ pub struct Knn {
 pub enum Branch {
     Online,
     Target,
+}
+
+#[derive(Args)]
+pub struct BenchKernels {
+    /// As for pretrain
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "DEVICE",
+        overrides_with = "device"
+    )]
+    pub device: String,
+    /// Channels of the first stage
+    #[arg(long, default_value_t = 64)]
+    pub width: usize,
+    /// Side of a picture in pixels
+    #[arg(long, default_value_t = 32)]
+    pub size: usize,
+    /// Pictures in a batch
+    #[arg(long, default_value_t = 32)]
+    pub batch: usize,
+    /// Time for each figure, at least three runs
+    #[arg(long, default_value_t = 200, value_name = "MS")]
+    pub milliseconds: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

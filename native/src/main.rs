@@ -1,5 +1,6 @@
 //! Self-supervised visual pre-training: the command line.
 
+mod bench;
 mod cli;
 mod data;
 mod device;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
         Command::Devices { json } => devices::run(json),
+        Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),
     });
     match done {

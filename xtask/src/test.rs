@@ -210,9 +210,13 @@ fn page(script: &str) -> Result<()> {
     let mut npm = npm::npm("run");
     npm.arg(script);
     if script == "e2e" {
+        // The command line reads what the page saved, and the other way round.
+        sh::run(&mut sh::words("cargo build --locked --release -p parallax"))?;
+        let program = format!("parallax{}", std::env::consts::EXE_SUFFIX);
         let browser = browser::find()?;
         npm.env("CHROME", browser.chrome)
-            .env("CHROMEDRIVER", browser.driver);
+            .env("CHROMEDRIVER", browser.driver)
+            .env("PARALLAX", repo::target().join("release").join(program));
     }
     sh::run(&mut npm)
 }

@@ -1,12 +1,17 @@
 /** On the CPU: curves, pause, step, resume, reload, continue, the table, downloads, loading a checkpoint. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { writeFile, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { open } from './browser.mjs';
 import { colours, curveMoves, download, LONG, phase, reachStep, start, stepNow, table, text, untar, watchFrames } from './steps.mjs';
 
 const FILES = ['weights.safetensors', 'training.safetensors', 'state.json', 'recipe.toml'];
+
+/** The command line, which `cargo xtask test` builds and names. */
+const parallax = async (...args) => (await promisify(execFile)(process.env.PARALLAX ?? 'parallax', args)).stdout;
 
 export const title = 'a run on the CPU, through pause and reload to the table';
 
@@ -90,11 +95,13 @@ export default async function ({ browser, address, shot, check }) {
     await reachStep(page, paused + 2);
     assert.ok((await page.$eval('#steps', (dd) => dd.textContent)).includes('2,000'));
   });
+  let shown = 0;
   await check('stops, and shows the table', async () => {
     await page.click('#stop');
     const rows = await table(page);
     assert.deepEqual(rows.map(([name]) => name), ['This network, trained', 'The same network, untrained', 'Raw pixels']);
     for (const [, knn, linear] of rows) assert.match(`${knn} ${linear}`, /^\d+\.\d % \d+\.\d %$/);
+    shown = Number.parseFloat(rows[0][1]);
     assert.match(await text(page, '#verdict'), /Stopped early/);
     await page.waitForTimeout(500);
     await shot(page, 'cpu-stopped', { fullPage: true });
@@ -115,10 +122,25 @@ export default async function ({ browser, address, shot, check }) {
     await writeFile(tar, archive.bytes);
     await writeFile(weights, single.bytes);
   });
+  const says = (words) => page.waitForFunction((want) => document.querySelector('#load-state').textContent.includes(want), words, { timeout: LONG });
+  await check('the command line finds the same accuracy in the download', async () => {
+    const { knn } = JSON.parse(await parallax('knn', '--weights', weights, '--json'));
+    console.log(`    page ${shown} %, command line ${knn.toFixed(1)} %`);
+    assert.ok(Math.abs(knn - shown) <= 0.25, `${knn} is not ${shown}`);
+  });
+  await check('loads a checkpoint of the command line', async () => {
+    const run = join(folder, 'native');
+    await parallax('pretrain', '--out', run, ...['run.total_steps=4', 'probe.table=false', 'probe.knn_every=0'].flatMap((value) => ['--set', value]));
+    const saved = join(run, 'checkpoints', 'step-4', 'weights.safetensors');
+    const { knn } = JSON.parse(await parallax('knn', '--weights', saved, '--json'));
+    await page.setInputFiles('#load-input', saved);
+    await says('MoCo v2+: kNN accuracy');
+    const told = Number.parseFloat(/accuracy ([\d.]+) %/.exec(await text(page, '#load-state'))[1]);
+    assert.ok(Math.abs(knn - told) <= 0.25, `${told} is not ${knn}`);
+  });
   await check('loads weights alone, a whole checkpoint, and refuses damaged ones', async () => {
-    const says = (words) => page.waitForFunction((want) => document.querySelector('#load-state').textContent.includes(want), words, { timeout: LONG });
     await page.setInputFiles('#load-input', weights);
-    await says('kNN accuracy');
+    await says('BYOL: kNN accuracy');
     assert.match(await text(page, '#load-state'), /BYOL: kNN accuracy \d+\.\d %/);
     await page.setInputFiles('#load-input', tar);
     await says('It is among the saved runs');
