@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{DEPTH, Four, Tile, UNITS};
+use super::tile::{Four, Tile, UNITS};
 use crate::cpu::ConvShape;
 
 /// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
@@ -58,13 +58,15 @@ fn gather_product<N: Size>(
     let (tile_rows, tile_columns) = comptime!((tile.rows as usize, tile.columns as usize / 4));
     let cube_rows = comptime!(tile.cube_rows());
     let cube_columns = comptime!(tile.cube_columns());
+    let (units_y, units_x) = comptime!((tile.units_y, tile.units_x));
     // Each unit stages as many fours of both operands as it has to, always of the same rows.
-    let fours_a = comptime!((cube_rows * DEPTH / 4 / (UNITS * UNITS)) as usize);
-    let fours_b = comptime!((cube_columns * DEPTH / 4 / (UNITS * UNITS)) as usize);
-    let mut a = Shared::<[Four]>::new_slice(comptime!((cube_rows * DEPTH / 4) as usize));
-    let mut b = Shared::<[Four]>::new_slice(comptime!((cube_columns * DEPTH / 4) as usize));
+    let (staged_a, staged_b) = comptime!(tile.staged());
+    let fours_a = comptime!(staged_a.div_ceil(UNITS) as usize);
+    let fours_b = comptime!(staged_b.div_ceil(UNITS) as usize);
+    let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
+    let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
 
-    let unit = UNIT_POS_Y * UNITS + UNIT_POS_X;
+    let unit = UNIT_POS_Y * units_x + UNIT_POS_X;
     let row0 = (CUBE_POS_X + CUBE_POS_Z * CUBE_COUNT_X) * cube_rows;
     let column0 = CUBE_POS_Y * cube_columns;
     let per_picture = g.count_y * g.count_x;
@@ -73,10 +75,10 @@ fn gather_product<N: Size>(
     let mut base = Array::<u32>::new(fours_a);
     let mut base_y = Array::<i32>::new(fours_a);
     let mut base_x = Array::<i32>::new(fours_a);
-    let fours_deep = comptime!(DEPTH / 4);
+    let fours_deep = comptime!(tile.depth / 4);
     #[unroll]
     for slot in 0..fours_a {
-        let row = row0 + (unit + slot as u32 * (UNITS * UNITS)) / fours_deep;
+        let row = row0 + (unit + slot as u32 * UNITS) / fours_deep;
         let picture = row / per_picture;
         let pixel = row - picture * per_picture;
         let y = pixel / g.count_x;
@@ -100,7 +102,7 @@ fn gather_product<N: Size>(
     while k0 < depth {
         #[unroll]
         for slot in 0..fours_a {
-            let place = unit + slot as u32 * (UNITS * UNITS);
+            let place = unit + slot as u32 * UNITS;
             let k = k0 + place % fours_deep * 4;
             let mut four = Four::new(0.0f32);
             if comptime!(width == 4) {
@@ -137,7 +139,7 @@ fn gather_product<N: Size>(
         }
         #[unroll]
         for slot in 0..fours_b {
-            let place = unit + slot as u32 * (UNITS * UNITS);
+            let place = unit + slot as u32 * UNITS;
             let fours_wide = comptime!(cube_columns / 4);
             let k = k0 + place / fours_wide;
             let column = column0 + place % fours_wide * 4;
@@ -164,16 +166,18 @@ fn gather_product<N: Size>(
                     }
                 }
             }
-            b[place as usize] = four;
+            if place < staged_b {
+                b[place as usize] = four;
+            }
         }
         sync_cube();
 
         #[unroll]
-        for four in 0..comptime!(DEPTH / 4) {
+        for four in 0..comptime!(tile.depth / 4) {
             let mut from_a = Array::<Four>::new(tile_rows);
             #[unroll]
             for n in 0..tile_rows {
-                let row = UNIT_POS_Y + n as u32 * UNITS;
+                let row = UNIT_POS_Y + n as u32 * units_y;
                 from_a[n] = a[(row * fours_deep + four) as usize];
             }
             #[unroll]
@@ -181,7 +185,7 @@ fn gather_product<N: Size>(
                 #[unroll]
                 for c in 0..tile_columns {
                     let line = (four * 4 + lane) * comptime!(cube_columns / 4);
-                    let from_b = b[(line + UNIT_POS_X + c as u32 * UNITS) as usize];
+                    let from_b = b[(line + UNIT_POS_X + c as u32 * units_x) as usize];
                     #[unroll]
                     for n in 0..tile_rows {
                         let value = Four::new(from_a[n].extract(lane as usize));
@@ -192,12 +196,12 @@ fn gather_product<N: Size>(
             }
         }
         sync_cube();
-        k0 += DEPTH;
+        k0 += comptime!(tile.depth);
     }
 
     #[unroll]
     for n in 0..tile_rows {
-        let row = row0 + UNIT_POS_Y + n as u32 * UNITS;
+        let row = row0 + UNIT_POS_Y + n as u32 * units_y;
         if row < g.rows {
             let picture = row / per_picture;
             let pixel = row - picture * per_picture;
@@ -208,7 +212,7 @@ fn gather_product<N: Size>(
             let at = ((picture * g.out_y + y) * g.out_x + x) * g.columns;
             #[unroll]
             for c in 0..tile_columns {
-                let column = column0 + (UNIT_POS_X + c as u32 * UNITS) * 4;
+                let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
                 let sum = sums[comptime!(n * tile_columns + c)];
                 if comptime!(width == 4) {
                     if column < g.columns {
@@ -348,7 +352,7 @@ impl Product {
             gather_product::launch_unchecked(
                 &self.source.client,
                 count,
-                CubeDim::new_2d(UNITS, UNITS),
+                tile.cube(),
                 if fours { 4 } else { 1 },
                 self.source.clone().into_buffer_arg(),
                 self.weight.clone().into_buffer_arg(),

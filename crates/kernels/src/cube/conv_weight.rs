@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{DEPTH, Four, Tile, UNITS};
+use super::tile::{Four, Tile, UNITS};
 use crate::cpu::ConvShape;
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -72,12 +72,14 @@ fn partial_sums<N: Size>(
     let tile_columns = comptime!(tile.columns as usize / 4);
     let cube_rows = comptime!(tile.cube_rows());
     let cube_columns = comptime!(tile.cube_columns());
-    let fours_a = comptime!((cube_rows * DEPTH / 4 / (UNITS * UNITS)) as usize);
-    let fours_b = comptime!((cube_columns * DEPTH / 4 / (UNITS * UNITS)) as usize);
-    let mut a = Shared::<[Four]>::new_slice(comptime!((cube_rows * DEPTH / 4) as usize));
-    let mut b = Shared::<[Four]>::new_slice(comptime!((cube_columns * DEPTH / 4) as usize));
+    let (units_y, units_x) = comptime!((tile.units_y, tile.units_x));
+    let (staged_a, staged_b) = comptime!(tile.staged());
+    let fours_a = comptime!(staged_a.div_ceil(UNITS) as usize);
+    let fours_b = comptime!(staged_b.div_ceil(UNITS) as usize);
+    let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
+    let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
 
-    let unit = UNIT_POS_Y * UNITS + UNIT_POS_X;
+    let unit = UNIT_POS_Y * units_x + UNIT_POS_X;
     let row0 = CUBE_POS_X * cube_rows;
     let column0 = CUBE_POS_Y * cube_columns;
     let begin = CUBE_POS_Z * s.part;
@@ -93,7 +95,7 @@ fn partial_sums<N: Size>(
     while pixel0 < end {
         #[unroll]
         for slot in 0..fours_a {
-            let place = unit + slot as u32 * (UNITS * UNITS);
+            let place = unit + slot as u32 * UNITS;
             let fours_wide = comptime!(cube_rows / 4);
             let pixel = pixel0 + place / fours_wide;
             let row = row0 + place % fours_wide * 4;
@@ -113,7 +115,7 @@ fn partial_sums<N: Size>(
         }
         #[unroll]
         for slot in 0..fours_b {
-            let place = unit + slot as u32 * (UNITS * UNITS);
+            let place = unit + slot as u32 * UNITS;
             let fours_wide = comptime!(cube_columns / 4);
             let pixel = pixel0 + place / fours_wide;
             let column = column0 + place % fours_wide * 4;
@@ -134,20 +136,22 @@ fn partial_sums<N: Size>(
                     }
                 }
             }
-            b[place as usize] = four;
+            if place < staged_b {
+                b[place as usize] = four;
+            }
         }
         sync_cube();
 
         #[unroll]
-        for step in 0..DEPTH {
+        for step in 0..comptime!(tile.depth) {
             let line_a = step * comptime!(cube_rows / 4);
             let line_b = step * comptime!(cube_columns / 4);
             #[unroll]
             for r in 0..tile_rows {
-                let from_a = a[(line_a + UNIT_POS_Y + r as u32 * UNITS) as usize];
+                let from_a = a[(line_a + UNIT_POS_Y + r as u32 * units_y) as usize];
                 #[unroll]
                 for c in 0..tile_columns {
-                    let from_b = b[(line_b + UNIT_POS_X + c as u32 * UNITS) as usize];
+                    let from_b = b[(line_b + UNIT_POS_X + c as u32 * units_x) as usize];
                     #[unroll]
                     for lane in 0..4usize {
                         let at = comptime!((r * 4 + lane) * tile_columns + c);
@@ -158,18 +162,18 @@ fn partial_sums<N: Size>(
             }
         }
         sync_cube();
-        pixel0 += DEPTH;
+        pixel0 += comptime!(tile.depth);
     }
 
     #[unroll]
     for r in 0..tile_rows {
         #[unroll]
         for lane in 0..4u32 {
-            let row = row0 + (UNIT_POS_Y + r as u32 * UNITS) * 4 + lane;
+            let row = row0 + (UNIT_POS_Y + r as u32 * units_y) * 4 + lane;
             if row < s.rows {
                 #[unroll]
                 for c in 0..tile_columns {
-                    let column = column0 + (UNIT_POS_X + c as u32 * UNITS) * 4;
+                    let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
                     let sum = sums[comptime!((r * 4 + lane as usize) * tile_columns + c)];
                     #[unroll]
                     for n in 0..4u32 {
@@ -221,7 +225,9 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     let cubes_x = rows.div_ceil(tile.cube_rows() as usize);
     let cubes_y = columns.div_ceil(tile.cube_columns() as usize);
     let wanted = (CUBES / (cubes_x * cubes_y)).clamp(1, pixels.div_ceil(PART));
-    let part = pixels.div_ceil(wanted).next_multiple_of(DEPTH as usize);
+    let part = pixels
+        .div_ceil(wanted)
+        .next_multiple_of(tile.depth as usize);
     let parts = pixels.div_ceil(part);
 
     let partial = empty(&x, vec![parts, rows, columns]);
@@ -253,7 +259,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
         partial_sums::launch_unchecked(
             &client,
             CubeCount::Static(cubes_x as u32, cubes_y as u32, parts as u32),
-            CubeDim::new_2d(UNITS, UNITS),
+            tile.cube(),
             if fours { 4 } else { 1 },
             x.into_buffer_arg(),
             grad.into_buffer_arg(),

@@ -5,37 +5,58 @@ use cubecl::prelude::*;
 /// Four values, what a load takes.
 pub(crate) type Four = Vector<f32, Const<4>>;
 
-/// Units of a cube along rows, and along columns.
-pub(crate) const UNITS: u32 = 16;
-/// Steps of the sum that are staged in a cube's shared memory at once.
-pub(crate) const DEPTH: u32 = 16;
+/// Units of a cube.
+pub(crate) const UNITS: u32 = 256;
 
-/// Rows and columns that one unit computes; a cube computes [`UNITS`] times as many.
+/// How a product is cut: a unit computes `rows` x `columns` of the result, a cube has `units_y` x `units_x` units
+/// and stages `depth` steps of the sum at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tile {
     pub rows: u32,
     pub columns: u32,
+    pub units_y: u32,
+    pub units_x: u32,
+    pub depth: u32,
 }
 
 impl Tile {
-    /// The rule: the larger tile reads less and waits longer for its last columns, so it is for products
-    /// that have many of them; both fit WebGPU's 16 KiB of shared memory.
+    /// The rule. Few columns are not padded to many; the largest tile reads least and waits longest for its last
+    /// columns, so it is for products that have many of both. All fit WebGPU's 256 units and 16 KiB of shared
+    /// memory.
     pub fn of(rows: usize, columns: usize) -> Self {
-        let large = rows >= 4096 && columns >= 128;
-        let side = if large { 8 } else { 4 };
+        let (side, units_x, depth) = match columns {
+            ..=16 => (4, 4, 8),
+            17..=32 => (4, 8, 16),
+            128.. if rows >= 4096 => (8, 16, 16),
+            _ => (4, 16, 16),
+        };
         Self {
             rows: side,
             columns: side,
+            units_y: UNITS / units_x,
+            units_x,
+            depth,
         }
     }
 
     /// Rows of a cube.
     pub fn cube_rows(&self) -> u32 {
-        self.rows * UNITS
+        self.rows * self.units_y
     }
 
     /// Columns of a cube.
     pub fn cube_columns(&self) -> u32 {
-        self.columns * UNITS
+        self.columns * self.units_x
+    }
+
+    /// Fours of the left operand in shared memory, and of the right one.
+    pub fn staged(&self) -> (u32, u32) {
+        let fours = |side: u32| side * self.depth / 4;
+        (fours(self.cube_rows()), fours(self.cube_columns()))
+    }
+
+    /// The units.
+    pub fn cube(&self) -> CubeDim {
+        CubeDim::new_2d(self.units_x, self.units_y)
     }
 }
