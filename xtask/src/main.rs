@@ -11,6 +11,7 @@ mod setup;
 mod sh;
 mod test;
 mod wasm;
+mod wasm_tables;
 mod web;
 
 const HELP: &str = "\

@@ -19,6 +19,8 @@ struct Step {
 }
 
 const MODULE: &[&str] = &["target", "wasm-bindgen", "wasm-pack"];
+/// The page is tested with the module that a host would serve.
+const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser"];
 
 const STEPS: [Step; 10] = [
@@ -26,7 +28,7 @@ const STEPS: [Step; 10] = [
     step("fmt", "rust", &["rust"], fmt),
     step("clippy", "rust", &["rust"], clippy),
     step("native", "rust", &["vulkan"], native),
-    step("module", "wasm", MODULE, || wasm::build(false)),
+    step("module", "wasm", OPTIMISED, || wasm::build(true)),
     step("clippy-web", "wasm", MODULE, clippy_web),
     step(
         "browser",

@@ -11,9 +11,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::setup::tools;
-use crate::{repo, sh};
+use crate::{repo, sh, wasm_tables};
 
 const OPTIONS: [&str; 3] = ["-Os", "--strip-debug", "-all"];
+/// Counted up when what happens after wasm-opt changes, so that older results are not used.
+const FORM: u32 = 1;
 const KEPT: usize = 4;
 
 /// Builds the module into `web/pkg`.
@@ -36,7 +38,7 @@ fn shrink(module: &Path, raw: &[u8]) -> Result<()> {
     let tool =
         tools::wasm_opt().context("wasm-opt is not here: cargo xtask setup --only wasm-opt")?;
     let mut hash = DefaultHasher::new();
-    (raw, OPTIONS, sh::version(&tool)).hash(&mut hash);
+    (raw, OPTIONS, sh::version(&tool), FORM).hash(&mut hash);
     let cache = repo::target().join("xtask").join("wasm-opt");
     fs::create_dir_all(&cache)?;
     let kept = cache.join(format!("{:016x}.wasm", hash.finish()));
@@ -51,6 +53,9 @@ fn shrink(module: &Path, raw: &[u8]) -> Result<()> {
                 .arg("-o")
                 .arg(&half),
         )?;
+        let mut optimised = fs::read(&half)?;
+        wasm_tables::restore(raw, &mut optimised)?;
+        fs::write(&half, optimised)?;
         fs::rename(&half, &kept)?;
         println!("module: optimised in {} s", start.elapsed().as_secs());
     }
