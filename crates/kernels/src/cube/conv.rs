@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{Four, Tile, UNITS};
+use super::tile::{Four, Tile};
 use crate::cpu::ConvShape;
 
 /// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
@@ -59,10 +59,11 @@ fn gather_product<N: Size>(
     let cube_rows = comptime!(tile.cube_rows());
     let cube_columns = comptime!(tile.cube_columns());
     let (units_y, units_x) = comptime!((tile.units_y, tile.units_x));
+    let units = comptime!(tile.units());
     // Each unit stages as many fours of both operands as it has to, always of the same rows.
     let (staged_a, staged_b) = comptime!(tile.staged());
-    let fours_a = comptime!(staged_a.div_ceil(UNITS) as usize);
-    let fours_b = comptime!(staged_b.div_ceil(UNITS) as usize);
+    let fours_a = comptime!(staged_a.div_ceil(units) as usize);
+    let fours_b = comptime!(staged_b.div_ceil(units) as usize);
     let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
     let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
 
@@ -78,7 +79,7 @@ fn gather_product<N: Size>(
     let fours_deep = comptime!(tile.depth / 4);
     #[unroll]
     for slot in 0..fours_a {
-        let row = row0 + (unit + slot as u32 * UNITS) / fours_deep;
+        let row = row0 + (unit + slot as u32 * units) / fours_deep;
         let picture = row / per_picture;
         let pixel = row - picture * per_picture;
         let y = pixel / g.count_x;
@@ -102,7 +103,7 @@ fn gather_product<N: Size>(
     while k0 < depth {
         #[unroll]
         for slot in 0..fours_a {
-            let place = unit + slot as u32 * UNITS;
+            let place = unit + slot as u32 * units;
             let k = k0 + place % fours_deep * 4;
             let mut four = Four::new(0.0f32);
             if comptime!(width == 4) {
@@ -135,11 +136,13 @@ fn gather_product<N: Size>(
                     }
                 }
             }
-            a[place as usize] = four;
+            if place < staged_a {
+                a[place as usize] = four;
+            }
         }
         #[unroll]
         for slot in 0..fours_b {
-            let place = unit + slot as u32 * UNITS;
+            let place = unit + slot as u32 * units;
             let fours_wide = comptime!(cube_columns / 4);
             let k = k0 + place / fours_wide;
             let column = column0 + place % fours_wide * 4;

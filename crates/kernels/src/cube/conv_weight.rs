@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{Four, Tile, UNITS};
+use super::tile::{Four, Tile};
 use crate::cpu::ConvShape;
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -73,9 +73,10 @@ fn partial_sums<N: Size>(
     let cube_rows = comptime!(tile.cube_rows());
     let cube_columns = comptime!(tile.cube_columns());
     let (units_y, units_x) = comptime!((tile.units_y, tile.units_x));
+    let units = comptime!(tile.units());
     let (staged_a, staged_b) = comptime!(tile.staged());
-    let fours_a = comptime!(staged_a.div_ceil(UNITS) as usize);
-    let fours_b = comptime!(staged_b.div_ceil(UNITS) as usize);
+    let fours_a = comptime!(staged_a.div_ceil(units) as usize);
+    let fours_b = comptime!(staged_b.div_ceil(units) as usize);
     let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
     let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
 
@@ -95,7 +96,7 @@ fn partial_sums<N: Size>(
     while pixel0 < end {
         #[unroll]
         for slot in 0..fours_a {
-            let place = unit + slot as u32 * UNITS;
+            let place = unit + slot as u32 * units;
             let fours_wide = comptime!(cube_rows / 4);
             let pixel = pixel0 + place / fours_wide;
             let row = row0 + place % fours_wide * 4;
@@ -111,11 +112,13 @@ fn partial_sums<N: Size>(
                     }
                 }
             }
-            a[place as usize] = four;
+            if place < staged_a {
+                a[place as usize] = four;
+            }
         }
         #[unroll]
         for slot in 0..fours_b {
-            let place = unit + slot as u32 * UNITS;
+            let place = unit + slot as u32 * units;
             let fours_wide = comptime!(cube_columns / 4);
             let pixel = pixel0 + place / fours_wide;
             let column = column0 + place % fours_wide * 4;

@@ -5,8 +5,8 @@ use cubecl::prelude::*;
 /// Four values, what a load takes.
 pub(crate) type Four = Vector<f32, Const<4>>;
 
-/// Units of a cube.
-pub(crate) const UNITS: u32 = 256;
+/// Units of a cube, at most: what every WebGPU device has.
+const UNITS: u32 = 256;
 
 /// How a product is cut: a unit computes `rows` x `columns` of the result, a cube has `units_y` x `units_x` units
 /// and stages `depth` steps of the sum at once.
@@ -20,9 +20,9 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// The rule. Few columns are not padded to many; the largest tile reads least and waits longest for its last
-    /// columns, so it is for products that have many of both. All fit WebGPU's 256 units and 16 KiB of shared
-    /// memory.
+    /// The rule. Few rows or columns are not padded to many; the largest tile reads least and waits longest for
+    /// its last columns, so it is for products that have many of both. All fit WebGPU's 256 units and 16 KiB of
+    /// shared memory.
     pub fn of(rows: usize, columns: usize) -> Self {
         let (side, units_x, depth) = match columns {
             ..=16 => (4, 4, 8),
@@ -33,7 +33,7 @@ impl Tile {
         Self {
             rows: side,
             columns: side,
-            units_y: UNITS / units_x,
+            units_y: (UNITS / units_x).min((rows as u32).div_ceil(side).next_power_of_two()),
             units_x,
             depth,
         }
@@ -47,6 +47,11 @@ impl Tile {
     /// Columns of a cube.
     pub fn cube_columns(&self) -> u32 {
         self.columns * self.units_x
+    }
+
+    /// Units of a cube.
+    pub fn units(&self) -> u32 {
+        self.units_y * self.units_x
     }
 
     /// Fours of the left operand in shared memory, and of the right one.
