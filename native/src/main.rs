@@ -28,7 +28,24 @@ use usage::BadArgument;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Without a desktop, Mesa's layer that asks it for the preferred GPU complains about its absence, twice, at every
+/// start. There is nothing to prefer then: the layer is told to stay out.
+fn quiet_without_a_desktop() {
+    let desktop = ["XDG_RUNTIME_DIR", "DISPLAY", "NODEVICE_SELECT"];
+    if cfg!(target_os = "linux") && desktop.iter().all(|name| std::env::var_os(name).is_none()) {
+        #[expect(
+            unsafe_code,
+            reason = "the layer reads the environment and nothing else"
+        )]
+        // SAFETY: `main` calls this first, when there is no other thread yet.
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
 fn main() -> ExitCode {
+    quiet_without_a_desktop();
     let command = Cli::parse().command;
     // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.
     let done = rayon::scope(|_| match command {
