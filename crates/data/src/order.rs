@@ -46,12 +46,12 @@ impl Order {
                 name: name(),
                 found: len,
             }),
-            Ok(len) => Ok(Self {
+            Ok(number) if len <= MAX_LEN => Ok(Self {
                 seed,
-                len,
+                len: number,
                 recent: Mutex::new([None, None]),
             }),
-            Err(_) => Err(DataError::TooMany {
+            _ => Err(DataError::TooMany {
                 name: name(),
                 found: len,
                 limit: MAX_LEN,
