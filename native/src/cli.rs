@@ -40,14 +40,9 @@ pub enum Command {
     },
 }
 
+/// Where a command computes.
 #[derive(Args)]
-pub struct Pretrain {
-    /// A recipe's name (see `recipes/`) or a file
-    #[arg(default_value = "demo")]
-    pub recipe: String,
-    /// Pictures: sample, cifar10, or a folder with one folder a class
-    #[arg(long, value_name = "SRC")]
-    pub data: Option<String>,
+pub struct On {
     /// cpu, auto, vulkan, metal, dx12 or webgpu, with :N for the N-th adapter
     #[arg(
         long,
@@ -56,6 +51,18 @@ pub struct Pretrain {
         overrides_with = "device"
     )]
     pub device: String,
+}
+
+#[derive(Args)]
+pub struct Pretrain {
+    /// A recipe's name (see `recipes/`) or a file
+    #[arg(default_value = "demo")]
+    pub recipe: String,
+    /// Pictures: sample, cifar10, or a folder with one folder a class
+    #[arg(long, value_name = "SRC")]
+    pub data: Option<String>,
+    #[command(flatten)]
+    pub on: On,
     /// Folder of the run [default: runs/RECIPE, numbered when taken]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -90,14 +97,8 @@ pub struct Knn {
     /// Which network of the file
     #[arg(long, value_enum, default_value_t = Branch::Online)]
     pub branch: Branch,
-    /// As for pretrain
-    #[arg(
-        long,
-        default_value = "auto",
-        value_name = "DEVICE",
-        overrides_with = "device"
-    )]
-    pub device: String,
+    #[command(flatten)]
+    pub on: On,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -112,14 +113,8 @@ pub enum Branch {
 
 #[derive(Args)]
 pub struct BenchKernels {
-    /// As for pretrain
-    #[arg(
-        long,
-        default_value = "auto",
-        value_name = "DEVICE",
-        overrides_with = "device"
-    )]
-    pub device: String,
+    #[command(flatten)]
+    pub on: On,
     /// Channels of the first stage
     #[arg(long, default_value_t = 64)]
     pub width: usize,

@@ -19,7 +19,7 @@ use crate::{data, device};
 /// Prints the accuracy of a file's encoder.
 pub fn run(arguments: &Knn) -> Result<()> {
     let file = read(&arguments.weights)?;
-    let opened = device::open(&arguments.device)?;
+    let opened = device::open(&arguments.on.device)?;
     let prefix = match arguments.branch {
         Branch::Online => ONLINE,
         Branch::Target => TARGET,

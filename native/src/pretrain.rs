@@ -29,7 +29,7 @@ pub fn run(arguments: &Pretrain) -> Result<()> {
         arguments.data.as_deref(),
         &arguments.overrides,
     )?;
-    let opened = device::open(&arguments.device)?;
+    let opened = device::open(&arguments.on.device)?;
     let sources = Sources::open(&recipe, arguments.on_bad_image)?;
     let (folder, run) = begin(arguments, recipe, &sources, &opened)?;
     let stop = stop_on_ctrl_c()?;

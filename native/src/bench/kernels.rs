@@ -28,7 +28,7 @@ struct Line {
 
 /// Prints the table.
 pub fn run(arguments: &BenchKernels) -> Result<()> {
-    let opened = device::open(&arguments.device)?;
+    let opened = device::open(&arguments.on.device)?;
     let bench = Bench {
         device: opened.device.clone(),
         budget: Duration::from_millis(arguments.milliseconds),

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{Four, Tile};
+use super::tile::{Four, Tile, columns_at};
 use crate::cpu::ConvShape;
 
 /// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
@@ -44,6 +44,32 @@ pub(crate) struct Gather {
     tap_step_y: u32,
     tap_step_x: u32,
     kernel_x: u32,
+}
+
+/// The source under step `k` of the sum for a row that begins at `(y, x)` of the picture behind `base` pixels; zero
+/// outside.
+#[cube]
+fn source_at<N: Size>(
+    source: &[Vector<f32, N>],
+    g: &Gather,
+    base: u32,
+    y: i32,
+    x: i32,
+    k: u32,
+) -> Vector<f32, N> {
+    let tap = k / g.channels;
+    let channel = k - tap * g.channels;
+    let tap_y = tap / g.taps_x;
+    let tap_x = tap - tap_y * g.taps_x;
+    let y = y + tap_y as i32 * g.source_step_y;
+    let x = x + tap_x as i32 * g.source_step_x;
+    let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
+    let mut value = Vector::<f32, N>::new(0.0f32);
+    if inside && tap < g.taps_y * g.taps_x {
+        let pixel = base + y as u32 * g.source_x + x as u32;
+        value = source[((pixel * g.channels + channel) / N::value() as u32) as usize];
+    }
+    value
 }
 
 #[cube(launch_unchecked)]
@@ -107,33 +133,14 @@ fn gather_product<N: Size>(
             let k = k0 + place % fours_deep * 4;
             let mut four = Four::new(0.0f32);
             if comptime!(width == 4) {
-                let tap = k / g.channels;
-                let channel = k - tap * g.channels;
-                let tap_y = tap / g.taps_x;
-                let tap_x = tap - tap_y * g.taps_x;
-                let y = base_y[slot] + tap_y as i32 * g.source_step_y;
-                let x = base_x[slot] + tap_x as i32 * g.source_step_x;
-                let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
-                if inside && k < depth {
-                    let pixel = base[slot] + y as u32 * g.source_x + x as u32;
-                    four = Four::cast_from(source[((pixel * g.channels + channel) / 4) as usize]);
-                }
+                let value = source_at::<N>(source, g, base[slot], base_y[slot], base_x[slot], k);
+                four = Four::cast_from(value);
             } else {
                 #[unroll]
                 for lane in 0..4u32 {
-                    let k = k + lane;
-                    let tap = k / g.channels;
-                    let channel = k - tap * g.channels;
-                    let tap_y = tap / g.taps_x;
-                    let tap_x = tap - tap_y * g.taps_x;
-                    let y = base_y[slot] + tap_y as i32 * g.source_step_y;
-                    let x = base_x[slot] + tap_x as i32 * g.source_step_x;
-                    let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
-                    if inside && k < depth {
-                        let pixel = base[slot] + y as u32 * g.source_x + x as u32;
-                        let value = source[(pixel * g.channels + channel) as usize];
-                        four.insert(lane as usize, value.extract(0usize));
-                    }
+                    let (y, x) = (base_y[slot], base_x[slot]);
+                    let value = source_at::<N>(source, g, base[slot], y, x, k + lane);
+                    four.insert(lane as usize, value.extract(0usize));
                 }
             }
             if place < staged_a {
@@ -155,19 +162,7 @@ fn gather_product<N: Size>(
             let at = ((y * g.kernel_x + x) * g.channels + channel) * g.columns + column;
             let mut four = Four::new(0.0f32);
             if k < depth {
-                if comptime!(width == 4) {
-                    if column < g.columns {
-                        four = Four::cast_from(weight[(at / 4) as usize]);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column + lane < g.columns {
-                            let value = weight[(at + lane) as usize];
-                            four.insert(lane as usize, value.extract(0usize));
-                        }
-                    }
-                }
+                four = columns_at::<N>(weight, at, column, g.columns);
             }
             if place < staged_b {
                 b[place as usize] = four;

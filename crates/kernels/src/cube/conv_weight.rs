@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::empty;
-use super::tile::{Four, Tile};
+use super::tile::{Four, Tile, columns_at};
 use crate::cpu::ConvShape;
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -125,19 +125,7 @@ fn partial_sums<N: Size>(
             let at = pixel * s.columns + column;
             let mut four = Four::new(0.0f32);
             if pixel < end {
-                if comptime!(width == 4) {
-                    if column < s.columns {
-                        four = Four::cast_from(grad[(at / 4) as usize]);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column + lane < s.columns {
-                            let value = grad[(at + lane) as usize];
-                            four.insert(lane as usize, value.extract(0usize));
-                        }
-                    }
-                }
+                four = columns_at::<N>(grad, at, column, s.columns);
             }
             if place < staged_b {
                 b[place as usize] = four;

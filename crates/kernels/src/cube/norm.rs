@@ -14,12 +14,23 @@ const LANES: u32 = 16;
 /// Rows of a part: its cube reads them once.
 const PART: usize = 256;
 
+/// The sum of what a cube's units of one channel bring, in the order of their rows.
+#[cube]
+fn over_rows(value: f32) -> f32 {
+    let mut all = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
+    all[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = value;
+    sync_cube();
+    let mut sum = 0.0f32;
+    for row in 0..LANES {
+        sum += all[(row * LANES + UNIT_POS_X) as usize];
+    }
+    sum
+}
+
 /// Mean and sum of squares around it, over each part of the rows, as `[part][2][channels]`. Summed around the
 /// part's first value, so that a large mean costs no digits.
 #[cube(launch_unchecked)]
 fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part: u32) {
-    let mut sums = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
-    let mut squares = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
     let end = u32::min(begin + part, rows);
@@ -36,16 +47,9 @@ fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part:
             row += LANES;
         }
     }
-    sums[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = sum;
-    squares[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = square;
-    sync_cube();
+    let sum = over_rows(sum);
+    let square = over_rows(square);
     if UNIT_POS_Y == 0 && channel < channels {
-        let mut sum = 0.0f32;
-        let mut square = 0.0f32;
-        for lane in 0..LANES {
-            sum += sums[(lane * LANES + UNIT_POS_X) as usize];
-            square += squares[(lane * LANES + UNIT_POS_X) as usize];
-        }
         let count = f32::cast_from(end - begin);
         let mean = sum / count;
         let at = CUBE_POS_X * 2 * channels + channel;
@@ -167,8 +171,6 @@ fn part_sums(
     channels: u32,
     part: u32,
 ) {
-    let mut plain = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
-    let mut weighted = Shared::<[f32]>::new_slice(comptime!((LANES * LANES) as usize));
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
     let end = u32::min(begin + part, rows);
@@ -184,16 +186,9 @@ fn part_sums(
             row += LANES;
         }
     }
-    plain[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = sum;
-    weighted[(UNIT_POS_Y * LANES + UNIT_POS_X) as usize] = product;
-    sync_cube();
+    let sum = over_rows(sum);
+    let product = over_rows(product);
     if UNIT_POS_Y == 0 && channel < channels {
-        let mut sum = 0.0f32;
-        let mut product = 0.0f32;
-        for lane in 0..LANES {
-            sum += plain[(lane * LANES + UNIT_POS_X) as usize];
-            product += weighted[(lane * LANES + UNIT_POS_X) as usize];
-        }
         let at = CUBE_POS_X * 2 * channels + channel;
         parts[at as usize] = sum;
         parts[(at + channels) as usize] = product;

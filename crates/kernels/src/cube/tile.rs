@@ -65,3 +65,30 @@ impl Tile {
         CubeDim::new_2d(self.units_x, self.units_y)
     }
 }
+
+/// Four neighbours of a row of `columns` values, from `column` on; `at` is the place of the first in `values`, which
+/// are vectors of `N` (1 or 4). Zeros behind the row's end.
+#[cube]
+pub(crate) fn columns_at<N: Size>(
+    values: &[Vector<f32, N>],
+    at: u32,
+    column: u32,
+    columns: u32,
+) -> Four {
+    let width = N::value();
+    let mut four = Four::new(0.0f32);
+    if comptime!(width == 4) {
+        if column < columns {
+            four = Four::cast_from(values[(at / 4) as usize]);
+        }
+    } else {
+        #[unroll]
+        for lane in 0..4u32 {
+            if column + lane < columns {
+                let value = values[(at + lane) as usize];
+                four.insert(lane as usize, value.extract(0usize));
+            }
+        }
+    }
+    four
+}
