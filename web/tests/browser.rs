@@ -7,7 +7,7 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    CPU, GPU, Tolerance, VIEWS, check_kernels, compare, expected, step, views_digest,
+    GPU, PORTABLE, Tolerance, VIEWS, check_kernels, compare, expected, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -27,7 +27,7 @@ async fn check(device: &Device, name: &str, tolerance: Tolerance) {
 
 #[wasm_bindgen_test]
 async fn cpu_equals_the_native_cpu() {
-    check(&Device::flex(), "WebAssembly", CPU).await;
+    check(&Device::flex(), "WebAssembly", PORTABLE).await;
 }
 
 #[wasm_bindgen_test]

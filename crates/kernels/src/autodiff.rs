@@ -8,7 +8,7 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 
-use crate::cpu::{ConvShape, PoolShape};
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, LayerOps, SavedNorm};
 
 #[derive(Debug)]
@@ -38,6 +38,37 @@ impl<B: Kernels> Backward<B, 2> for Conv {
         }
         if let Some(node) = x_node {
             grads.register::<B>(node.id, B::conv_grad_input(grad, weight, shape));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Linear;
+
+#[derive(Clone, Debug)]
+struct SavedLinear<T> {
+    x: T,
+    weight: T,
+    shape: LinearShape,
+}
+
+impl<B: Kernels> Backward<B, 2> for Linear {
+    type State = SavedLinear<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let SavedLinear { x, weight, shape } = ops.state;
+        let [x_node, weight_node] = ops.parents;
+        if let Some(node) = weight_node {
+            grads.register::<B>(node.id, B::linear_grad_weight(x, grad.clone(), shape));
+        }
+        if let Some(node) = x_node {
+            grads.register::<B>(node.id, B::linear_grad_input(grad, weight, shape));
         }
     }
 }
@@ -191,6 +222,20 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
                 };
                 prepared.finish(saved, output)
             }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn layer_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let output = B::linear_forward(x.clone(), weight.clone(), shape);
+        let prepared = Linear.prepare::<C>([x_node, weight_node]).compute_bound();
+        match prepared.stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(SavedLinear { x, weight, shape }, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }

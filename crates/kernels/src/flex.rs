@@ -5,7 +5,7 @@ use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
 
 use crate::cpu;
-use crate::cpu::{ConvShape, PoolShape};
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};
 
 /// A tensor whose values lie in order.
@@ -118,5 +118,20 @@ impl Kernels for Flex {
         let input = cpu::max_pool_backward(&shape, x.values(), output.values(), grad.values());
         let [height, width] = shape.size;
         tensor(input, [shape.batch, height, width, shape.channels])
+    }
+
+    fn linear_forward(x: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
+        let output = cpu::linear(&shape, host(x).values(), host(weight).values());
+        tensor(output, [shape.batch, shape.outputs])
+    }
+
+    fn linear_grad_input(grad: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
+        let input = cpu::linear_grad_input(&shape, host(grad).values(), host(weight).values());
+        tensor(input, [shape.batch, shape.inputs])
+    }
+
+    fn linear_grad_weight(x: FlexTensor, grad: FlexTensor, shape: LinearShape) -> FlexTensor {
+        let weight = cpu::linear_grad_weight(&shape, host(x).values(), host(grad).values());
+        tensor(weight, [shape.outputs, shape.inputs])
     }
 }

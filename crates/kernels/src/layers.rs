@@ -5,7 +5,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Tensor};
 
-use crate::cpu::{ConvShape, PoolShape};
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::LayerOps;
 
 /// What follows a normalisation.
@@ -174,4 +174,33 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
     );
     assert_f32(x.dtype());
     Tensor::from_dispatch(Dispatch::layer_pool(x.into_dispatch(), shape))
+}
+
+/// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`, plus `bias` `[outputs]`:
+/// `[batch, outputs]`. Without bias, and with keys for the weight, the similarity of a batch with a queue.
+///
+/// # Panics
+/// When the inputs differ or a dimension is 0.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let ([batch, inputs], [outputs, expected]) = (x.dims(), weight.dims());
+    let shape = LinearShape {
+        batch,
+        inputs,
+        outputs,
+    };
+    assert!(
+        inputs == expected,
+        "an input of {inputs} values meets a weight for {expected}"
+    );
+    assert!(
+        batch * inputs * outputs > 0,
+        "an empty batch or an empty weight: {shape:?}"
+    );
+    assert_f32(x.dtype());
+    let output = Dispatch::layer_linear(x.into_dispatch(), weight.into_dispatch(), shape);
+    let output = Tensor::from_dispatch(output);
+    match bias {
+        Some(bias) => output + bias.reshape([1, outputs]),
+        None => output,
+    }
 }

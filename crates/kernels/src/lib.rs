@@ -14,5 +14,5 @@ mod flex;
 pub mod layers;
 pub mod ops;
 
-pub use cpu::{ConvShape, PoolShape};
-pub use layers::{Activation, Normed, batch_norm, conv2d, max_pool2d, normalize_with};
+pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
+pub use layers::{Activation, Normed, batch_norm, conv2d, linear, max_pool2d, normalize_with};

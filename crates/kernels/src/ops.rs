@@ -3,7 +3,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-use crate::cpu::{ConvShape, PoolShape};
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
 
 /// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say;
 /// activations are channels-last, for batch norm seen as `[rows, channels]`.
@@ -48,6 +48,27 @@ pub trait Kernels: Backend {
         output: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         shape: PoolShape,
+    ) -> FloatTensor<Self>;
+
+    /// `[batch, inputs]` and `[outputs, inputs]` to `[batch, outputs]`.
+    fn linear_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient by the input of [`Kernels::linear_forward`].
+    fn linear_grad_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient by the weight of [`Kernels::linear_forward`].
+    fn linear_grad_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: LinearShape,
     ) -> FloatTensor<Self>;
 }
 
@@ -99,6 +120,13 @@ pub trait LayerOps: Backend {
 
     /// See [`Kernels::pool`].
     fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
+
+    /// See [`Kernels::linear_forward`].
+    fn layer_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
 }
 
 macro_rules! without_graph {
@@ -135,6 +163,14 @@ macro_rules! without_graph {
 
             fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {
                 Self::pool(x, shape)
+            }
+
+            fn layer_linear(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                shape: LinearShape,
+            ) -> FloatTensor<Self> {
+                Self::linear_forward(x, weight, shape)
             }
         }
     };

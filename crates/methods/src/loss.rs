@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use parallax_kernels::linear;
 
 /// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
@@ -19,7 +20,7 @@ pub fn regression(p: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
 /// `q`, `k`: `[batch, out]`; `queue`: `[keys, out]`; all rows of length one.
 pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) -> Tensor<1> {
     let positive = (q.clone() * k).sum_dim(1);
-    let negative = q.matmul(queue.transpose());
+    let negative = linear(q, queue, None);
     let logits = Tensor::cat(vec![positive, negative], 1) / temperature;
     log_softmax(logits, 1).narrow(1, 0, 1).mean().neg()
 }

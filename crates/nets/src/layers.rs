@@ -2,9 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Activation, batch_norm, conv2d, normalize_with};
+use parallax_kernels::{Activation, batch_norm, conv2d, linear, normalize_with};
 
 use crate::Init;
 
@@ -78,7 +77,7 @@ impl Linear {
     /// `[batch, in]` to `[batch, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
-        linear(x, self.weight.val().transpose(), bias)
+        linear(x, self.weight.val(), bias)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Activation, batch_norm, conv2d, max_pool2d};
+use parallax_kernels::{Activation, batch_norm, conv2d, linear, max_pool2d};
 
 /// Smooth values without a pattern that a wrong index could hide in.
 fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
@@ -103,6 +103,22 @@ fn pool_case([batch, height, width, channels]: [usize; 4], window: [usize; 3]) -
     })
 }
 
+fn linear_case([batch, inputs, outputs]: [usize; 3]) -> Case {
+    Box::new(move |device| {
+        let x = values([batch, inputs], 0.0, device).require_grad();
+        let weight = values([outputs, inputs], 0.17, device).require_grad();
+        let bias = values([outputs], 0.41, device).require_grad();
+        let output = linear(x.clone(), weight.clone(), Some(bias.clone()));
+        let gradients = pull(&output, device);
+        vec![
+            flat(output.inner()),
+            gradient(&x, &gradients),
+            gradient(&weight, &gradients),
+            gradient(&bias, &gradients),
+        ]
+    })
+}
+
 /// Odd sizes, every way of loading and both tiles of the products, parts that do not divide.
 fn cases() -> Vec<(String, Case)> {
     let mut cases: Vec<(String, Case)> = Vec::new();
@@ -141,10 +157,22 @@ fn cases() -> Vec<(String, Case)> {
             cases.push((name, norm_case(rows, channels, residual, activation)));
         }
     }
+    // More rows than columns and fewer, and a queue's many keys.
+    for shape in [
+        [6, 20, 12],
+        [40, 16, 8],
+        [5, 7, 9],
+        [1, 64, 10],
+        [2, 33, 130],
+        [3, 16, 8200],
+    ] {
+        cases.push((format!("linear {shape:?}"), linear_case(shape)));
+    }
     for (x, window) in [
         ([2, 8, 8, 4], [3, 2, 1]),
         ([1, 7, 9, 3], [3, 2, 1]),
         ([1, 6, 6, 5], [2, 2, 0]),
+        ([1, 7, 6, 4], [3, 1, 1]),
     ] {
         cases.push((format!("max-pool {x:?} {window:?}"), pool_case(x, window)));
     }

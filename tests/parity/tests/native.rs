@@ -5,26 +5,14 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{CPU, GPU, VIEWS, check_kernels, compare, expected, step, views_digest};
-
-/// Writes the cases anew instead of comparing: see `cases/README.md`.
-const BLESS: &str = "PARALLAX_BLESS";
+use parallax_parity::{FUSED, GPU, VIEWS, check_kernels, compare, expected, step, views_digest};
 
 #[test]
 fn cpu_gives_the_committed_values() {
     for kind in MethodKind::ALL {
         let found = pollster::block_on(step(kind, &Device::flex())).unwrap();
-        if std::env::var_os(BLESS).is_some() {
-            let path = format!(
-                "{}/cases/{}.safetensors",
-                env!("CARGO_MANIFEST_DIR"),
-                kind.name()
-            );
-            std::fs::write(path, found.to_bytes().unwrap()).unwrap();
-            continue;
-        }
         let worst =
-            compare(&found, &expected(kind).unwrap(), CPU).unwrap_or_else(|e| panic!("{e}"));
+            compare(&found, &expected(kind).unwrap(), FUSED).unwrap_or_else(|e| panic!("{e}"));
         println!("{}: cpu differs by {worst:.2e}", kind.name());
     }
 }

@@ -5,9 +5,11 @@
 
 mod conv;
 mod conv_weight;
+mod linear;
 mod norm;
 mod pack;
 mod pool;
+mod rounding;
 mod scratch;
 mod shape;
 mod threads;
@@ -15,6 +17,8 @@ mod tile;
 
 pub use conv::{conv2d, conv2d_grad_input};
 pub use conv_weight::conv2d_grad_weight;
+pub use linear::{linear, linear_grad_input, linear_grad_weight};
 pub use norm::{NormGrad, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
-pub use shape::{ConvShape, PoolShape};
+pub use rounding::Rounding;
+pub use shape::{ConvShape, LinearShape, PoolShape};

@@ -51,6 +51,17 @@ impl ConvShape {
     }
 }
 
+/// A linear layer, or the similarity of a batch with keys: then `outputs` is the number of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Rows of the input.
+    pub batch: usize,
+    /// Values of a row of the input, and of a row of the weight.
+    pub inputs: usize,
+    /// Rows of the weight.
+    pub outputs: usize,
+}
+
 /// A 2-D max-pool with a square window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {

@@ -10,6 +10,8 @@
 
 use pulp::Simd;
 
+use super::rounding::Rounding;
+
 /// Consecutive values of a pixel's surroundings: `len` of them, `offset` behind the pixel's own place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -63,12 +65,38 @@ pub fn gather<S: Simd, const P: usize, const V: usize>(
     let last = pixels.iter().fold(0, |last, &pixel| last.max(pixel));
     assert!(last + reach <= source.len() && depth * V * S::F32_LANES <= panel.len());
 
+    // SAFETY: what the loop needs has just been asserted.
+    unsafe {
+        match Rounding::get() {
+            Rounding::Fused => {
+                gathered::<S, P, V, true>(simd, source, pixels, segments, panel, start)
+            }
+            Rounding::Portable => {
+                gathered::<S, P, V, false>(simd, source, pixels, segments, panel, start)
+            }
+        }
+    }
+}
+
+/// The loop of [`gather`].
+///
+/// # Safety
+/// Every pixel + offset + len must lie within `source`, and `panel` must have `V` vectors for every k.
+#[inline(always)]
+unsafe fn gathered<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
+    simd: S,
+    source: &[f32],
+    pixels: &[usize; P],
+    segments: &[Segment],
+    panel: &[f32],
+    start: [[S::f32s; V]; P],
+) -> [[S::f32s; V]; P] {
     // A local of constant indices only: it lives in registers.
     let mut acc = start;
     let mut b = panel.as_ptr();
     for segment in segments {
         let a: [*const f32; P] = pixels.map(|pixel| {
-            // SAFETY: the assertion above bounds pixel + offset + len for every pixel and segment.
+            // SAFETY: the caller bounds pixel + offset + len for every pixel and segment.
             unsafe { source.as_ptr().add(pixel + segment.offset) }
         });
         for c in 0..segment.len {
@@ -81,7 +109,7 @@ pub fn gather<S: Simd, const P: usize, const V: usize>(
                 for (sums, pixel) in acc.iter_mut().zip(a) {
                     let x = simd.splat_f32s(*pixel.add(c));
                     for (sum, &weights) in sums.iter_mut().zip(&row) {
-                        *sum = simd.mul_add_e_f32s(x, weights, *sum);
+                        *sum = add_product::<S, FUSED>(simd, x, weights, *sum);
                     }
                 }
                 b = b.add(V * S::F32_LANES);
@@ -102,10 +130,32 @@ pub fn outer<S: Simd, const P: usize, const V: usize>(
     start: [[S::f32s; V]; P],
 ) -> [[S::f32s; V]; P] {
     assert!(pixels.last + P <= source.len() && count * V * S::F32_LANES <= panel.len());
+    let pixels = &pixels.places[..count];
+    // SAFETY: what the loop needs has just been asserted.
+    unsafe {
+        match Rounding::get() {
+            Rounding::Fused => outers::<S, P, V, true>(simd, source, pixels, panel, start),
+            Rounding::Portable => outers::<S, P, V, false>(simd, source, pixels, panel, start),
+        }
+    }
+}
+
+/// The loop of [`outer`].
+///
+/// # Safety
+/// Every pixel + `P` must lie within `source`, and `panel` must have `V` vectors for every pixel.
+#[inline(always)]
+unsafe fn outers<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
+    simd: S,
+    source: &[f32],
+    pixels: &[usize],
+    panel: &[f32],
+    start: [[S::f32s; V]; P],
+) -> [[S::f32s; V]; P] {
     let mut acc = start;
     let mut b = panel.as_ptr();
-    for &pixel in &pixels.places[..count] {
-        // SAFETY: no pixel lies behind `last`, and b moves V vectors for each of `count` turns.
+    for &pixel in pixels {
+        // SAFETY: the caller bounds the pixels, and b moves V vectors for each of `count` turns.
         unsafe {
             let a = source.as_ptr().add(pixel);
             let mut row = [simd.splat_f32s(0.0); V];
@@ -115,13 +165,22 @@ pub fn outer<S: Simd, const P: usize, const V: usize>(
             for (p, sums) in acc.iter_mut().enumerate() {
                 let x = simd.splat_f32s(*a.add(p));
                 for (sum, &grad) in sums.iter_mut().zip(&row) {
-                    *sum = simd.mul_add_e_f32s(x, grad, *sum);
+                    *sum = add_product::<S, FUSED>(simd, x, grad, *sum);
                 }
             }
             b = b.add(V * S::F32_LANES);
         }
     }
     acc
+}
+
+/// `a * b + c`, rounded once where the processor can, or always twice.
+#[inline(always)]
+fn add_product<S: Simd, const FUSED: bool>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    match FUSED {
+        true => simd.mul_add_e_f32s(a, b, c),
+        false => simd.add_f32s(simd.mul_f32s(a, b), c),
+    }
 }
 
 /// Writes the first `out.len()` lanes of a row of vectors.

@@ -6,8 +6,8 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::empty;
 use super::tile::{Four, Tile, columns_at};
+use super::{BLOCK, blocks, empty};
 use crate::cpu::ConvShape;
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -258,12 +258,10 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             sum,
             tile,
         );
-        let cubes = (rows * columns).div_ceil(256);
-        let cubes_x = cubes.min(65_535);
         add_parts::launch_unchecked(
             &client,
-            CubeCount::Static(cubes_x as u32, cubes.div_ceil(cubes_x) as u32, 1),
-            CubeDim::new_1d(256),
+            blocks(rows * columns),
+            CubeDim::new_1d(BLOCK),
             partial.into_buffer_arg(),
             weight.clone().into_buffer_arg(),
             parts as u32,

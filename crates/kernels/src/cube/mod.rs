@@ -1,35 +1,38 @@
 //! GPUs: one source for WGSL, SPIR-V and MSL, without subgroups, without atomics, and with one order for every
-//! sum. Which variant a shape gets is a written rule ([`tile`]). Pooling is Burn's, which wants channels first.
+//! sum. Which variant a shape gets is a written rule ([`tile`]).
 
-use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{TensorMetadata, get_device_settings};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::CubeCount;
 
 mod conv;
 mod conv_weight;
+mod linear;
 mod norm;
+mod pool;
 mod tile;
 
-use crate::cpu::{ConvShape, PoolShape};
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};
 
 type Primitive = FloatTensor<CubeBackend>;
-
-fn channels_first(x: Primitive) -> Primitive {
-    CubeBackend::float_permute(x, &[0, 3, 1, 2])
-}
-
-fn channels_last(x: Primitive) -> Primitive {
-    CubeBackend::float_permute(x, &[0, 2, 3, 1])
-}
 
 /// A tensor of f32 without values.
 fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
+}
+
+/// Units of a cube where each unit computes one value.
+const BLOCK: u32 = 256;
+
+/// Cubes of [`BLOCK`] units for `len` values.
+fn blocks(len: usize) -> CubeCount {
+    let cubes = len.div_ceil(BLOCK as usize).max(1);
+    let x = cubes.min(65_535);
+    CubeCount::Static(x as u32, cubes.div_ceil(x) as u32, 1)
 }
 
 impl Kernels for CubeBackend {
@@ -61,31 +64,22 @@ impl Kernels for CubeBackend {
     }
 
     fn pool(x: Primitive, shape: PoolShape) -> Primitive {
-        let [kernel, stride, padding] = window(&shape);
-        let x = channels_first(x);
-        channels_last(Self::max_pool2d(x, kernel, stride, padding, [1, 1], false))
+        pool::pool(x, &shape)
     }
 
-    fn pool_grad(x: Primitive, _: Primitive, grad: Primitive, shape: PoolShape) -> Primitive {
-        let [kernel, stride, padding] = window(&shape);
-        let dtype = get_device_settings::<Self>(&x.device()).int_dtype;
-        let x = channels_first(x);
-        let pooled =
-            Self::max_pool2d_with_indices(x.clone(), kernel, stride, padding, [1, 1], false, dtype);
-        let gradient = Self::max_pool2d_with_indices_backward(
-            x,
-            kernel,
-            stride,
-            padding,
-            [1, 1],
-            false,
-            channels_first(grad),
-            pooled.indices,
-        );
-        channels_last(gradient.x_grad)
+    fn pool_grad(x: Primitive, output: Primitive, grad: Primitive, shape: PoolShape) -> Primitive {
+        pool::pool_grad(x, output, grad, &shape)
     }
-}
 
-fn window(shape: &PoolShape) -> [[usize; 2]; 3] {
-    [shape.kernel, shape.stride, shape.padding].map(|side| [side, side])
+    fn linear_forward(x: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
+        linear::linear_forward(x, weight, &shape)
+    }
+
+    fn linear_grad_input(grad: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
+        linear::linear_grad_input(grad, weight, &shape)
+    }
+
+    fn linear_grad_weight(x: Primitive, grad: Primitive, shape: LinearShape) -> Primitive {
+        linear::linear_grad_weight(x, grad, &shape)
+    }
 }

@@ -6,7 +6,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::empty;
+use super::{BLOCK, blocks, empty};
 use crate::ops::SavedNorm;
 
 /// Units of a cube along channels, and along rows.
@@ -252,13 +252,6 @@ fn input_gradient(
         factors[c] * grad[at] - (x[at] - mean[c]) * factors[width + c] - factors[2 * width + c];
 }
 
-/// Cubes of 256 units for `len` values.
-fn cubes(len: usize) -> CubeCount {
-    let cubes = len.div_ceil(256).max(1);
-    let x = cubes.min(65_535);
-    CubeCount::Static(x as u32, cubes.div_ceil(x) as u32, 1)
-}
-
 /// How rows are parted, and a cube for each part and each [`LANES`] channels.
 fn parted(rows: usize, channels: usize) -> (usize, usize, CubeCount) {
     // As many parts as a cube count may hold, and no more than a second pass reads quickly.
@@ -302,8 +295,8 @@ pub(crate) fn norm(
         );
         join_statistics::launch_unchecked(
             &client,
-            cubes(channels),
-            CubeDim::new_1d(256),
+            blocks(channels),
+            CubeDim::new_1d(BLOCK),
             parts.into_buffer_arg(),
             mean.clone().into_buffer_arg(),
             variance.clone().into_buffer_arg(),
@@ -315,8 +308,8 @@ pub(crate) fn norm(
         match residual {
             Some(residual) => normalize_and_add::launch_unchecked(
                 &client,
-                cubes(len),
-                CubeDim::new_1d(256),
+                blocks(len),
+                CubeDim::new_1d(BLOCK),
                 x.into_buffer_arg(),
                 mean.clone().into_buffer_arg(),
                 variance.clone().into_buffer_arg(),
@@ -331,8 +324,8 @@ pub(crate) fn norm(
             ),
             None => normalize::launch_unchecked(
                 &client,
-                cubes(len),
-                CubeDim::new_1d(256),
+                blocks(len),
+                CubeDim::new_1d(BLOCK),
                 x.into_buffer_arg(),
                 mean.clone().into_buffer_arg(),
                 variance.clone().into_buffer_arg(),
@@ -371,8 +364,8 @@ pub(crate) fn norm_grad(
             let masked = empty(&x, vec![rows, channels]);
             mask::launch_unchecked(
                 &client,
-                cubes(len),
-                CubeDim::new_1d(256),
+                blocks(len),
+                CubeDim::new_1d(BLOCK),
                 into_contiguous(output).into_buffer_arg(),
                 grad.into_buffer_arg(),
                 masked.clone().into_buffer_arg(),
@@ -394,8 +387,8 @@ pub(crate) fn norm_grad(
         );
         join_sums::launch_unchecked(
             &client,
-            cubes(channels),
-            CubeDim::new_1d(256),
+            blocks(channels),
+            CubeDim::new_1d(BLOCK),
             parts.into_buffer_arg(),
             variance.into_buffer_arg(),
             into_contiguous(saved.weight).into_buffer_arg(),
@@ -409,8 +402,8 @@ pub(crate) fn norm_grad(
         );
         input_gradient::launch_unchecked(
             &client,
-            cubes(len),
-            CubeDim::new_1d(256),
+            blocks(len),
+            CubeDim::new_1d(BLOCK),
             x.into_buffer_arg(),
             grad.clone().into_buffer_arg(),
             mean.into_buffer_arg(),

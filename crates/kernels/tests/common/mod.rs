@@ -24,6 +24,13 @@ pub struct Sum {
 }
 
 impl Sum {
+    /// The sum of the products of pairs.
+    pub fn of(pairs: impl Iterator<Item = (f32, f32)>) -> Self {
+        let mut sum = Self::default();
+        pairs.for_each(|(a, b)| sum.add(a, b));
+        sum
+    }
+
     fn add(&mut self, a: f32, b: f32) {
         let product = f64::from(a) * f64::from(b);
         self.value += product;

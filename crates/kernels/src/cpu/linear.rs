@@ -1,0 +1,262 @@
+//! The linear layer's three products; the similarity with a queue of keys is the first two of them.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::scratch::Scratch;
+use super::shape::LinearShape;
+use super::threads;
+use super::tile::{Pixels, Segment, gather, load, outer, rows, store};
+
+/// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
+const DEPTH_BLOCK: usize = 1024;
+
+/// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`: `[batch, outputs]`.
+///
+/// Every slice must have the length that `shape` says.
+pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Product {
+        left: x,
+        right: weight,
+        batch: shape.batch,
+        depth: shape.inputs,
+        columns: shape.outputs,
+        order: Order::Columns,
+    })
+}
+
+/// The gradient by the input: `grad` `[batch, outputs]` times `weight`: `[batch, inputs]`.
+///
+/// Every slice must have the length that `shape` says.
+pub fn linear_grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Product {
+        left: grad,
+        right: weight,
+        batch: shape.batch,
+        depth: shape.outputs,
+        columns: shape.inputs,
+        order: Order::Depth,
+    })
+}
+
+/// The gradient by the weight: the transpose of `grad` `[batch, outputs]` times `x` `[batch, inputs]`:
+/// `[outputs, inputs]`.
+///
+/// Every slice must have the length that `shape` says.
+pub fn linear_grad_weight(shape: &LinearShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(WeightGradient { shape, x, grad })
+}
+
+/// How the right operand of a product lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// `[columns, depth]`
+    Columns,
+    /// `[depth, columns]`
+    Depth,
+}
+
+/// `left` `[batch, depth]` times `right`.
+struct Product<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+    batch: usize,
+    depth: usize,
+    columns: usize,
+    order: Order,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        match rows::<S>() {
+            8 => self.with::<S, 8, 2>(simd),
+            _ => self.with::<S, 6, 2>(simd),
+        }
+    }
+}
+
+impl Product<'_> {
+    fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
+        let width = V * S::F32_LANES;
+        let work = self.batch * self.depth * self.columns;
+        // A task owns some columns, for all rows, so that no weight is packed twice: [panel][row][width].
+        let mut sums = Scratch::new(self.columns.div_ceil(width) * self.batch * width);
+        let panels = sums.chunks_mut(self.batch * width);
+        threads::each(work, panels, |panel, sums| {
+            simd.vectorize(Panel::<P, V> {
+                product: self,
+                column: panel * width,
+                sums,
+            });
+        });
+        let mut out = vec![0.0; self.batch * self.columns];
+        let each_row = out.chunks_mut(self.columns).enumerate();
+        threads::each(self.batch * self.columns, each_row, |_, (row, out)| {
+            let panels = sums.chunks(self.batch * width);
+            for (out, sums) in out.chunks_mut(width).zip(panels) {
+                out.copy_from_slice(&sums[row * width..][..out.len()]);
+            }
+        });
+        out
+    }
+
+    /// Brings steps `from..` of the sum into `[step][width]`, for the columns from `column` on.
+    fn pack(&self, (from, column): (usize, usize), width: usize, panel: &mut [f32]) {
+        let columns = width.min(self.columns - column);
+        match self.order {
+            Order::Depth => {
+                let lines = self.right.chunks_exact(self.columns).skip(from);
+                for (panel, line) in panel.chunks_exact_mut(width).zip(lines) {
+                    panel[..columns].copy_from_slice(&line[column..column + columns]);
+                }
+            }
+            Order::Columns => {
+                let steps = panel.len() / width;
+                let lines = self.right.chunks_exact(self.depth).skip(column);
+                for (number, line) in lines.take(columns).enumerate() {
+                    let panel = panel[number..].iter_mut().step_by(width);
+                    for (to, &value) in panel.zip(&line[from..from + steps]) {
+                        *to = value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some columns of a product, for all rows.
+struct Panel<'a, 'b, const P: usize, const V: usize> {
+    product: &'a Product<'b>,
+    column: usize,
+    sums: &'a mut [f32],
+}
+
+impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Product { left, depth, .. } = *self.product;
+        let width = V * S::F32_LANES;
+        let mut packed = Scratch::new(DEPTH_BLOCK.min(depth) * width);
+        for from in (0..depth).step_by(DEPTH_BLOCK) {
+            let steps = DEPTH_BLOCK.min(depth - from);
+            let panel = &mut packed[..steps * width];
+            self.product.pack((from, self.column), width, panel);
+            let segment = [Segment {
+                offset: from,
+                len: steps,
+            }];
+            for (tile, sums) in self.sums.chunks_mut(P * width).enumerate() {
+                let count = sums.len() / width;
+                // A tile that is not full computes its last row more than once.
+                let mut rows = [0; P];
+                for (p, row) in rows.iter_mut().enumerate() {
+                    *row = (tile * P + p.min(count - 1)) * depth;
+                }
+                let mut acc = [[simd.splat_f32s(0.0); V]; P];
+                if from > 0 {
+                    for (acc, sums) in acc.iter_mut().zip(sums.chunks(width)) {
+                        *acc = load(simd, sums);
+                    }
+                }
+                let acc = gather(simd, left, &rows, &segment, panel, acc);
+                for (acc, sums) in acc.iter().zip(sums.chunks_mut(width)) {
+                    store(simd, acc, sums);
+                }
+            }
+        }
+    }
+}
+
+struct WeightGradient<'a> {
+    shape: &'a LinearShape,
+    x: &'a [f32],
+    grad: &'a [f32],
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        match rows::<S>() {
+            8 => self.with::<S, 8, 2>(simd),
+            _ => self.with::<S, 6, 2>(simd),
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
+        let &LinearShape {
+            batch,
+            inputs,
+            outputs,
+        } = self.shape;
+        let width = V * S::F32_LANES;
+        let work = batch * inputs * outputs;
+        // Both operands in the order of the tiles: [panel of columns][row of the batch][width].
+        let right = columns_together(self.x, inputs, width, work);
+        let left = columns_together(self.grad, outputs, P, work);
+        let rows = Pixels::new((0..batch).map(|row| row * P).collect());
+
+        let mut gradient = vec![0.0; outputs * inputs];
+        let tiles = gradient.chunks_mut(P * inputs).zip(left.chunks(batch * P));
+        threads::each(work, tiles, |_, (gradient, left)| {
+            simd.vectorize(Rows::<P, V> {
+                left,
+                right: &right,
+                rows: &rows,
+                inputs,
+                gradient,
+            });
+        });
+        gradient
+    }
+}
+
+/// `[row][columns]` as `[group of width columns][row][width]`, zeros behind the last column.
+fn columns_together(values: &[f32], columns: usize, width: usize, work: usize) -> Scratch {
+    let rows = values.len() / columns;
+    let mut packed = Scratch::zeros(columns.div_ceil(width) * rows * width);
+    threads::each(work, packed.chunks_mut(rows * width), |group, packed| {
+        let begin = group * width;
+        let count = width.min(columns - begin);
+        let lines = values.chunks_exact(columns);
+        for (packed, line) in packed.chunks_exact_mut(width).zip(lines) {
+            packed[..count].copy_from_slice(&line[begin..begin + count]);
+        }
+    });
+    packed
+}
+
+/// `P` rows of the gradient, or fewer at its end.
+struct Rows<'a, const P: usize, const V: usize> {
+    left: &'a [f32],
+    right: &'a [f32],
+    rows: &'a Pixels,
+    inputs: usize,
+    gradient: &'a mut [f32],
+}
+
+impl<const P: usize, const V: usize> WithSimd for Rows<'_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let width = V * S::F32_LANES;
+        let panels = self.right.chunks(self.rows.len() * width);
+        for (number, panel) in panels.enumerate() {
+            let zeros = [[simd.splat_f32s(0.0); V]; P];
+            let all = (self.rows, self.rows.len());
+            let acc = outer(simd, self.left, all, panel, zeros);
+            let columns = number * width..((number + 1) * width).min(self.inputs);
+            for (acc, row) in acc.iter().zip(self.gradient.chunks_mut(self.inputs)) {
+                store(simd, acc, &mut row[columns.clone()]);
+            }
+        }
+    }
+}

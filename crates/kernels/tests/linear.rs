@@ -1,0 +1,92 @@
+//! The linear layer's three products against their definition in f64.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Sum, values};
+use parallax_kernels::cpu::{LinearShape, linear, linear_grad_input, linear_grad_weight};
+use proptest::prelude::*;
+
+fn close(what: &str, found: &[f32], expected: impl Fn(usize) -> Sum) {
+    // Large results are looked at in places.
+    let step = (found.len() / 4000).max(1) | 1;
+    for index in (0..found.len()).step_by(step) {
+        let (sum, value) = (expected(index), f64::from(found[index]));
+        let difference = (value - sum.value).abs();
+        assert!(
+            difference <= sum.tolerance(),
+            "{what} at {index}: {value}, not {}; {difference:e} apart, {:e} allowed",
+            sum.value,
+            sum.tolerance()
+        );
+    }
+}
+
+fn check(shape: LinearShape) {
+    let LinearShape {
+        batch,
+        inputs,
+        outputs,
+    } = shape;
+    let x = values(batch * inputs, 1);
+    let weight = values(outputs * inputs, 2);
+    let grad = values(batch * outputs, 3);
+    let output = linear(&shape, &x, &weight);
+    assert_eq!(output.len(), batch * outputs);
+    close(&format!("output of {shape:?}"), &output, |at| {
+        let (row, column) = (at / outputs, at % outputs);
+        Sum::of((0..inputs).map(|k| (x[row * inputs + k], weight[column * inputs + k])))
+    });
+    let input = linear_grad_input(&shape, &grad, &weight);
+    assert_eq!(input.len(), batch * inputs);
+    close(&format!("input gradient of {shape:?}"), &input, |at| {
+        let (row, column) = (at / inputs, at % inputs);
+        Sum::of((0..outputs).map(|k| (grad[row * outputs + k], weight[k * inputs + column])))
+    });
+    let gradient = linear_grad_weight(&shape, &x, &grad);
+    assert_eq!(gradient.len(), outputs * inputs);
+    close(&format!("weight gradient of {shape:?}"), &gradient, |at| {
+        let (row, column) = (at / inputs, at % inputs);
+        Sum::of((0..batch).map(|k| (grad[k * outputs + row], x[k * inputs + column])))
+    });
+}
+
+#[test]
+fn heads_and_queues_of_the_paper() {
+    for (batch, inputs, outputs) in [
+        (4, 2048, 1000),
+        (3, 2048, 4096),
+        (2, 4096, 256),
+        (5, 256, 4096),
+        (4, 512, 128),
+        (3, 256, 65_536),
+        (130, 128, 4096),
+    ] {
+        check(LinearShape {
+            batch,
+            inputs,
+            outputs,
+        });
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_shape(batch in 1usize..40, inputs in 1usize..90, outputs in 1usize..90) {
+        check(LinearShape { batch, inputs, outputs });
+    }
+}
+
+#[test]
+fn infinity_and_nan_pass() {
+    let shape = LinearShape {
+        batch: 2,
+        inputs: 3,
+        outputs: 2,
+    };
+    let mut x = values(6, 1);
+    (x[0], x[4]) = (f32::INFINITY, f32::NAN);
+    let output = linear(&shape, &x, &[1.0; 6]);
+    assert_eq!(output[..2], [f32::INFINITY; 2]);
+    assert!(output[2..].iter().all(|value| value.is_nan()));
+}
