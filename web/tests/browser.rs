@@ -7,7 +7,8 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    GPU, PORTABLE, Tolerance, VIEWS, check_kernels, compare, expected, step, views_digest,
+    GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_heads, check_kernels, compare,
+    expected, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -30,6 +31,23 @@ async fn cpu_equals_the_native_cpu() {
     check(&Device::flex(), "WebAssembly", PORTABLE).await;
 }
 
+/// All products of the ResNets against their definition in f64.
+async fn every_product(device: &Device, name: &str) {
+    for side in [32, 64, 224] {
+        let worst = check_convolutions(side, device).await;
+        let worst = worst.unwrap_or_else(|error| panic!("{name}, {side} px: {error}"));
+        console_log!("{name}, {side} px: at most {worst:.2} of the tolerance");
+    }
+    let worst = check_heads(device).await;
+    let worst = worst.unwrap_or_else(|error| panic!("{name}: {error}"));
+    console_log!("{name}, heads: at most {worst:.2} of the tolerance");
+}
+
+#[wasm_bindgen_test]
+async fn cpu_computes_every_product_of_the_resnets() {
+    every_product(&Device::flex(), "WebAssembly").await;
+}
+
 #[wasm_bindgen_test]
 async fn webgpu_agrees_with_the_cpu() {
     // One test, because the device opens once a page.
@@ -39,6 +57,7 @@ async fn webgpu_agrees_with_the_cpu() {
     let worst = check_kernels(&device, 1e-5).await;
     let worst = worst.unwrap_or_else(|error| panic!("{error}"));
     console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
+    every_product(&device, "WebGPU").await;
 }
 
 #[wasm_bindgen_test]

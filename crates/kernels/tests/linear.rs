@@ -52,16 +52,8 @@ fn check(shape: LinearShape) {
 }
 
 #[test]
-fn heads_and_queues_of_the_paper() {
-    for (batch, inputs, outputs) in [
-        (4, 2048, 1000),
-        (3, 2048, 4096),
-        (2, 4096, 256),
-        (5, 256, 4096),
-        (4, 512, 128),
-        (3, 256, 65_536),
-        (130, 128, 4096),
-    ] {
+fn longer_than_a_block_of_the_sum() {
+    for (batch, inputs, outputs) in [(3, 2048, 40), (4, 40, 2100), (130, 128, 96)] {
         check(LinearShape {
             batch,
             inputs,

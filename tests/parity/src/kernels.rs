@@ -119,6 +119,68 @@ fn linear_case([batch, inputs, outputs]: [usize; 3]) -> Case {
     })
 }
 
+/// What a step still takes from Burn, each with its gradient where it has one: the picture's channels to the end, mean
+/// over pixels, addition of a bias, ReLU of a head, rows of length one, log-softmax over a queue, joining and cutting
+/// rows, the target's and the optimiser's update, writing into the queue.
+fn rest_cases() -> Vec<(String, Case)> {
+    fn of<const D: usize, const O: usize>(
+        name: &str,
+        shape: [usize; D],
+        operation: impl Fn(Tensor<D>) -> Tensor<O> + 'static,
+    ) -> (String, Case) {
+        let case = move |device: &Device| {
+            let x = values(shape, 0.0, device).require_grad();
+            let output = operation(x.clone());
+            let gradients = pull(&output, device);
+            vec![flat(output.inner()), gradient(&x, &gradients)]
+        };
+        (name.to_string(), Box::new(case))
+    }
+    let unit = |x: Tensor<2>| {
+        let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+        x / norm
+    };
+    vec![
+        of("channels to the end", [2, 3, 5, 7], |x: Tensor<4>| {
+            // Times itself, because a gradient that only moves would not show an order.
+            let moved = x.permute([0, 2, 3, 1]);
+            moved.clone() * moved
+        }),
+        of("mean over pixels", [3, 49, 10], |x: Tensor<3>| {
+            x.mean_dim(1).reshape([3, 10])
+        }),
+        of("bias", [17], |x: Tensor<1>| {
+            values([6, 17], 0.13, &x.device()) + x.reshape([1, 17])
+        }),
+        of("ReLU", [9, 33], burn::tensor::activation::relu),
+        of("rows of length one", [5, 130], unit),
+        of("sum of products of rows", [6, 20], |x: Tensor<2>| {
+            let other = values([6, 20], 0.21, &x.device());
+            (x * other).sum_dim(1).mean() * -2.0 + 2.0
+        }),
+        of("log-softmax", [3, 8201], |x: Tensor<2>| {
+            let logits = x / 0.2;
+            burn::tensor::activation::log_softmax(logits, 1)
+                .narrow(1, 0, 1)
+                .mean()
+                .neg()
+        }),
+        of("columns joined", [4, 1], |x: Tensor<2>| {
+            let other = values([4, 9], 0.37, &x.device());
+            Tensor::cat(vec![x, other], 1)
+        }),
+        of("rows written", [3, 8], |x: Tensor<2>| {
+            let queue = values([10, 8], 0.53, &x.device());
+            queue.slice_assign([4..7, 0..8], x)
+        }),
+        of(
+            "a share of the old, a share of the new",
+            [40],
+            |x: Tensor<1>| values([40], 0.53, &x.device()) * 0.99 + x * 0.01,
+        ),
+    ]
+}
+
 /// Odd sizes, every way of loading and both tiles of the products, parts that do not divide.
 fn cases() -> Vec<(String, Case)> {
     let mut cases: Vec<(String, Case)> = Vec::new();
@@ -176,6 +238,7 @@ fn cases() -> Vec<(String, Case)> {
     ] {
         cases.push((format!("max-pool {x:?} {window:?}"), pool_case(x, window)));
     }
+    cases.extend(rest_cases());
     cases
 }
 

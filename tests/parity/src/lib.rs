@@ -5,9 +5,11 @@
 //! the target after its update. The expected values stand in `cases/`; see `cases/README.md`.
 
 mod kernels;
+mod shapes;
 mod views;
 
 pub use kernels::check_kernels;
+pub use shapes::{check_convolutions, check_heads};
 pub use views::{VIEWS, views_digest};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};

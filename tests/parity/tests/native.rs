@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
-use parallax_parity::{FUSED, GPU, VIEWS, check_kernels, compare, expected, step, views_digest};
+use parallax_parity::{
+    FUSED, GPU, VIEWS, check_convolutions, check_heads, check_kernels, compare, expected, step,
+    views_digest,
+};
 
 #[test]
 fn cpu_gives_the_committed_values() {
@@ -60,4 +63,26 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
 #[test]
 fn views_are_the_same_everywhere() {
     assert_eq!(views_digest().unwrap(), VIEWS);
+}
+
+/// All products of the ResNets against their definition in f64.
+fn every_product(device: &Device, name: &str) {
+    for side in [32, 64, 224] {
+        let worst = pollster::block_on(check_convolutions(side, device));
+        let worst = worst.unwrap_or_else(|error| panic!("{name}, {side} px: {error}"));
+        println!("{name}, {side} px: at most {worst:.2} of the tolerance");
+    }
+    let worst = pollster::block_on(check_heads(device));
+    let worst = worst.unwrap_or_else(|error| panic!("{name}: {error}"));
+    println!("{name}, heads: at most {worst:.2} of the tolerance");
+}
+
+#[test]
+fn every_product_of_the_resnets_on_the_cpu() {
+    every_product(&Device::flex(), "CPU");
+}
+
+#[test]
+fn every_product_of_the_resnets_on_vulkan() {
+    every_product(&vulkan(), "Vulkan");
 }

@@ -188,7 +188,7 @@ fn gather_product<N: Size>(
                     for n in 0..tile_rows {
                         let value = Four::new(from_a[n].extract(lane as usize));
                         let at = comptime!(n * tile_columns + c);
-                        sums[at] = fma(value, from_b, sums[at]);
+                        sums[at] += value * from_b;
                     }
                 }
             }

@@ -147,7 +147,7 @@ fn partial_sums<N: Size>(
                     for lane in 0..4usize {
                         let at = comptime!((r * 4 + lane) * tile_columns + c);
                         let value = Four::new(from_a.extract(lane));
-                        sums[at] = fma(value, from_b, sums[at]);
+                        sums[at] += value * from_b;
                     }
                 }
             }
