@@ -64,6 +64,19 @@ fn square(
 }
 
 #[test]
+fn tiles_of_winograd() {
+    for padding in [0, 1, 2] {
+        for size in [8, 9, 12, 15] {
+            check(square(2, size, (16, 40), (3, 1, padding, 1)));
+        }
+    }
+    // More tiles than a task takes at once, channels that fill no vector, many channels.
+    check(square(1, 40, (17, 35), (3, 1, 1, 1)));
+    check(square(9, 6, (600, 24), (3, 1, 1, 1)));
+    check(square(2, 8, (512, 512), (3, 1, 1, 1)));
+}
+
+#[test]
 fn dilations_of_segmentation() {
     for dilation in [2, 4, 8] {
         check(square(1, 28, (32, 48), (3, 1, dilation, dilation)));

@@ -10,6 +10,8 @@ use super::scratch::Scratch;
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Segment, gather, load, rows, store};
+use super::weight::Weight;
+use super::winograd::Winograd;
 
 /// Values of the source that a task works on at once; they share the second cache with the weights.
 const SOURCE_BLOCK: usize = 48 * 1024;
@@ -21,6 +23,11 @@ const DEPTH_BLOCK: usize = 1024;
 ///
 /// Every slice must have the length that `shape` says.
 pub fn conv2d(shape: &ConvShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    if bias.is_empty()
+        && let Some(winograd) = Winograd::forward(shape, x, weight)
+    {
+        return winograd.run(shape.batch);
+    }
     let [kh, kw] = shape.kernel;
     let (inputs, outputs) = (shape.inputs, shape.outputs);
     let border = Border {
@@ -81,6 +88,9 @@ pub fn conv2d(shape: &ConvShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec
 ///
 /// Every slice must have the length that `shape` says.
 pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+    if let Some(winograd) = Winograd::grad_input(shape, grad, weight) {
+        return winograd.run(shape.batch);
+    }
     let out_size = shape.out_size();
     let phases = [0, 1].map(|axis| Phase::all(shape, axis));
     let reach = |axis: usize| {
@@ -193,44 +203,6 @@ struct Part {
     pixels: Range<usize>,
     /// The kernel's taps, in the order of the segments.
     taps: Vec<usize>,
-}
-
-/// A weight tensor seen as a matrix of taps and channels by columns.
-struct Weight<'a> {
-    values: &'a [f32],
-    channels: usize,
-    channel_stride: usize,
-    column_stride: usize,
-}
-
-impl Weight<'_> {
-    fn panels(&self, taps: &[usize], columns: usize, width: usize) -> Panels {
-        let depth = taps.len() * self.channels;
-        let mut panels = Panels::new(depth, columns, width);
-        let pieces = panels.values.chunks_mut(depth.max(1) * width);
-        threads::each(depth * columns, pieces, |number, panel| {
-            let begin = number * width;
-            let mut put = |column: usize, channel: usize| {
-                let place = (begin + column) * self.column_stride + channel * self.channel_stride;
-                for (turn, tap) in taps.iter().enumerate() {
-                    let row = turn * self.channels + channel;
-                    panel[row * width + column] = self.values[place + tap];
-                }
-            };
-            let columns = width.min(columns - begin);
-            // In the order of memory.
-            if self.channel_stride > self.column_stride {
-                for channel in 0..self.channels {
-                    (0..columns).for_each(|column| put(column, channel));
-                }
-            } else {
-                for column in 0..columns {
-                    (0..self.channels).for_each(|channel| put(column, channel));
-                }
-            }
-        });
-        panels
-    }
 }
 
 /// `out[pixel] = bias + sum over segments of source[pixel + ..] * weights`.

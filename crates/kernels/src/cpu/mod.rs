@@ -14,6 +14,8 @@ mod scratch;
 mod shape;
 mod threads;
 mod tile;
+mod weight;
+mod winograd;
 
 pub use conv::{conv2d, conv2d_grad_input};
 pub use conv_weight::conv2d_grad_weight;

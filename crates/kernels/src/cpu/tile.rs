@@ -188,9 +188,8 @@ fn add_product<S: Simd, const FUSED: bool>(simd: S, a: S::f32s, b: S::f32s, c: S
 pub fn store<S: Simd, const V: usize>(simd: S, row: &[S::f32s; V], out: &mut [f32]) {
     let mut rest = out;
     for &value in row {
-        let count = rest.len().min(S::F32_LANES);
-        let (now, later) = rest.split_at_mut(count);
-        simd.partial_store_f32s(now, value);
+        let (now, later) = rest.split_at_mut(rest.len().min(S::F32_LANES));
+        put(simd, value, now);
         rest = later;
     }
 }
@@ -202,8 +201,27 @@ pub fn load<S: Simd, const V: usize>(simd: S, values: &[f32]) -> [S::f32s; V] {
     let mut rest = values;
     for value in &mut row {
         let (now, later) = rest.split_at(rest.len().min(S::F32_LANES));
-        *value = simd.partial_load_f32s(now);
+        *value = take(simd, now);
         rest = later;
     }
     row
+}
+
+/// Writes the first lanes of a vector, as many as `out` has room for.
+#[inline(always)]
+pub fn put<S: Simd>(simd: S, value: S::f32s, out: &mut [f32]) {
+    // A whole vector needs no mask.
+    match S::as_mut_simd_f32s(out) {
+        ([whole], []) => *whole = value,
+        _ => simd.partial_store_f32s(out, value),
+    }
+}
+
+/// A vector of the first values, zeros behind them.
+#[inline(always)]
+pub fn take<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values) {
+        ([whole], []) => *whole,
+        _ => simd.partial_load_f32s(values),
+    }
 }
