@@ -22,6 +22,10 @@ pub enum Command {
     Pretrain(Pretrain),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
+    /// Turn weights of any known tool into those of another
+    Convert(Convert),
+    /// Give each tensor the norm that it has in another model
+    NormRescale(NormRescale),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON
@@ -85,9 +89,12 @@ pub struct Pretrain {
 
 #[derive(Args)]
 pub struct Knn {
-    /// A weights.safetensors, or a checkpoint's folder
+    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), or a checkpoint's folder
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
+    /// Recipe of the network, for files that carry none [default: what the shapes of the tensors say]
+    #[arg(long)]
+    pub recipe: Option<String>,
     /// Labelled pictures that vote [default: the run's own training data]
     #[arg(long, value_name = "SRC")]
     pub train: Option<String>,
@@ -102,6 +109,73 @@ pub struct Knn {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Convert {
+    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), or a checkpoint's folder
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// File to write
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// What to write [default: by the ending of OUT]
+    #[arg(long, value_enum)]
+    pub to: Option<To>,
+    /// One network of IN [default: all, or the online one where only one fits]
+    #[arg(long, value_enum)]
+    pub branch: Option<Branch>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a weight file is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// All tensors under Parallax's names
+    Safetensors,
+    /// One backbone under torchvision's names: safetensors, or a .pth where OUT ends so
+    Torchvision,
+    /// One backbone for detectron2: a .pkl
+    Detectron2,
+    /// All tensors under Parallax's names, for torch.load
+    Pth,
+}
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("norms").required(true).args(["anchor", "constant"]))]
+pub struct NormRescale {
+    /// Weights to rescale
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Weights whose norms are taken; their online network
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// Factor for every norm instead
+    #[arg(long, value_name = "FACTOR")]
+    pub constant: Option<f64>,
+    /// Tensors to rescale [default: all with --anchor, weights with --constant]
+    #[arg(long, value_enum)]
+    pub scope: Option<Scope>,
+    /// Which network of the file
+    #[arg(long, value_enum, default_value_t = Branch::Online)]
+    pub branch: Branch,
+    /// File to write: .safetensors, .pth or .pkl
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which tensors are rescaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    /// Every tensor of floats, also batch norm's
+    All,
+    /// Convolutions and linear layers
+    Weights,
 }
 
 /// The two networks of a siamese method.

@@ -1,30 +1,26 @@
 //! `parallax knn`.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use parallax_data::Source;
 use parallax_probes::knn_accuracy;
-use parallax_train::{ONLINE, TARGET, WEIGHTS_FILE, encoder_from, features};
-use parallax_weights::WeightFile;
+use parallax_train::{encoder_from, features};
 use pollster::block_on;
 use serde_json::json;
 
-use crate::cli::{Branch, Knn};
+use crate::cli::Knn;
 use crate::data::{OnBadImage, Split};
 use crate::sources::Sources;
-use crate::{data, device};
+use crate::{data, device, recipe, weights};
 
 /// Prints the accuracy of a file's encoder.
 pub fn run(arguments: &Knn) -> Result<()> {
-    let file = read(&arguments.weights)?;
+    let mut file = weights::read(&arguments.weights)?.file;
+    if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {
+        file.recipe = Some(recipe::read(name, None, &[])?.to_toml()?);
+    }
     let opened = device::open(&arguments.on.device)?;
-    let prefix = match arguments.branch {
-        Branch::Online => ONLINE,
-        Branch::Target => TARGET,
-    };
-    let (encoder, recipe) = encoder_from(&file, prefix, &opened.device)?;
+    let branch = parallax_weights::Branch::from(arguments.branch);
+    let (encoder, recipe) = encoder_from(&file, branch.prefix(), &opened.device)?;
     let own = &recipe.data.source;
     let (train, test) = match (&arguments.train, &arguments.test) {
         (None, None) => {
@@ -60,14 +56,4 @@ pub fn run(arguments: &Knn) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A weight file, or the one in a checkpoint's folder.
-fn read(path: &Path) -> Result<WeightFile> {
-    let path = match path.is_dir() {
-        true => path.join(WEIGHTS_FILE),
-        false => path.to_path_buf(),
-    };
-    let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(WeightFile::from_bytes(&path.display().to_string(), &bytes)?)
 }

@@ -2,10 +2,12 @@
 
 mod bench;
 mod cli;
+mod convert;
 mod data;
 mod device;
 mod devices;
 mod knn;
+mod norm_rescale;
 mod prefetch;
 mod pretrain;
 mod progress;
@@ -14,6 +16,8 @@ mod run_folder;
 mod sources;
 mod tensorboard;
 mod usage;
+mod weights;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -51,6 +55,8 @@ fn main() -> ExitCode {
     let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

@@ -10,6 +10,7 @@ use parallax_train::{
 };
 
 use crate::usage::BadArgument;
+use crate::whole::write_whole;
 
 const EVENTS: &str = "events.jsonl";
 const CHECKPOINTS: &str = "checkpoints";
@@ -191,18 +192,6 @@ fn write_folder(partial: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
         file.sync_all()?;
     }
     File::open(partial)?.sync_all()
-}
-
-/// Replaces a file in one step.
-fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// A folder for a new run: `runs/NAME`, or the first free `runs/NAME-N`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use parallax_weights::{NamedTensor, WeightFile, collect, load};
+use parallax_weights::{NamedTensor, ONLINE, TARGET, WeightFile, collect, load};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
@@ -19,10 +19,6 @@ pub const STATE_FILE: &str = "state.json";
 /// The recipe.
 pub const RECIPE_FILE: &str = "recipe.toml";
 
-/// What the names of the online network's tensors begin with.
-pub const ONLINE: &str = "online_encoder.";
-/// What the names of the target network's tensors begin with.
-pub const TARGET: &str = "target_encoder.";
 const QUEUE: &str = "queue";
 const QUEUE_POINTER: &str = "queue_ptr";
 const VELOCITY: &str = "velocity.";
@@ -126,11 +122,7 @@ impl Run {
         tensors.extend(collect(self.method.target(), TARGET).await?);
         if let Some(queue) = self.method.queue() {
             tensors.push(read(QUEUE, queue.keys.dims().to_vec(), queue.keys.clone()).await?);
-            tensors.push(NamedTensor {
-                name: QUEUE_POINTER.to_string(),
-                shape: vec![1],
-                values: vec![queue.pointer as f32],
-            });
+            tensors.push(NamedTensor::counter(QUEUE_POINTER, queue.pointer));
         }
         let weights = WeightFile::new(WEIGHTS_FILE, tensors).with_recipe(&recipe);
 
@@ -232,11 +224,7 @@ async fn read<const D: usize>(
     let values = data
         .try_to_vec::<f32>()
         .map_err(|e| RunError::Device(format!("{e:?}")))?;
-    Ok(NamedTensor {
-        name: name.to_string(),
-        shape,
-        values,
-    })
+    Ok(NamedTensor::new(name, shape, values))
 }
 
 fn upload<const D: usize>(tensor: &NamedTensor, shape: [usize; D], device: &Device) -> Tensor<D> {

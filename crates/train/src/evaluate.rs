@@ -6,7 +6,7 @@ use parallax_data::Source;
 use parallax_nets::{Init, Mode, ResNet};
 use parallax_probes::{Features, knn_accuracy, linear_accuracy};
 use parallax_views::{apply_all, eval_ops, write_normalized};
-use parallax_weights::{WeightFile, load};
+use parallax_weights::{Structure, WeightFile, load};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::view_error;
@@ -50,26 +50,57 @@ pub struct Row {
     pub linear: f64,
 }
 
-/// The bare backbone in a weight file, and the recipe that it was trained by.
+/// The bare backbone in a weight file, and the recipe that it was trained by; where the file carries none, as those of
+/// other tools, one that says what the shapes of its tensors say.
 ///
 /// `branch` is [`ONLINE`](crate::ONLINE) or [`TARGET`](crate::TARGET).
 ///
 /// # Errors
-/// When the file carries no recipe, or its tensors do not fit it.
+/// When the tensors do not fit the recipe, or are no standard ResNet's.
 pub fn encoder_from(
     file: &WeightFile,
     branch: &str,
     device: &Device,
 ) -> Result<(ResNet, Recipe), RunError> {
-    let text = file.recipe.as_deref().ok_or_else(|| RunError::Checkpoint {
-        file: file.name.clone(),
-        reason: "the file carries no recipe, so its architecture is unknown".to_string(),
-    })?;
-    let recipe = Recipe::parse(text, &[])?;
+    let recipe = match &file.recipe {
+        Some(text) => Recipe::parse(text, &[])?,
+        None => recipe_by_shapes(file, branch)?,
+    };
     let network = recipe.method_config().network.backbone();
     let fresh = ResNet::new(&network, &mut Init::new(0, device));
     let (encoder, _) = load(fresh, branch, file)?;
     Ok((encoder, recipe))
+}
+
+/// What the tensors say about their network. A first convolution of 7 pixels belongs to pictures of 224, one of 3 to
+/// pictures of 32 (methods.md 2.1).
+fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError> {
+    let unknown = |reason: String| RunError::Checkpoint {
+        file: file.name.clone(),
+        reason: format!("the file carries no recipe, and {reason}"),
+    };
+    let structure = Structure::of(file, branch)
+        .ok_or_else(|| unknown(format!("holds no network under '{branch}'")))?;
+    let arch = structure.arch().ok_or_else(|| {
+        unknown(format!(
+            "blocks of {:?} a stage are no standard ResNet's",
+            structure.blocks
+        ))
+    })?;
+    let (stem, size) = match structure.kernel {
+        7 => ("imagenet", 224),
+        3 => ("cifar", 32),
+        side => {
+            let reason = format!("a first convolution of {side} pixels is no known one");
+            return Err(unknown(reason));
+        }
+    };
+    let width = structure.width;
+    let text = format!(
+        "[views]\nsize = {size}\n[model]\narch = '{arch}'\nstem = '{stem}'\nwidth = {width}\n\
+         [method]\nname = 'byol'\n"
+    );
+    Ok(Recipe::parse(&text, &[])?)
 }
 
 /// The evaluation view of every picture, `side` pixels, flattened.

@@ -15,12 +15,11 @@ mod schedule;
 mod sgd;
 
 pub use batch::{Batch, Loader, Preview};
-pub use checkpoint::{
-    Checkpoint, ONLINE, RECIPE_FILE, STATE_FILE, TARGET, TRAINING_FILE, WEIGHTS_FILE,
-};
+pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
 pub use error::{RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
 pub use event::Event;
+pub use parallax_weights::{ONLINE, TARGET};
 pub use parse::RECIPES;
 pub use recipe::{
     CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,

@@ -3,18 +3,55 @@
 /// An unreadable or unfitting weight file; every message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// Not safetensors, or cut off.
-    #[error(
-        "{file}: not a whole safetensors file ({reason}); it may be cut off or of another format"
-    )]
+    /// Damaged, cut off, or of a format that is not read.
+    #[error("{file}: not a whole weight file ({reason}); it may be cut off or of another format")]
     Format {
         /// Name of the file.
         file: String,
         /// What the parser says.
         reason: String,
     },
+    /// A pickle that asks for more than tensors and plain values.
+    #[error(
+        "{file}: refused, because it asks Python for '{global}', which the state of a network has no use for. \
+         Nothing in the file was executed. If you trust where it comes from, open it with PyTorch and save \
+         model.state_dict() alone"
+    )]
+    Refused {
+        /// Name of the file.
+        file: String,
+        /// Module and name.
+        global: String,
+    },
+    /// Tensors that are not a ResNet's, or not clearly.
+    #[error(
+        "{file}: {reason}. Read are the layouts of Parallax and the paper's repository, facebookresearch/moco, \
+         torchvision, timm, solo-learn, lightly and detectron2"
+    )]
+    Layout {
+        /// Name of the file.
+        file: String,
+        /// What was found.
+        reason: String,
+    },
+    /// A network that the file does not hold.
+    #[error("{file}: it holds no {branch} network")]
+    Branch {
+        /// Name of the file.
+        file: String,
+        /// `online` or `target`.
+        branch: String,
+    },
+    /// A tensor whose norm is not a number.
+    #[error("{file}: tensor '{tensor}' is not finite")]
+    NotFinite {
+        /// Name of the file.
+        file: String,
+        /// Name of the tensor.
+        tensor: String,
+    },
     /// A tensor of an element type that no weight has.
-    #[error("{file}: tensor '{tensor}' holds {found}; only F32 and I64 can be read")]
+    #[error("{file}: tensor '{tensor}' holds {found}, which no weight is made of")]
     Type {
         /// Name of the file.
         file: String,
@@ -52,6 +89,14 @@ pub enum WeightsError {
         missing: usize,
         /// How many the network has.
         needed: usize,
+    },
+    /// Tensors that a format has no room for.
+    #[error("{file}: it cannot be written so: {reason}")]
+    Write {
+        /// Name of the file that the tensors come from.
+        file: String,
+        /// What is wrong.
+        reason: String,
     },
     /// The device did not hand over a tensor.
     #[error("the device failed while tensor '{tensor}' was read: {reason}")]

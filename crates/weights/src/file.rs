@@ -1,10 +1,11 @@
-//! Safetensors in memory.
+//! Named tensors on the host, and safetensors.
 
 use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::WeightsError;
+use crate::element::Element;
 
 /// Key of the recipe in the metadata of a file.
 const RECIPE: &str = "recipe";
@@ -18,6 +19,39 @@ pub struct NamedTensor {
     pub shape: Vec<usize>,
     /// Row-major values.
     pub values: Vec<f32>,
+    /// Whether files hold whole numbers (I64) here: counters such as `queue_ptr` and `num_batches_tracked`.
+    pub integer: bool,
+}
+
+impl NamedTensor {
+    /// A tensor of floats.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) -> Self {
+        Self {
+            name: name.into(),
+            shape,
+            values,
+            integer: false,
+        }
+    }
+
+    /// A counter, as PyTorch keeps it: I64 of shape `[1]`.
+    pub fn counter(name: impl Into<String>, value: usize) -> Self {
+        Self {
+            name: name.into(),
+            shape: vec![1],
+            values: vec![value as f32],
+            integer: true,
+        }
+    }
+
+    /// The values as a file holds them, little-endian.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let values = self.values.iter();
+        match self.integer {
+            true => values.flat_map(|v| (*v as i64).to_le_bytes()).collect(),
+            false => values.flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
 }
 
 /// A set of named tensors and the text beside them.
@@ -50,7 +84,7 @@ impl WeightFile {
         self
     }
 
-    /// Bytes of the file.
+    /// The file as safetensors.
     ///
     /// # Errors
     /// When the tensors cannot be laid out (a shape that does not fit its values).
@@ -58,18 +92,15 @@ impl WeightFile {
         let bytes: Vec<(&NamedTensor, Vec<u8>)> = self
             .tensors
             .values()
-            .map(|tensor| {
-                let bytes = tensor
-                    .values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
-                (tensor, bytes)
-            })
+            .map(|tensor| (tensor, tensor.bytes()))
             .collect();
         let mut views = Vec::with_capacity(bytes.len());
         for (tensor, bytes) in &bytes {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+            let element = match tensor.integer {
+                true => Dtype::I64,
+                false => Dtype::F32,
+            };
+            let view = TensorView::new(element, tensor.shape.clone(), bytes);
             views.push((
                 tensor.name.as_str(),
                 view.map_err(|error| self.format(error))?,
@@ -83,10 +114,11 @@ impl WeightFile {
         serialize(views, metadata).map_err(|error| self.format(error))
     }
 
-    /// Reads a file; nothing is executed, and sizes are checked before anything is allocated.
+    /// Reads safetensors under the names of the file; nothing is executed, and sizes are checked before anything
+    /// is allocated. F16, BF16 and F64 become f32, and so do whole numbers.
     ///
     /// # Errors
-    /// When the bytes are no whole safetensors file or hold neither F32 nor I64.
+    /// When the bytes are no whole safetensors file or hold values that no weight is made of.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
         let mut file = Self {
             name: name.to_string(),
@@ -99,50 +131,44 @@ impl WeightFile {
             .as_ref()
             .and_then(|texts| texts.get(RECIPE).cloned());
         for (tensor, view) in parsed.iter() {
-            let values = match view.dtype() {
-                Dtype::F32 => floats(view.data()),
-                // Counters that PyTorch keeps beside the weights: `queue_ptr`, `num_batches_tracked`.
-                Dtype::I64 => integers(view.data()),
-                other => {
-                    return Err(WeightsError::Type {
-                        file: name.to_string(),
-                        tensor: tensor.to_string(),
-                        found: format!("{other:?}"),
-                    });
-                }
-            };
+            let element = element(view.dtype()).ok_or_else(|| WeightsError::Type {
+                file: name.to_string(),
+                tensor: tensor.to_string(),
+                found: format!("{:?}", view.dtype()),
+            })?;
             file.tensors.insert(
                 tensor.to_string(),
                 NamedTensor {
                     name: tensor.to_string(),
                     shape: view.shape().to_vec(),
-                    values,
+                    values: element.decode(view.data()),
+                    integer: element.is_integer(),
                 },
             );
         }
         Ok(file)
     }
 
-    fn format(&self, reason: impl ToString) -> WeightsError {
+    pub(crate) fn format(&self, reason: impl std::fmt::Display) -> WeightsError {
         WeightsError::Format {
             file: self.name.clone(),
-            reason: reason.to_string(),
+            reason: format!("safetensors: {reason}"),
         }
     }
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks::<4>();
-    values
-        .iter()
-        .map(|value| f32::from_le_bytes(*value))
-        .collect()
-}
-
-fn integers(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks::<8>();
-    values
-        .iter()
-        .map(|value| i64::from_le_bytes(*value) as f32)
-        .collect()
+fn element(kind: Dtype) -> Option<Element> {
+    Some(match kind {
+        Dtype::F64 => Element::F64,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        Dtype::I64 => Element::I64,
+        Dtype::I32 => Element::I32,
+        Dtype::I16 => Element::I16,
+        Dtype::I8 => Element::I8,
+        Dtype::U8 => Element::U8,
+        Dtype::BOOL => Element::Bool,
+        _ => return None,
+    })
 }

@@ -39,11 +39,7 @@ pub async fn collect<M: Module>(
     for (name, shape, tensor) in handles.0 {
         let name = format!("{prefix}{name}");
         let values = read(tensor, &name).await?;
-        tensors.push(NamedTensor {
-            name,
-            shape,
-            values,
-        });
+        tensors.push(NamedTensor::new(name, shape, values));
     }
     Ok(tensors)
 }

@@ -136,13 +136,10 @@ async fn read<const D: usize>(name: &str, tensor: Tensor<D>) -> Result<NamedTens
         .into_data_async()
         .await
         .map_err(|error| failed(format!("{error:?}")))?;
-    Ok(NamedTensor {
-        name: name.to_string(),
-        shape,
-        values: data
-            .try_to_vec::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))?,
-    })
+    let values = data
+        .try_to_vec::<f32>()
+        .map_err(|error| failed(format!("{error:?}")))?;
+    Ok(NamedTensor::new(name, shape, values))
 }
 
 /// How far two results may be apart, relative to the largest value of a tensor.

@@ -1,0 +1,224 @@
+//! A weight file of any tool under the names of this project.
+
+use std::fmt;
+
+use crate::layout::{Layout, Rules, Unclear, bare};
+use crate::pickle::PickleError;
+use crate::torch::{Container, TorchError};
+use crate::view::View;
+use crate::{NamedTensor, WeightFile, WeightsError};
+
+/// Bytes of tensors that a file may hold per byte of its own, and in any case: tensors may share storages, and f32 is
+/// wider than what a file may hold.
+const GROWTH: usize = 16;
+const FLOOR: usize = 1 << 20;
+
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Safetensors.
+    Safetensors,
+    /// PyTorch, since 1.6.
+    Torch,
+    /// PyTorch before 1.6.
+    TorchLegacy,
+    /// A pickle of numpy arrays.
+    Pickle,
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Packing::Safetensors => "safetensors",
+            Packing::Torch => "PyTorch",
+            Packing::TorchLegacy => "PyTorch before 1.6",
+            Packing::Pickle => "pickle",
+        })
+    }
+}
+
+/// A tensor that was given no place, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// Its name in the file.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a file holds, under the names of this project.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The tensors.
+    pub file: WeightFile,
+    /// How they were packed.
+    pub packing: Packing,
+    /// Whose names they had.
+    pub layout: Layout,
+    /// Each tensor's name in the file and here.
+    pub placed: Vec<(String, String)>,
+    /// What has no place here.
+    pub unused: Vec<Unused>,
+}
+
+impl Import {
+    /// Reads safetensors, files of PyTorch in both formats, and pickles of numpy arrays. Nothing is executed.
+    ///
+    /// # Errors
+    /// When the file is damaged or of another kind, holds Python objects beyond tensors and plain values, or no tensor of
+    /// a ResNet.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
+        let damaged = |reason: String| WeightsError::Format {
+            file: name.to_string(),
+            reason,
+        };
+        if !is_safetensors(bytes) {
+            let container = Container::of(bytes).ok_or_else(|| damaged(unknown(bytes)))?;
+            let found = container
+                .read(bytes)
+                .map_err(|error| torch_error(name, error))?;
+            let tensors = found.into_iter().map(|found| (found.name, found.view));
+            let packing = match container {
+                Container::Zip => Packing::Torch,
+                Container::Legacy => Packing::TorchLegacy,
+                Container::Plain => Packing::Pickle,
+            };
+            return Self::place(
+                name,
+                packing,
+                tensors.collect(),
+                view_values(name, bytes.len()),
+            );
+        }
+        let file = WeightFile::from_bytes(name, bytes)?;
+        let tensors = file.tensors.into_iter().map(|(name, t)| (name, Ok(t)));
+        let take = |_: &str, tensor| Ok(tensor);
+        let mut import = Self::place(name, Packing::Safetensors, tensors.collect(), take)?;
+        import.file.recipe = file.recipe;
+        Ok(import)
+    }
+
+    /// Gives each tensor its place; only those that have one are unpacked.
+    fn place<T>(
+        file: &str,
+        packing: Packing,
+        tensors: Vec<(String, Result<T, String>)>,
+        mut unpack: impl FnMut(&str, T) -> Result<NamedTensor, WeightsError>,
+    ) -> Result<Self, WeightsError> {
+        let bares: Vec<String> = tensors.iter().map(|(name, _)| bare(name)).collect();
+        let names: Vec<&str> = bares.iter().map(String::as_str).collect();
+        let rules = Rules::of(&names).map_err(|unclear| WeightsError::Layout {
+            file: file.to_string(),
+            reason: match unclear {
+                Unclear::Nothing => {
+                    let first: Vec<&str> =
+                        tensors.iter().take(3).map(|(n, _)| n.as_str()).collect();
+                    format!(
+                        "none of its {} tensors is a ResNet's ({} ...)",
+                        names.len(),
+                        first.join(", ")
+                    )
+                }
+                Unclear::Several(prefixes) => format!(
+                    "it holds several networks ({}) and does not say which is which",
+                    prefixes.join(", ")
+                ),
+            },
+        })?;
+        let mut import = Self {
+            file: WeightFile {
+                name: file.to_string(),
+                ..WeightFile::default()
+            },
+            packing,
+            layout: rules.layout.clone(),
+            placed: Vec::new(),
+            unused: Vec::new(),
+        };
+        for ((name, tensor), bare) in tensors.into_iter().zip(&bares) {
+            let reason = match (rules.place(bare), tensor) {
+                (None, Err(reason)) => reason,
+                (None, Ok(_)) => {
+                    "no tensor of a ResNet or of a head that is known here".to_string()
+                }
+                (Some(place), _) if import.file.tensors.contains_key(&place) => {
+                    format!("another tensor is {place} already")
+                }
+                (Some(_), Err(reason)) => {
+                    return Err(WeightsError::Format {
+                        file: file.to_string(),
+                        reason: format!("tensor '{name}': {reason}"),
+                    });
+                }
+                (Some(place), Ok(tensor)) => {
+                    let mut tensor = unpack(&name, tensor)?;
+                    tensor.name.clone_from(&place);
+                    import.file.tensors.insert(place.clone(), tensor);
+                    import.placed.push((name, place));
+                    continue;
+                }
+            };
+            import.unused.push(Unused { name, reason });
+        }
+        Ok(import)
+    }
+}
+
+/// Unpacks tensors of a file of `size` bytes, within its bounds.
+fn view_values<'a>(
+    file: &str,
+    size: usize,
+) -> impl FnMut(&str, View<'a>) -> Result<NamedTensor, WeightsError> {
+    let mut left = size.saturating_mul(GROWTH).max(FLOOR);
+    move |name, view| {
+        let bytes = view.count().and_then(|count| count.checked_mul(4));
+        left = bytes
+            .and_then(|bytes| left.checked_sub(bytes))
+            .ok_or_else(|| WeightsError::Format {
+                file: file.to_string(),
+                reason: format!("tensor '{name}' is much larger than the file"),
+            })?;
+        Ok(NamedTensor {
+            name: name.to_string(),
+            values: view.values(),
+            integer: view.element.is_integer(),
+            shape: view.shape,
+        })
+    }
+}
+
+/// A header's length and a header that is JSON; no other format begins so.
+fn is_safetensors(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return false;
+    };
+    rest.first() == Some(&b'{') && u64::from_le_bytes(*length) <= (bytes.len() as u64).max(1 << 32)
+}
+
+fn unknown(bytes: &[u8]) -> String {
+    let text = "neither safetensors nor a file of PyTorch";
+    let tar = bytes.get(257..262) == Some(b"ustar");
+    match bytes {
+        [] => "the file is empty".to_string(),
+        _ if tar => format!("{text}, but a tar archive; PyTorch has not written those since 2017"),
+        [b'<', ..] => format!("{text}, but a web page: the download went wrong"),
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            format!("{text}, but a pointer of Git LFS: fetch the file itself")
+        }
+        _ => text.to_string(),
+    }
+}
+
+fn torch_error(file: &str, error: TorchError) -> WeightsError {
+    let file = file.to_string();
+    match error {
+        TorchError::Pickle(PickleError::Refused { global }) => {
+            WeightsError::Refused { file, global }
+        }
+        TorchError::Pickle(PickleError::Broken { at, reason }) => WeightsError::Format {
+            file,
+            reason: format!("the pickle in it cannot be read at byte {at}: {reason}"),
+        },
+        TorchError::Broken(reason) => WeightsError::Format { file, reason },
+    }
+}

@@ -1,0 +1,95 @@
+//! Numpy's arrays in pickles.
+
+use crate::element::Element;
+use crate::pickle::{Id, Node, Pickle};
+use crate::view::{View, row_major};
+
+/// The array at `id`; none where it is something else. Single numbers are no arrays.
+pub(crate) fn array<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Result<View<'a>, String>> {
+    let (module, name, arguments) = pickle.call(id)?;
+    let core = module.strip_prefix("numpy.")?;
+    let core = core.trim_start_matches('_');
+    match (core, name, arguments) {
+        ("core.multiarray", "_reconstruct", _) => {
+            let Node::Object(object) = pickle.node(id) else {
+                return None;
+            };
+            Some(stateful(pickle, object.state?))
+        }
+        ("core.numeric", "_frombuffer", [buffer, element, shape, order]) => {
+            let fortran = pickle.text(*order) == Some("F");
+            Some(laid_out(pickle, *buffer, *element, *shape, fortran))
+        }
+        _ => None,
+    }
+}
+
+/// `(version, shape, element, whether the first dimension is fastest, bytes)`.
+fn stateful<'a>(pickle: &Pickle<'a>, state: Id) -> Result<View<'a>, String> {
+    match pickle.members(state) {
+        Some([_, shape, element, fortran, data]) => {
+            let fortran = matches!(pickle.node(*fortran), Node::Bool(true) | Node::Int(1));
+            laid_out(pickle, *data, *element, *shape, fortran)
+        }
+        _ => Err("it is an array of an unknown version of numpy".to_string()),
+    }
+}
+
+fn laid_out<'a>(
+    pickle: &Pickle<'a>,
+    data: Id,
+    kind: Id,
+    shape: Id,
+    fortran: bool,
+) -> Result<View<'a>, String> {
+    let element = element(pickle, kind)?;
+    let shape = pickle
+        .sizes(shape)
+        .ok_or("it is an array without a shape")?;
+    let Node::Bytes(bytes) = pickle.node(data) else {
+        return Err(
+            "it is a numpy array of pickle protocol 2 or less; write the file with protocol 3 or later"
+                .to_string(),
+        );
+    };
+    let strides = match fortran {
+        true => {
+            let mut strides = row_major(&shape.iter().rev().copied().collect::<Vec<_>>());
+            strides.reverse();
+            strides
+        }
+        false => row_major(&shape),
+    };
+    View::new(element, bytes, 0, shape, strides)
+}
+
+/// `numpy.dtype('f4', ...)` with the state `(version, byte order, ...)`.
+fn element(pickle: &Pickle<'_>, id: Id) -> Result<Element, String> {
+    let unknown = || "it is an array without an element type".to_string();
+    let Some(("numpy", "dtype", [name, ..])) = pickle.call(id) else {
+        return Err(unknown());
+    };
+    let name = pickle.text(*name).ok_or_else(unknown)?;
+    if let Node::Object(object) = pickle.node(id)
+        && let Some(state) = object.state.and_then(|state| pickle.members(state))
+        && state.get(1).and_then(|order| pickle.text(*order)) == Some(">")
+    {
+        return Err("its values are big-endian, which is not read".to_string());
+    }
+    Ok(match name {
+        "f8" => Element::F64,
+        "f4" => Element::F32,
+        "f2" => Element::F16,
+        "i8" => Element::I64,
+        "i4" => Element::I32,
+        "i2" => Element::I16,
+        "i1" => Element::I8,
+        "u1" => Element::U8,
+        "b1" => Element::Bool,
+        other => {
+            return Err(format!(
+                "it holds values of numpy's {other}, which no weight is made of"
+            ));
+        }
+    })
+}

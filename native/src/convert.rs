@@ -1,0 +1,167 @@
+//! `parallax convert`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+use parallax_weights::{Branch, Export, Import, Structure};
+use serde_json::json;
+
+use crate::cli::Convert;
+use crate::weights::{self, Format};
+
+/// Writes a weight file in another format or layout and says what became of every tensor.
+pub fn run(arguments: &Convert) -> Result<()> {
+    let format = Format::of(&arguments.out, arguments.to)?;
+    weights::keep_apart(&arguments.from, &arguments.out)?;
+    let import = weights::read(&arguments.from)?;
+    let export = Export::of(
+        &import.file,
+        format.names,
+        arguments.branch.map(Branch::from),
+    )?;
+    format.write(&arguments.out, &export)?;
+
+    let report = Report::new(&import, &export);
+    if !report.missing.is_empty() {
+        eprintln!(
+            "warning: {} tensors of the backbone are missing in {}; the first is '{}'",
+            report.missing.len(),
+            arguments.from.display(),
+            report.missing[0]
+        );
+    }
+    match arguments.json {
+        true => println!("{}", report.json(arguments, format)),
+        false => report.print(arguments, format),
+    }
+    Ok(())
+}
+
+/// What became of every tensor.
+struct Report<'a> {
+    import: &'a Import,
+    /// Name in the file read, name in the file written, shape.
+    written: Vec<(&'a str, &'a str, &'a [usize])>,
+    skipped: Vec<&'a str>,
+    missing: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(import: &'a Import, export: &'a Export) -> Self {
+        let original: HashMap<&str, &str> = import
+            .placed
+            .iter()
+            .map(|(theirs, ours)| (ours.as_str(), theirs.as_str()))
+            .collect();
+        let name = |ours: &'a str| original.get(ours).copied().unwrap_or(ours);
+        let written = export.written.iter().map(|(ours, new)| {
+            let shape = import
+                .file
+                .tensors
+                .get(ours)
+                .map(|tensor| &tensor.shape[..]);
+            (name(ours), new.as_str(), shape.unwrap_or_default())
+        });
+        let mut missing = Vec::new();
+        for branch in [Branch::Online, Branch::Target] {
+            let prefix = branch.prefix();
+            if export
+                .written
+                .iter()
+                .any(|(ours, _)| ours.starts_with(prefix))
+                && let Some(structure) = Structure::of(&import.file, prefix)
+            {
+                let names = structure.missing.iter();
+                missing.extend(names.map(|name| format!("{prefix}{name}")));
+            }
+        }
+        Self {
+            written: written.collect(),
+            skipped: export.skipped.iter().map(|ours| name(ours)).collect(),
+            missing,
+            import,
+        }
+    }
+
+    fn json(&self, arguments: &Convert, format: Format) -> serde_json::Value {
+        let tensors: Vec<_> = self
+            .written
+            .iter()
+            .map(|(from, to, shape)| json!({ "from": from, "to": to, "shape": shape }))
+            .collect();
+        let unused: Vec<_> = self
+            .import
+            .unused
+            .iter()
+            .map(|unused| json!({ "name": unused.name, "reason": unused.reason }))
+            .collect();
+        json!({
+            "in": arguments.from,
+            "packing": self.import.packing.to_string(),
+            "layout": self.import.layout.to_string(),
+            "out": arguments.out,
+            "format": format.label(),
+            "tensors": tensors,
+            "skipped": self.skipped,
+            "missing": self.missing,
+            "unused": unused,
+        })
+    }
+
+    fn print(&self, arguments: &Convert, format: Format) {
+        let renamed = self
+            .written
+            .iter()
+            .filter(|(from, to, _)| from != to)
+            .count();
+        for (from, to, shape) in &self.written {
+            match from == to {
+                true => println!("taken    {from} {shape:?}"),
+                false => println!("renamed  {from} -> {to} {shape:?}"),
+            }
+        }
+        for name in &self.skipped {
+            println!("skipped  {name}");
+        }
+        for name in &self.missing {
+            println!("missing  {name}");
+        }
+        for line in self.unused() {
+            println!("unused   {line}");
+        }
+        println!(
+            "\n{} ({}, names of {}) -> {} ({})",
+            arguments.from.display(),
+            self.import.packing,
+            self.import.layout,
+            arguments.out.display(),
+            format.label()
+        );
+        println!(
+            "{} taken, {renamed} renamed, {} skipped, {} missing, {} unused",
+            self.written.len() - renamed,
+            self.skipped.len(),
+            self.missing.len(),
+            self.import.unused.len()
+        );
+    }
+
+    /// Tensors without a place; many under one name, as an optimiser's, in one line.
+    fn unused(&self) -> Vec<String> {
+        const MANY: usize = 8;
+        let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for unused in &self.import.unused {
+            let group = unused.name.split('.').next().unwrap_or_default();
+            let key = (group, unused.reason.as_str());
+            groups.entry(key).or_default().push(&unused.name);
+        }
+        let mut lines = Vec::new();
+        for ((group, reason), names) in groups {
+            match names.len() > MANY {
+                true => lines.push(format!("{group}.*, {} tensors: {reason}", names.len())),
+                false => lines.extend(names.iter().map(|name| format!("{name}: {reason}"))),
+            }
+        }
+        lines
+    }
+}
