@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::TorchError;
 use super::storage::{BIG_ENDIAN, Storages, reference};
-use crate::element::Element;
 use crate::pickle::{Node, Pickle, parse};
 
 /// `PROTO 2, LONG1` and the number that PyTorch begins with.
@@ -66,6 +65,6 @@ fn value_sizes<'a>(pickle: &Pickle<'a>) -> HashMap<&'a str, usize> {
         _ => None,
     });
     references
-        .map(|reference| (reference.key, reference.element.map_or(1, Element::size)))
+        .map(|reference| (reference.key, reference.value_size()))
         .collect()
 }

@@ -5,6 +5,8 @@
 
 mod legacy;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod write;
 mod zip;

@@ -11,10 +11,22 @@ pub(super) struct Storages<'a>(HashMap<&'a str, &'a [u8]>);
 /// What a persistent reference says.
 pub(super) struct Reference<'a> {
     pub key: &'a str,
-    /// None where values are bytes whose meaning each tensor says itself.
-    pub element: Option<Element>,
+    /// The storage's class, which says what its values are.
+    class: &'a str,
     /// A part of the storage: first value and how many; of the legacy format.
     pub part: Option<(usize, usize)>,
+}
+
+impl Reference<'_> {
+    /// Bytes of a value, also of those that are not read.
+    pub fn value_size(&self) -> usize {
+        match self.class {
+            "ComplexDoubleStorage" => 16,
+            "ComplexFloatStorage" => 8,
+            "ComplexHalfStorage" | "QInt32Storage" => 4,
+            class => element(class).ok().flatten().map_or(1, Element::size),
+        }
+    }
 }
 
 impl<'a> Storages<'a> {
@@ -59,7 +71,8 @@ impl<'a> Storages<'a> {
         Ok((pickle, Self(storages.collect())))
     }
 
-    /// Bytes of the storage that `id` refers to.
+    /// What the values of the storage are that `id` refers to, and its bytes. No element where each tensor says itself
+    /// what the bytes mean.
     ///
     /// # Errors
     /// A text that says what is wrong.
@@ -72,16 +85,17 @@ impl<'a> Storages<'a> {
             .0
             .get(reference.key)
             .ok_or_else(|| format!("its storage '{}' is not in the file", reference.key))?;
+        let element = element(reference.class)?;
         let Some((from, count)) = reference.part else {
-            return Ok((reference.element, bytes));
+            return Ok((element, bytes));
         };
-        let size = reference.element.map_or(1, Element::size);
+        let size = reference.value_size();
         let range = from
             .checked_mul(size)
             .and_then(|from| Some(from..count.checked_mul(size)?.checked_add(from)?));
         let part = range.and_then(|range| bytes.get(range));
         let part = part.ok_or("its part of a storage reaches beyond it")?;
-        Ok((reference.element, part))
+        Ok((element, part))
     }
 }
 
@@ -113,7 +127,7 @@ pub(super) fn reference<'a>(pickle: &Pickle<'a>, id: Id) -> Result<Reference<'a>
     };
     Ok(Reference {
         key: pickle.text(*key).ok_or_else(broken)?,
-        element: element(class)?,
+        class,
         part,
     })
 }
