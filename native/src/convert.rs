@@ -13,21 +13,18 @@ use crate::weights::{self, Format};
 pub fn run(arguments: &Convert) -> Result<()> {
     let format = Format::of(&arguments.out, arguments.to)?;
     weights::keep_apart(&arguments.from, &arguments.out)?;
-    let import = weights::read(&arguments.from)?;
-    let export = Export::of(
-        &import.file,
-        format.names,
-        arguments.branch.map(Branch::from),
-    )?;
+    let mut import = weights::read(&arguments.from)?;
+    let missing = [Branch::Online, Branch::Target].map(|branch| missing(&import, branch));
+    let file = std::mem::take(&mut import.file);
+    let export = Export::of(file, format.names, arguments.branch.map(Branch::from))?;
     format.write(&arguments.out, &export)?;
 
-    let report = Report::new(&import, &export);
-    if !report.missing.is_empty() {
+    let report = Report::new(&import, &export, missing.concat());
+    if let Some(first) = report.missing.first() {
         eprintln!(
-            "warning: {} tensors of the backbone are missing in {}; the first is '{}'",
+            "warning: {} tensors of the backbone are missing in {}; the first is '{first}'",
             report.missing.len(),
             arguments.from.display(),
-            report.missing[0]
         );
     }
     match arguments.json {
@@ -37,17 +34,26 @@ pub fn run(arguments: &Convert) -> Result<()> {
     Ok(())
 }
 
+/// Tensors that a network's backbone has and the file lacks, under our names.
+fn missing(import: &Import, branch: Branch) -> Vec<String> {
+    let prefix = branch.prefix();
+    let structure = Structure::of(&import.file, prefix);
+    let names = structure.into_iter().flat_map(|found| found.missing);
+    names.map(|name| format!("{prefix}{name}")).collect()
+}
+
 /// What became of every tensor.
 struct Report<'a> {
     import: &'a Import,
     /// Name in the file read, name in the file written, shape.
     written: Vec<(&'a str, &'a str, &'a [usize])>,
     skipped: Vec<&'a str>,
+    /// Of the networks that are written.
     missing: Vec<String>,
 }
 
 impl<'a> Report<'a> {
-    fn new(import: &'a Import, export: &'a Export) -> Self {
+    fn new(import: &'a Import, export: &'a Export, mut missing: Vec<String>) -> Self {
         let original: HashMap<&str, &str> = import
             .placed
             .iter()
@@ -55,26 +61,17 @@ impl<'a> Report<'a> {
             .collect();
         let name = |ours: &'a str| original.get(ours).copied().unwrap_or(ours);
         let written = export.written.iter().map(|(ours, new)| {
-            let shape = import
-                .file
-                .tensors
-                .get(ours)
-                .map(|tensor| &tensor.shape[..]);
+            let tensor = export.file.tensors.get(new);
+            let shape = tensor.map(|tensor| &tensor.shape[..]);
             (name(ours), new.as_str(), shape.unwrap_or_default())
         });
-        let mut missing = Vec::new();
-        for branch in [Branch::Online, Branch::Target] {
-            let prefix = branch.prefix();
-            if export
-                .written
-                .iter()
-                .any(|(ours, _)| ours.starts_with(prefix))
-                && let Some(structure) = Structure::of(&import.file, prefix)
-            {
-                let names = structure.missing.iter();
-                missing.extend(names.map(|name| format!("{prefix}{name}")));
-            }
-        }
+        let network = |ours: &str| ours.split_once('.').map(|(network, _)| network.to_string());
+        let networks: Vec<_> = export
+            .written
+            .iter()
+            .map(|(ours, _)| network(ours))
+            .collect();
+        missing.retain(|name| networks.contains(&network(name)));
         Self {
             written: written.collect(),
             skipped: export.skipped.iter().map(|ours| name(ours)).collect(),

@@ -35,7 +35,7 @@ pub fn run(arguments: &NormRescale) -> Result<()> {
     };
     let branch = Branch::from(arguments.branch);
     let (rescaled, report) = norm_rescale(&file, branch, anchor, scope)?;
-    let export = Export::of(&rescaled, format.names, Some(branch))?;
+    let export = Export::of(rescaled, format.names, Some(branch))?;
     format.write(&arguments.out, &export)?;
 
     if scope == Scope::All {

@@ -60,7 +60,7 @@ impl Export {
     /// # Errors
     /// When the file does not hold the network.
     pub fn of(
-        file: &WeightFile,
+        file: WeightFile,
         names: Names,
         branch: Option<Branch>,
     ) -> Result<Self, WeightsError> {
@@ -71,13 +71,13 @@ impl Export {
         let mut export = Self {
             file: WeightFile {
                 name: file.name.clone(),
-                recipe: file.recipe.clone(),
+                recipe: file.recipe,
                 ..WeightFile::default()
             },
             written: Vec::new(),
             skipped: Vec::new(),
         };
-        for (name, tensor) in &file.tensors {
+        for (name, mut tensor) in file.tensors {
             let within = one.map(|branch| name.strip_prefix(branch.prefix()));
             let renamed = match (names, within) {
                 (Names::Own, None | Some(Some(_))) => Some(name.clone()),
@@ -87,17 +87,16 @@ impl Export {
             };
             match renamed {
                 Some(renamed) => {
-                    let mut tensor = tensor.clone();
                     tensor.name.clone_from(&renamed);
                     export.file.tensors.insert(renamed.clone(), tensor);
-                    export.written.push((name.clone(), renamed));
+                    export.written.push((name, renamed));
                 }
-                None => export.skipped.push(name.clone()),
+                None => export.skipped.push(name),
             }
         }
         if export.written.is_empty() {
             return Err(WeightsError::Branch {
-                file: file.name.clone(),
+                file: export.file.name,
                 branch: one.unwrap_or(Branch::Online).word().to_string(),
             });
         }

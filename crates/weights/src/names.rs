@@ -45,11 +45,11 @@ fn in_block(parts: &[&str]) -> Option<String> {
     }
 }
 
-/// A head's tensor, `fc.weight` or `fc.3.bias`.
+/// A head's tensor, `fc.3.bias`. A head of one layer has no number elsewhere: `fc.weight` is `fc.0.weight` here.
 pub(crate) fn head(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {
-        ["fc", part] if NORM.contains(part) => Some(name.to_string()),
+        ["fc", part] if NORM.contains(part) => Some(format!("fc.0.{part}")),
         ["fc", layer, part] if is_number(layer) && NORM.contains(part) => Some(name.to_string()),
         _ => None,
     }

@@ -15,7 +15,7 @@ fn paper() -> WeightFile {
 fn one_backbone_under_torchvisions_names() {
     let expected = Import::read("w", TORCHVISION).unwrap();
     for (branch, sign) in [(None, 1.0), (Some(Branch::Target), -1.0)] {
-        let export = Export::of(&paper(), Names::Torchvision, branch).unwrap();
+        let export = Export::of(paper(), Names::Torchvision, branch).unwrap();
         assert_eq!(export.file.tensors.len(), 72);
         for (name, tensor) in &export.file.tensors {
             let expected = &expected.file.tensors[&format!("{ONLINE}{name}")];
@@ -29,7 +29,7 @@ fn one_backbone_under_torchvisions_names() {
 
 #[test]
 fn detectron2s_names_are_those_that_its_own_script_gives() {
-    let export = Export::of(&paper(), Names::Detectron2, None).unwrap();
+    let export = Export::of(paper(), Names::Detectron2, None).unwrap();
     let theirs = Import::read("w", DETECTRON2).unwrap();
     let mut names: Vec<&str> = theirs
         .placed
@@ -43,7 +43,7 @@ fn detectron2s_names_are_those_that_its_own_script_gives() {
 #[test]
 fn every_format_comes_back_as_it_went() {
     let file = paper();
-    let own = Export::of(&file, Names::Own, None).unwrap();
+    let own = Export::of(file.clone(), Names::Own, None).unwrap();
     assert!(own.skipped.is_empty());
     for bytes in [
         own.file.to_bytes().unwrap(),
@@ -53,7 +53,7 @@ fn every_format_comes_back_as_it_went() {
         assert_eq!(back.file.tensors, file.tensors);
         assert!(back.placed.iter().all(|(from, to)| from == to));
     }
-    let detectron2 = Export::of(&file, Names::Detectron2, Some(Branch::Target)).unwrap();
+    let detectron2 = Export::of(file.clone(), Names::Detectron2, Some(Branch::Target)).unwrap();
     let bytes = detectron2.file.to_detectron2_bytes().unwrap();
     let back = Import::read("back", &bytes).unwrap().file;
     for (name, tensor) in &back.tensors {
@@ -65,7 +65,7 @@ fn every_format_comes_back_as_it_went() {
 
 #[test]
 fn one_network_of_our_own_names() {
-    let export = Export::of(&paper(), Names::Own, Some(Branch::Target)).unwrap();
+    let export = Export::of(paper(), Names::Own, Some(Branch::Target)).unwrap();
     assert!(
         export
             .file
@@ -80,7 +80,7 @@ fn one_network_of_our_own_names() {
 fn a_network_that_is_not_there_is_an_error() {
     let file = Import::read("plain.pth", TORCHVISION).unwrap().file;
     for names in [Names::Own, Names::Torchvision, Names::Detectron2] {
-        let error = Export::of(&file, names, Some(Branch::Target)).unwrap_err();
+        let error = Export::of(file.clone(), names, Some(Branch::Target)).unwrap_err();
         assert_eq!(error.to_string(), "plain.pth: it holds no target network");
     }
 }
@@ -88,7 +88,7 @@ fn a_network_that_is_not_there_is_an_error() {
 #[test]
 fn the_recipe_stays_in_safetensors() {
     let file = paper().with_recipe("text");
-    let export = Export::of(&file, Names::Torchvision, None).unwrap();
+    let export = Export::of(file, Names::Torchvision, None).unwrap();
     let bytes = export.file.to_bytes().unwrap();
     let back = Import::read("back", &bytes).unwrap().file;
     assert_eq!(back.recipe.as_deref(), Some("text"));

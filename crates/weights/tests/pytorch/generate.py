@@ -175,6 +175,9 @@ def evil():
     for protocol in (2, 4):
         with open(HERE / f"evil-{protocol}.pkl", "wb") as file:
             pickle.dump({"model": {}, "extra": Evil()}, file, protocol)
+    # One stored value that unpack to 600 GiB.
+    bomb = {"conv1.weight": torch.ones(1).expand(2**30, 3, 7, 7), "bn1.weight": torch.ones(1)}
+    save(bomb | {"layer1.0.conv1.weight": torch.ones(1, 1, 3, 3)}, "bomb.pth")
     # A whole network instead of its state.
     save(torch.nn.Sequential(torch.nn.Linear(1, 1)), "module.pth")
 
