@@ -54,7 +54,7 @@ impl Data {
                 width: scaled(image.width),
                 height: scaled(image.height),
             };
-            resize.apply(image)?
+            resize.apply(&image)?
         } else {
             image
         };

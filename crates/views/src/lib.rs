@@ -4,6 +4,10 @@
 //! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
 //! compared. [`write_normalized`] turns the result into what a network takes.
 
+#[macro_use]
+mod vectors;
+
+mod canvas;
 mod caption;
 mod error;
 mod image;
@@ -12,8 +16,10 @@ mod normalize;
 mod op;
 mod ops;
 mod pipeline;
+mod planes;
 mod rng;
 
+pub use canvas::Canvas;
 pub use error::OpError;
 pub use image::Image;
 pub use law::{Law, Step};

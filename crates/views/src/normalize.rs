@@ -1,6 +1,7 @@
 //! From 8-bit pixels to the numbers that a network sees (methods.md 1.1, 1.4).
 
 use crate::image::Image;
+use crate::planes::{Planes, Window};
 
 /// Means of the red, green and blue values in [0, 1].
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -26,41 +27,45 @@ pub struct LengthMismatch {
 
 /// Writes `(value / 255 - MEAN) / STD` in f32, all red values first, then green, then blue, each row by row.
 pub fn write_normalized(image: &Image, out: &mut [f32]) -> Result<(), LengthMismatch> {
-    let Image {
-        width,
-        height,
-        ref data,
-    } = *image;
-    let pixels = u64::from(width) * u64::from(height);
-    if [data.len(), out.len()]
-        .iter()
-        .any(|&found| found as u64 != 3 * pixels)
-    {
-        return Err(LengthMismatch {
-            width,
-            height,
-            bytes: data.len(),
-            values: out.len(),
-        });
+    let pixels = u64::from(image.width) * u64::from(image.height);
+    if image.data.len() as u64 != 3 * pixels {
+        return Err(mismatch(image.width, image.height, image.data.len(), out));
     }
-    if pixels == 0 {
+    if pixels == 0 && out.is_empty() {
         return Ok(());
     }
-    let (data, _) = data.as_chunks::<3>();
-    for (channel, plane) in out.chunks_exact_mut(data.len()).enumerate() {
-        let table = table(channel);
-        for (value, pixel) in plane.iter_mut().zip(data) {
-            *value = table[usize::from(pixel[channel])];
-        }
+    let mut planes = Planes::default();
+    Window::whole(image).read(&mut planes);
+    normalize(&planes, out)
+}
+
+/// [`write_normalized`] of planes.
+pub(crate) fn normalize(planes: &Planes, out: &mut [f32]) -> Result<(), LengthMismatch> {
+    if out.len() != planes.data.len() {
+        let (width, height) = (planes.width as u32, planes.height as u32);
+        return Err(mismatch(width, height, planes.data.len(), out));
+    }
+    let outs = out.chunks_exact_mut(out.len() / 3);
+    for (channel, (plane, out)) in planes.channels().into_iter().zip(outs).enumerate() {
+        scale(plane, out, MEAN[channel], STD[channel]);
     }
     Ok(())
 }
 
-/// The normalised value of each of the 256 bytes. Each step is rounded to f32, as PyTorch does it.
-fn table(channel: usize) -> [f32; 256] {
-    let mut table = [0.0; 256];
-    for (byte, entry) in (0u8..=255).zip(table.iter_mut()) {
-        *entry = (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel];
+vectorized! {
+    fn scale(plane: &'a [u8], out: &'a mut [f32], mean: f32, std: f32) -> () {
+        for (out, &v) in out.iter_mut().zip(plane) {
+            // Each step is rounded to f32, as PyTorch does it.
+            *out = (f32::from(v) / 255.0 - mean) / std;
+        }
     }
-    table
+}
+
+fn mismatch(width: u32, height: u32, bytes: usize, out: &[f32]) -> LengthMismatch {
+    LengthMismatch {
+        width,
+        height,
+        bytes,
+        values: out.len(),
+    }
 }

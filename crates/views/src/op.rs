@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canvas::Canvas;
 use crate::error::OpError;
 use crate::image::Image;
-use crate::ops::{blend, blur, geometry, hue, resize, tone};
 
 /// The longest side of a picture that the operations take or make, in pixels.
 pub const MAX_SIDE: u32 = 1 << 16;
@@ -95,47 +95,16 @@ impl Op {
         }
     }
 
-    /// Applies the operation to a picture, in place where it can.
-    pub fn apply(&self, mut image: Image) -> Result<Image, OpError> {
-        self.check(&image)?;
-        match *self {
-            Op::Crop { .. } | Op::Resize { .. } => {
-                return Ok(self.reshape(&image).unwrap_or(image));
-            }
-            Op::Hflip {} => geometry::hflip(&mut image),
-            Op::Brightness { factor } => blend::brightness(&mut image.data, factor as f32),
-            Op::Contrast { factor } => blend::contrast(&mut image.data, factor as f32),
-            Op::Saturation { factor } => blend::saturation(&mut image.data, factor as f32),
-            Op::Hue { delta } => hue::hue(&mut image.data, delta),
-            Op::Grayscale {} => tone::grayscale(&mut image.data),
-            Op::Blur { sigma } => blur::blur(&mut image, sigma as f32),
-            Op::Solarize { threshold } => tone::solarize(&mut image.data, threshold),
-        }
-        Ok(image)
+    /// Applies the operation alone.
+    ///
+    /// # Errors
+    /// When the picture is broken, or the operation does not fit it.
+    pub fn apply(&self, image: &Image) -> Result<Image, OpError> {
+        apply_all(image, std::slice::from_ref(self))
     }
 
-    /// The result of an operation that makes a new picture; none if it changes nothing or works in place.
-    /// The operation has been checked.
-    fn reshape(&self, image: &Image) -> Option<Image> {
-        match *self {
-            Op::Crop { width, height, .. } | Op::Resize { width, height }
-                if (width, height) == (image.width, image.height) =>
-            {
-                None
-            }
-            Op::Crop {
-                left,
-                top,
-                width,
-                height,
-            } => Some(geometry::crop(image, left, top, width, height)),
-            Op::Resize { width, height } => Some(resize::resize(image, width, height)),
-            _ => None,
-        }
-    }
-
-    fn check(&self, image: &Image) -> Result<(), OpError> {
-        check_image(image)?;
+    /// Whether the operation can be applied to a picture of these sides; the sides that it leaves.
+    fn check(&self, (image_width, image_height): (u32, u32)) -> Result<(u32, u32), OpError> {
         let name = self.name();
         match *self {
             Op::Crop {
@@ -148,53 +117,59 @@ impl Op {
                 let inside = |start: u32, length: u32, side: u32| {
                     start.checked_add(length).is_some_and(|end| end <= side)
                 };
-                if inside(left, width, image.width) && inside(top, height, image.height) {
-                    return Ok(());
+                if inside(left, width, image_width) && inside(top, height, image_height) {
+                    return Ok((width, height));
                 }
-                let (image_width, image_height) = (image.width, image.height);
-                Err(OpError::CropOutside {
+                return Err(OpError::CropOutside {
                     left,
                     top,
                     width,
                     height,
                     image_width,
                     image_height,
-                })
+                });
             }
             Op::Resize { width, height } => {
                 check_size(name, width, height)?;
                 // Between its two passes a resize holds the new width at the old height.
-                check_size(name, width, image.height)
+                check_size(name, width, image_height)?;
+                return Ok((width, height));
             }
             // The arithmetic is in f32, so the factor must be finite there.
             Op::Brightness { factor } | Op::Contrast { factor } | Op::Saturation { factor } => {
-                check_range(name, "factor", factor, 0.0, f64::from(f32::MAX) / 512.0)
+                check_range(name, "factor", factor, 0.0, f64::from(f32::MAX) / 512.0)?;
             }
-            Op::Hue { delta } => check_range(name, "delta", delta, -0.5, 0.5),
-            Op::Blur { sigma } => check_range(name, "sigma", sigma, 0.0, MAX_SIGMA),
+            Op::Hue { delta } => check_range(name, "delta", delta, -0.5, 0.5)?,
+            Op::Blur { sigma } => check_range(name, "sigma", sigma, 0.0, MAX_SIGMA)?,
             Op::Solarize { threshold } => {
-                check_range(name, "threshold", f64::from(threshold), 0.0, 256.0)
+                check_range(name, "threshold", f64::from(threshold), 0.0, 256.0)?;
             }
-            Op::Hflip {} | Op::Grayscale {} => Ok(()),
+            Op::Hflip {} | Op::Grayscale {} => {}
         }
+        Ok((image_width, image_height))
     }
 }
 
 /// Applies operations in order. An empty list gives the picture back.
+///
+/// For picture after picture a [`Canvas`] does the same and keeps its buffers.
+///
+/// # Errors
+/// The first operation that cannot be applied; nothing is computed then.
 pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
+    let mut canvas = Canvas::default();
+    canvas.apply(image, ops)?;
+    Ok(canvas.to_image())
+}
+
+/// Whether the operations can be applied to a picture, in order.
+pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     check_image(image)?;
-    // A view starts with a crop of a picture that can be much larger: do not copy what the crop drops.
-    let (mut current, rest) = match ops {
-        [first, rest @ ..] if matches!(first, Op::Crop { .. } | Op::Resize { .. }) => {
-            first.check(image)?;
-            (first.reshape(image).unwrap_or_else(|| image.clone()), rest)
-        }
-        _ => (image.clone(), ops),
-    };
-    for op in rest {
-        current = op.apply(current)?;
+    let mut size = (image.width, image.height);
+    for op in ops {
+        size = op.check(size)?;
     }
-    Ok(current)
+    Ok(())
 }
 
 fn check_image(image: &Image) -> Result<(), OpError> {

@@ -69,7 +69,7 @@ proptest! {
         let mut failed = None;
         for op in &ops {
             let size = size_after(op, (current.width, current.height));
-            match op.apply(current.clone()) {
+            match op.apply(&current) {
                 Ok(out) => {
                     prop_assert_eq!((out.width, out.height), size);
                     prop_assert_eq!(out.data.len(), (3 * size.0 * size.1) as usize);
@@ -139,7 +139,7 @@ fn identities() {
 
 #[test]
 fn errors() {
-    let apply = |op: Op| op.apply(image(13, 9)).unwrap_err();
+    let apply = |op: Op| op.apply(&image(13, 9)).unwrap_err();
     let outside = apply(Op::Crop {
         left: 4,
         top: 0,
@@ -234,7 +234,7 @@ fn errors() {
         data: vec![],
     };
     assert!(matches!(
-        Op::Hflip {}.apply(empty),
+        Op::Hflip {}.apply(&empty),
         Err(OpError::Size { what: "input", .. })
     ));
 }

@@ -98,7 +98,7 @@ fn every_colour() {
         data,
     };
     for case in file().every_colour {
-        let out = case.op.apply(input.clone()).unwrap();
+        let out = case.op.apply(&input).unwrap();
         assert_eq!(crc32fast::hash(&out.data), case.crc32, "{:?}", case.op);
     }
 }

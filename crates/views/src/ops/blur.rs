@@ -4,11 +4,11 @@
 //! after each of the six passes. (The radius: Gwosdek et al., "Theoretical foundations of Gaussian convolution by
 //! extended box filtering", SSVM 2011.)
 
-use crate::image::Image;
+use crate::planes::Planes;
 
 /// A box whose two end taps have a smaller weight than the others. Weights are fixed-point, 2^24 is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ExtendedBox {
+pub(crate) struct ExtendedBox {
     /// Full taps on each side of the middle one.
     radius: usize,
     /// Weight of a full tap.
@@ -38,7 +38,7 @@ impl ExtendedBox {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn weigh(self, full_sum: u32, far_sum: u32) -> u8 {
         let sum = self
             .full
@@ -48,89 +48,111 @@ impl ExtendedBox {
     }
 }
 
+/// Buffers that a blur leaves for the next one.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// A row with its margins.
+    line: Vec<u8>,
+    /// The sums of the full taps of a row.
+    sums: Vec<u32>,
+    /// What a pass down the columns makes of a plane.
+    other: Vec<u8>,
+}
+
 /// Blurs with standard deviation `sigma`, in pixels. Outside of the picture its edge pixels continue.
-pub fn blur(image: &mut Image, sigma: f32) {
+pub(crate) fn blur(planes: &mut Planes, sigma: f32, scratch: &mut Scratch) {
     let kernel = ExtendedBox::for_sigma(sigma);
-    let stride = image.width as usize * 3;
-    along_rows(&mut image.data, stride, kernel);
-    down_columns(&mut image.data, stride, kernel);
+    let width = planes.width;
+    let Scratch { line, sums, other } = scratch;
+    sums.clear();
+    sums.resize(width, 0);
+    line.resize(width + 2 * (kernel.radius + 1), 0);
+    for plane in planes.channels_mut() {
+        along_rows(plane, line, sums, kernel);
+        other.resize(plane.len(), 0);
+        pass_down(plane, other, sums, kernel);
+        pass_down(other, plane, sums, kernel);
+        pass_down(plane, other, sums, kernel);
+        plane.copy_from_slice(other);
+    }
 }
 
-/// Three passes over each row, in a line that carries `radius + 1` copies of the end pixels on both sides.
-fn along_rows(data: &mut [u8], stride: usize, kernel: ExtendedBox) {
-    let margin = 3 * (kernel.radius + 1);
-    let mut line = vec![0u8; stride + 2 * margin];
-    for row in data.chunks_exact_mut(stride) {
-        for _ in 0..3 {
-            line[margin..margin + stride].copy_from_slice(row);
-            let (left, right) = line.split_at_mut(margin + stride);
-            left[..margin]
-                .as_chunks_mut::<3>()
-                .0
-                .fill([row[0], row[1], row[2]]);
-            right
-                .as_chunks_mut::<3>()
-                .0
-                .fill([row[stride - 3], row[stride - 2], row[stride - 1]]);
-            pass_along(&line, row, kernel);
+vectorized! {
+    /// Three passes along every row.
+    fn along_rows(plane: &'a mut [u8], line: &'a mut [u8], sums: &'a mut [u32], kernel: ExtendedBox) -> () {
+        for row in plane.chunks_exact_mut(sums.len()) {
+            for _ in 0..3 {
+                pass_along(row, line, sums, kernel);
+            }
         }
     }
 }
 
-/// One pass: `line` is the row with its margins, `row` receives the result.
-fn pass_along(line: &[u8], row: &mut [u8], kernel: ExtendedBox) {
-    let (line, _) = line.as_chunks::<3>();
-    let (row, _) = row.as_chunks_mut::<3>();
-    let taps = 2 * kernel.radius + 1;
+/// One pass along a row, through a line that continues its end pixels on both sides.
+#[inline(always)]
+fn pass_along(row: &mut [u8], line: &mut [u8], sums: &mut [u32], kernel: ExtendedBox) {
+    let (margin, width) = (kernel.radius + 1, row.len());
+    line[..margin].fill(row[0]);
+    line[margin..margin + width].copy_from_slice(row);
+    line[margin + width..].fill(row[width - 1]);
     // The window of `row[x]` is line[x] (far), line[x + 1 ..= x + taps] (full), line[x + taps + 1] (far).
-    let mut sums = [0u32; 3];
-    for pixel in &line[1..=taps] {
-        for c in 0..3 {
-            sums[c] += u32::from(pixel[c]);
+    let taps = 2 * kernel.radius + 1;
+    sum_windows(&line[1..], taps, sums);
+    weigh(row, sums, line, &line[taps + 1..], kernel);
+}
+
+/// The sum of the `taps` values from each place on.
+#[inline(always)]
+fn sum_windows(line: &[u8], taps: usize, sums: &mut [u32]) {
+    // A running sum is one step after the other; few taps are faster summed for many places at once.
+    if taps <= 7 {
+        sums.fill(0);
+        for k in 0..taps {
+            for (sum, &v) in sums.iter_mut().zip(&line[k..]) {
+                *sum += u32::from(v);
+            }
         }
-    }
-    let windows = line.iter().zip(&line[1..]).zip(&line[taps + 1..]);
-    for (out, ((far_left, leaving), entering)) in row.iter_mut().zip(windows) {
-        for c in 0..3 {
-            out[c] = kernel.weigh(sums[c], u32::from(far_left[c]) + u32::from(entering[c]));
-            sums[c] = sums[c] + u32::from(entering[c]) - u32::from(leaving[c]);
+    } else {
+        let mut sum: u32 = line[..taps - 1].iter().map(|&v| u32::from(v)).sum();
+        for ((out, &leaving), &entering) in sums.iter_mut().zip(line).zip(&line[taps - 1..]) {
+            sum += u32::from(entering);
+            *out = sum;
+            sum -= u32::from(leaving);
         }
     }
 }
 
-/// Three passes down all columns at once, row by row, with one running sum a column.
-fn down_columns(data: &mut Vec<u8>, stride: usize, kernel: ExtendedBox) {
-    let mut other = vec![0u8; data.len()];
-    let mut sums = vec![0u32; stride];
-    for _ in 0..3 {
-        pass_down(data, &mut other, &mut sums, kernel);
-        std::mem::swap(data, &mut other);
+vectorized! {
+    /// One pass down all columns at once, row by row, with one running sum a column.
+    fn pass_down(from: &'a [u8], to: &'a mut [u8], sums: &'a mut [u32], kernel: ExtendedBox) -> () {
+        let width = sums.len();
+        let last = from.len() / width - 1;
+        let row = |y: usize| &from[y * width..(y + 1) * width];
+        let radius = kernel.radius;
+
+        sums.fill(0);
+        for y in 0..=2 * radius {
+            for (sum, &v) in sums.iter_mut().zip(row(y.saturating_sub(radius).min(last))) {
+                *sum += u32::from(v);
+            }
+        }
+        for (y, out) in to.chunks_exact_mut(width).enumerate() {
+            let far_above = row(y.saturating_sub(radius + 1));
+            let leaving = row(y.saturating_sub(radius));
+            let entering = row((y + radius + 1).min(last));
+            weigh(out, sums, far_above, entering, kernel);
+            for ((sum, &entering), &leaving) in sums.iter_mut().zip(entering).zip(leaving) {
+                *sum = *sum + u32::from(entering) - u32::from(leaving);
+            }
+        }
     }
 }
 
-fn pass_down(from: &[u8], to: &mut [u8], sums: &mut [u32], kernel: ExtendedBox) {
-    let stride = sums.len();
-    let last = from.len() / stride - 1;
-    let row = |y: usize| &from[y * stride..(y + 1) * stride];
-    let radius = kernel.radius;
-
-    sums.fill(0);
-    for y in 0..=2 * radius {
-        for (sum, &v) in sums.iter_mut().zip(row(y.saturating_sub(radius).min(last))) {
-            *sum += u32::from(v);
-        }
-    }
-    for (y, out) in to.chunks_exact_mut(stride).enumerate() {
-        let far_above = row(y.saturating_sub(radius + 1));
-        let leaving = row(y.saturating_sub(radius));
-        let entering = row((y + radius + 1).min(last));
-        let sources = far_above.iter().zip(leaving).zip(entering);
-        for ((out, sum), ((&far, &leaving), &entering)) in
-            out.iter_mut().zip(sums.iter_mut()).zip(sources)
-        {
-            *out = kernel.weigh(*sum, u32::from(far) + u32::from(entering));
-            *sum = *sum + u32::from(entering) - u32::from(leaving);
-        }
+/// A row's results from the sums of the full taps and the two far taps.
+#[inline(always)]
+fn weigh(out: &mut [u8], sums: &[u32], before: &[u8], after: &[u8], kernel: ExtendedBox) {
+    for (((out, &sum), &before), &after) in out.iter_mut().zip(sums).zip(before).zip(after) {
+        *out = kernel.weigh(sum, u32::from(before) + u32::from(after));
     }
 }
 

@@ -1,14 +1,14 @@
 //! The exact pixel arithmetic of methods.md 1.4: bit for bit what Pillow 9 to 11 computes.
 //!
-//! Every operation takes and leaves 8-bit values. The functions here trust their arguments; `Op::apply` checks them.
-//! They run on the CPU for every training picture, so none allocates inside a loop over pixels.
+//! Every operation takes and leaves 8-bit values. The functions here trust their arguments; `Op::check` checks them.
+//! They run on the CPU for every training picture: none allocates inside a loop over pixels, and the inner loops run
+//! over planes without branches, so that the compiler makes vectors of them.
 
-pub mod blend;
-pub mod blur;
-pub mod geometry;
-pub mod hue;
-pub mod resize;
-pub mod tone;
+pub(crate) mod blend;
+pub(crate) mod blur;
+pub(crate) mod hue;
+pub(crate) mod resize;
+pub(crate) mod tone;
 
 #[cfg(test)]
 mod golden;

@@ -1,49 +1,91 @@
 //! Antialiased bilinear resize: a triangle filter, along the rows first, then down the columns (methods.md 1.4).
 
-use crate::image::Image;
+use std::ops::Range;
+
+use crate::planes::{Planes, Window};
 
 /// Fixed-point bits of a weight.
 const BITS: u32 = 22;
 /// One half, so that the shift rounds to nearest.
 const HALF: i32 = 1 << (BITS - 1);
+/// Rows of the source that are filtered side by side.
+const ROWS: usize = 4;
+/// Weights that the second pass takes at once.
+const WEIGHTS: usize = 4;
+
+/// A pixel between the two passes: three channels and a byte of no meaning, which make a word.
+type Pixel = [u8; 4];
+/// The pixels of [`ROWS`] rows at the same place.
+type Column = [u8; 4 * ROWS];
+
+/// What a resize asks for: the sides of the whole result, and the part of it that is wanted.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) columns: Range<u32>,
+    pub(crate) rows: Range<u32>,
+}
+
+/// Buffers that a resize leaves for the next one.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    across: Taps,
+    down: Taps,
+    /// Some rows of the source, side by side.
+    source: Vec<Column>,
+    /// The same rows after the first pass.
+    mixed: Vec<Column>,
+    /// All rows after the first pass.
+    filtered: Vec<Pixel>,
+    /// Sums of a row in the second pass.
+    sums: Vec<i32>,
+    /// That row.
+    row: Vec<Pixel>,
+}
 
 /// The weights of one axis: output `i` is the sum of `weights(i)` times the inputs from `first[i]` on.
-struct Taps {
+#[derive(Default)]
+pub(crate) struct Taps {
     first: Vec<usize>,
     /// Where the weights of output `i` start in `weights`; one entry more than outputs.
     bounds: Vec<usize>,
     weights: Vec<i32>,
+    exact: Vec<f64>,
 }
 
 impl Taps {
-    fn new(from: u32, to: u32) -> Self {
-        let scale = f64::from(from) / f64::from(to);
+    /// The outputs `wanted` of `from` pixels that become `to`.
+    fn set(&mut self, from: usize, to: u32, wanted: Range<u32>) {
+        let scale = from as f64 / f64::from(to);
         // Enlarging interpolates between neighbours; reducing averages over as much as an output pixel covers.
         let support = scale.max(1.0);
         let inverse = 1.0 / support;
-        let mut taps = Self {
-            first: Vec::with_capacity(to as usize),
-            bounds: Vec::with_capacity(to as usize + 1),
-            weights: Vec::new(),
-        };
-        let mut exact: Vec<f64> = Vec::new();
-        taps.bounds.push(0);
-        for i in 0..to {
+        let Self {
+            first,
+            bounds,
+            weights,
+            exact,
+        } = self;
+        first.clear();
+        bounds.clear();
+        weights.clear();
+        bounds.push(0);
+        for i in wanted {
             let centre = (f64::from(i) + 0.5) * scale;
-            let start = (centre - support + 0.5).max(0.0) as u32;
-            let end = ((centre + support + 0.5) as u32).min(from);
+            let start = (centre - support + 0.5).max(0.0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(from);
             exact.clear();
-            exact.extend((start..end).map(|j| triangle((f64::from(j) - centre + 0.5) * inverse)));
+            exact.extend((start..end).map(|j| triangle((j as f64 - centre + 0.5) * inverse)));
             let sum: f64 = exact.iter().fold(0.0, |sum, w| sum + w);
-            taps.first.push(start as usize);
-            taps.weights.extend(
+            first.push(start);
+            weights.extend(
                 exact
                     .iter()
                     .map(|w| (0.5 + w / sum * f64::from(1 << BITS)) as i32),
             );
-            taps.bounds.push(taps.weights.len());
+            bounds.push(weights.len());
         }
-        taps
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
@@ -52,77 +94,152 @@ impl Taps {
             .zip(self.bounds.windows(2))
             .map(|(&first, ends)| (first, &self.weights[ends[0]..ends[1]]))
     }
+
+    /// The inputs that any output is made of.
+    fn inputs(&self) -> Range<usize> {
+        let start = self.first.first().copied().unwrap_or(0);
+        let end = self
+            .iter()
+            .last()
+            .map_or(start, |(first, w)| first + w.len());
+        start..end
+    }
 }
 
 fn triangle(x: f64) -> f64 {
     (1.0 - x.abs()).max(0.0)
 }
 
-#[inline]
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// The picture at `width` x `height`. An axis that keeps its length is not touched.
-pub fn resize(image: &Image, width: u32, height: u32) -> Image {
-    let mut data = if width == image.width {
-        image.data.clone()
-    } else {
-        along_rows(&image.data, image.width, width)
-    };
-    if height != image.height {
-        data = down_columns(&data, width as usize * 3, image.height, height);
+/// Resizes the window and keeps the wanted part. Pixels that it does not depend on are not read.
+///
+/// An axis that keeps its length has one weight of 1 an output, which changes nothing.
+pub(crate) fn resize(window: &Window, target: &Target, planes: &mut Planes, scratch: &mut Scratch) {
+    let Scratch {
+        across,
+        down,
+        source,
+        mixed,
+        filtered,
+        sums,
+        row,
+    } = scratch;
+    across.set(window.width, target.width, target.columns.clone());
+    down.set(window.height, target.height, target.rows.clone());
+    let (width, height) = (target.columns.len(), target.rows.len());
+    planes.reshape(width, height);
+
+    let (columns, rows) = (across.inputs(), down.inputs());
+    source.resize(columns.len(), Column::default());
+    mixed.resize(width, Column::default());
+    filtered.resize(rows.len().next_multiple_of(ROWS) * width, Pixel::default());
+    let groups = filtered.chunks_exact_mut(ROWS * width);
+    for (y, out) in rows.clone().step_by(ROWS).zip(groups) {
+        let group = std::array::from_fn(|i| window.pixels((y + i).min(rows.end - 1), &columns));
+        gather(group, source);
+        along_rows(source, columns.start, across, mixed);
+        scatter(mixed, out);
     }
-    Image {
-        width,
-        height,
-        data,
+
+    row.resize(width, Pixel::default());
+    sums.resize(4 * width, 0);
+    let [red, green, blue] = planes.channels_mut();
+    let outs = red
+        .chunks_exact_mut(width)
+        .zip(green.chunks_exact_mut(width))
+        .zip(blue.chunks_exact_mut(width));
+    for ((start, weights), ((red, green), blue)) in down.iter().zip(outs) {
+        down_columns(&filtered[(start - rows.start) * width..], weights, sums);
+        finish(sums, row, [red, green, blue]);
     }
 }
 
-fn along_rows(data: &[u8], from: u32, to: u32) -> Vec<u8> {
-    let taps = Taps::new(from, to);
-    let rows = data.len() / (from as usize * 3);
-    let mut out = vec![0u8; rows * to as usize * 3];
-    for (row, out) in data
-        .chunks_exact(from as usize * 3)
-        .zip(out.chunks_exact_mut(to as usize * 3))
-    {
-        let (pixels, _) = row.as_chunks::<3>();
-        for (out, (first, weights)) in out.as_chunks_mut::<3>().0.iter_mut().zip(taps.iter()) {
-            let mut sums = [HALF; 3];
-            for (pixel, &weight) in pixels[first..].iter().zip(weights) {
-                for c in 0..3 {
-                    sums[c] += i32::from(pixel[c]) * weight;
+vectorized! {
+    /// Puts the pixels of some rows side by side.
+    fn gather(rows: [&'a [[u8; 3]]; ROWS], out: &'a mut [Column]) -> () {
+        let [a, b, c, d] = rows;
+        for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *out = [
+                a[0], a[1], a[2], 0, b[0], b[1], b[2], 0, c[0], c[1], c[2], 0, d[0], d[1], d[2], 0,
+            ];
+        }
+    }
+}
+
+vectorized! {
+    /// The first pass; `source` starts at column `base`.
+    fn along_rows(source: &'a [Column], base: usize, taps: &'a Taps, out: &'a mut [Column]) -> () {
+        for (out, (start, weights)) in out.iter_mut().zip(taps.iter()) {
+            let mut sums = [HALF; 4 * ROWS];
+            for (column, &weight) in source[start - base..].iter().zip(weights) {
+                for (sum, &v) in sums.iter_mut().zip(column) {
+                    *sum += i32::from(v) * weight;
                 }
             }
             *out = sums.map(to_byte);
         }
     }
-    out
 }
 
-fn down_columns(data: &[u8], stride: usize, from: u32, to: u32) -> Vec<u8> {
-    let taps = Taps::new(from, to);
-    let mut out = vec![0u8; to as usize * stride];
-    let mut sums = vec![HALF; stride];
-    for (out, (first, weights)) in out.chunks_exact_mut(stride).zip(taps.iter()) {
-        sums.fill(HALF);
-        for (row, &weight) in data[first * stride..].chunks_exact(stride).zip(weights) {
-            for (sum, &v) in sums.iter_mut().zip(row) {
-                *sum += i32::from(v) * weight;
-            }
-        }
-        for (out, &sum) in out.iter_mut().zip(&sums) {
-            *out = to_byte(sum);
+vectorized! {
+    /// Puts the rows one behind the other again.
+    fn scatter(columns: &'a [Column], out: &'a mut [Pixel]) -> () {
+        let (a, rest) = out.split_at_mut(columns.len());
+        let (b, rest) = rest.split_at_mut(columns.len());
+        let (c, d) = rest.split_at_mut(columns.len());
+        for ((((column, a), b), c), d) in columns.iter().zip(a).zip(b).zip(c).zip(d) {
+            let (pixels, _) = column.as_chunks::<4>();
+            (*a, *b, *c, *d) = (pixels[0], pixels[1], pixels[2], pixels[3]);
         }
     }
-    out
+}
+
+vectorized! {
+    /// The second pass for one row of the result: the weighted sum of the first rows of `rows`.
+    fn down_columns(rows: &'a [Pixel], weights: &'a [i32], sums: &'a mut [i32]) -> () {
+        let width = sums.len() / 4;
+        sums.fill(HALF);
+        let groups = weights.chunks(WEIGHTS).zip(rows.chunks(WEIGHTS * width));
+        for (weights, rows) in groups {
+            // A weight that is missing is 0, of any row.
+            let weight: [i32; WEIGHTS] = std::array::from_fn(|k| weights.get(k).copied().unwrap_or(0));
+            let row: [&[u8]; WEIGHTS] = std::array::from_fn(|k| {
+                let k = k.min(weights.len() - 1);
+                rows[k * width..(k + 1) * width].as_flattened()
+            });
+            let [a, b, c, d] = row;
+            for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *sum += i32::from(a) * weight[0]
+                    + i32::from(b) * weight[1]
+                    + i32::from(c) * weight[2]
+                    + i32::from(d) * weight[3];
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// The sums of a row as bytes, in planes.
+    fn finish(sums: &'a [i32], row: &'a mut [Pixel], channels: [&'a mut [u8]; 3]) -> () {
+        for (byte, &sum) in row.as_flattened_mut().iter_mut().zip(sums) {
+            *byte = to_byte(sum);
+        }
+        let [red, green, blue] = channels;
+        for (((pixel, r), g), b) in row.iter().zip(red).zip(green).zip(blue) {
+            let word = u32::from_le_bytes(*pixel);
+            (*r, *g, *b) = (word as u8, (word >> 8) as u8, (word >> 16) as u8);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
 
     #[test]
     fn a_constant_picture_stays_constant() {
@@ -132,11 +249,23 @@ mod tests {
                 height: 1,
                 data: vec![200; from as usize * 3],
             };
-            let out = resize(&image, to, 2);
-            assert_eq!(out.data.len(), to as usize * 6);
+            let target = Target {
+                width: to,
+                height: 2,
+                columns: 0..to,
+                rows: 0..2,
+            };
+            let mut planes = Planes::default();
+            resize(
+                &Window::whole(&image),
+                &target,
+                &mut planes,
+                &mut Scratch::default(),
+            );
+            assert_eq!(planes.data.len(), to as usize * 6);
             // Weights are rounded to 2^-22 each; many small ones can lose a level.
             assert!(
-                out.data.iter().all(|v| v.abs_diff(200) <= 1),
+                planes.data.iter().all(|v| v.abs_diff(200) <= 1),
                 "{from} to {to}"
             );
         }
