@@ -7,8 +7,8 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_heads, check_kernels, compare,
-    expected, step, views_digest,
+    DRAWS, GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_heads, check_kernels, compare,
+    draws_digest, expected, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -63,6 +63,7 @@ async fn webgpu_agrees_with_the_cpu() {
 #[wasm_bindgen_test]
 fn views_are_the_same_everywhere() {
     assert_eq!(views_digest().unwrap(), VIEWS);
+    assert_eq!(draws_digest(), DRAWS);
 }
 
 #[wasm_bindgen_test]

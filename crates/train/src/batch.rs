@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use parallax_data::{Order, Source, Visit};
-use parallax_views::{
-    Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
-};
+use parallax_views::{Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view};
 
 use crate::error::RunError;
 use crate::recipe::Recipe;
@@ -74,12 +72,18 @@ impl Loader {
     pub fn load(&self, step: u64) -> Result<Batch, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
         let mut views = [vec![0.0; self.size * pixels], vec![0.0; self.size * pixels]];
+        let mut canvas = Canvas::default();
         for (place, visit) in self.examples(step).into_iter().enumerate() {
             let image = self.source.image(visit.index as usize)?;
             for (view, out) in views.iter_mut().enumerate() {
-                let (picture, _) = self.view(&image, visit, view as u16)?;
+                let ops = self.draw(&image, visit, view as u16);
                 let out = &mut out[place * pixels..(place + 1) * pixels];
-                write_normalized(&picture, out).map_err(|error| view_error(visit.index, error))?;
+                canvas
+                    .apply(&image, &ops)
+                    .map_err(|error| view_error(visit.index, error))?;
+                canvas
+                    .write_normalized(out)
+                    .map_err(|error| view_error(visit.index, error))?;
             }
         }
         let [first, second] = views;
@@ -102,7 +106,12 @@ impl Loader {
         let examples = self.examples(step);
         let shown = examples.into_iter().take(count).map(|visit| {
             let image = self.source.image(visit.index as usize)?;
-            let views = [self.view(&image, visit, 0)?, self.view(&image, visit, 1)?];
+            let view = |view| {
+                let ops = self.draw(&image, visit, view);
+                let picture = apply_all(&image, &ops).map_err(|e| view_error(visit.index, e))?;
+                Ok::<_, RunError>((picture, ops))
+            };
+            let views = [view(0)?, view(1)?];
             Ok(Preview {
                 index: visit.index,
                 source: image.into_owned(),
@@ -112,21 +121,14 @@ impl Loader {
         shown.collect()
     }
 
-    fn view(
-        &self,
-        image: &Image,
-        Visit { pass, index }: Visit,
-        view: u16,
-    ) -> Result<(Image, Vec<Op>), RunError> {
+    fn draw(&self, image: &Image, Visit { pass, index }: Visit, view: u16) -> Vec<Op> {
         let key = ViewKey {
             seed: self.seed,
             epoch: pass,
             sample: index,
             view,
         };
-        let ops = draw_view(self.pipeline, image.width, image.height, self.side, key);
-        let picture = apply_all(image, &ops).map_err(|error| view_error(index, error))?;
-        Ok((picture, ops))
+        draw_view(self.pipeline, image.width, image.height, self.side, key)
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use parallax_data::Source;
 use parallax_nets::{Init, Mode, ResNet};
 use parallax_probes::{Features, knn_accuracy, linear_accuracy};
-use parallax_views::{apply_all, eval_ops, write_normalized};
+use parallax_views::{Canvas, eval_ops};
 use parallax_weights::{Structure, WeightFile, load};
 use serde::{Deserialize, Serialize};
 
@@ -107,12 +107,17 @@ fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError>
 fn pictures(source: &dyn Source, from: usize, to: usize, side: u32) -> Result<Vec<f32>, RunError> {
     let pixels = 3 * (side * side) as usize;
     let mut values = vec![0.0; (to - from) * pixels];
+    let mut canvas = Canvas::default();
     for (index, out) in (from..to).zip(values.chunks_exact_mut(pixels)) {
         let image = source.image(index)?;
         let failed = |error: String| view_error(index as u32, error);
         let ops = eval_ops(image.width, image.height, side);
-        let picture = apply_all(&image, &ops).map_err(|e| failed(e.to_string()))?;
-        write_normalized(&picture, out).map_err(|e| failed(e.to_string()))?;
+        canvas
+            .apply(&image, &ops)
+            .map_err(|e| failed(e.to_string()))?;
+        canvas
+            .write_normalized(out)
+            .map_err(|e| failed(e.to_string()))?;
     }
     Ok(values)
 }

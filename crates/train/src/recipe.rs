@@ -289,6 +289,10 @@ impl Recipe {
                 "run.batch_size",
                 "batch norm needs at least 2 pictures a step",
             ),
+            r if r.views.pipeline == Some(Pipeline::Eval) => wrong(
+                "views.pipeline",
+                "must draw two views that differ; those of `eval` are the same",
+            ),
             r if r.run.total_steps == Some(0) => wrong("run.total_steps", "must be at least 1"),
             r if r.run.epochs == 0 && r.run.total_steps.is_none() => {
                 wrong("run.epochs", "must be at least 1")

@@ -4,13 +4,25 @@ use crate::op::Op;
 use crate::pipeline::ViewKey;
 use crate::rng::{Draws, Stream};
 
-/// How a view is sampled: a random crop, resized to a square, then steps in order.
+/// How a view is sampled: a square cut from the picture, then steps in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Law {
-    /// The smallest area of the crop, as a share of the picture's; the largest is 1.
-    pub min_area: f64,
-    /// What follows the crop.
+    /// Which square.
+    pub frame: Frame,
+    /// What follows.
     pub steps: &'static [Step],
+}
+
+/// Where a view's square comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Frame {
+    /// A random crop, resized.
+    Random {
+        /// The smallest area of the crop, as a share of the picture's; the largest is 1.
+        min_area: f64,
+    },
+    /// The middle of the resized picture, as [`eval_ops`] has it.
+    Centre,
 }
 
 /// A step that is taken with probability `p`.
@@ -70,11 +82,16 @@ impl Law {
     pub fn draw(&self, width: u32, height: u32, size: u32, key: ViewKey) -> Vec<Op> {
         let mut draws = Draws::new(key.seed, Stream::View, key.epoch, key.sample, key.view);
         let mut ops = Vec::with_capacity(10);
-        ops.push(random_crop(width, height, self.min_area, &mut draws));
-        ops.push(Op::Resize {
-            width: size,
-            height: size,
-        });
+        match self.frame {
+            Frame::Random { min_area } => {
+                ops.push(random_crop(width, height, min_area, &mut draws));
+                ops.push(Op::Resize {
+                    width: size,
+                    height: size,
+                });
+            }
+            Frame::Centre => ops.extend(eval_ops(width, height, size)),
+        }
         for step in self.steps {
             step.draw(&mut draws, &mut ops);
         }
@@ -181,4 +198,38 @@ fn random_crop(width: u32, height: u32, min_area: f64, draws: &mut Draws) -> Op 
         width: w,
         height: h,
     }
+}
+
+/// The operations that make the evaluation view: the short side to `size * 256 / 224` pixels, then the central square
+/// of `size` (methods.md 1.4).
+///
+/// For `size` 224 that is the usual "resize 256, centre crop 224". A picture that already has `size` x `size` pixels is
+/// taken as it is: evaluation on CIFAR neither enlarges nor crops.
+pub fn eval_ops(width: u32, height: u32, size: u32) -> Vec<Op> {
+    if (width, height) == (size, size) {
+        return Vec::new();
+    }
+    // size * 256 / 224 = size * 8 / 7 to the nearest integer; sevenths have no ties.
+    let target = ((u64::from(size) * 16 + 7) / 14) as u32;
+    let short = width.min(height);
+    let (mut resized, mut ops) = ((width, height), Vec::new());
+    if short != target {
+        let scaled = |side: u32| {
+            let side = u64::from(target) * u64::from(side) / u64::from(short.max(1));
+            u32::try_from(side).unwrap_or(u32::MAX)
+        };
+        resized = (scaled(width), scaled(height));
+        ops.push(Op::Resize {
+            width: resized.0,
+            height: resized.1,
+        });
+    }
+    let start = |side: u32| (f64::from(side.saturating_sub(size)) / 2.0).round_ties_even() as u32;
+    ops.push(Op::Crop {
+        left: start(resized.0),
+        top: start(resized.1),
+        width: size,
+        height: size,
+    });
+    ops
 }

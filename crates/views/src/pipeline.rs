@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::law::{Law, Step};
+use crate::law::{Frame, Law, Step};
 use crate::op::Op;
 
 /// A way to augment a picture. The names are those of the recipes (`views.pipeline`).
@@ -22,12 +22,14 @@ pub enum Pipeline {
     ByolSymmetric,
     /// Crop and flip: supervised training and the training half of linear evaluation.
     Supervised,
+    /// The middle of the picture, nothing random: what a trained network is judged on.
+    Eval,
 }
 
 /// A name that is no pipeline's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown pipeline `{0}`; known are moco-v1, moco-v2, byol-asymmetric, byol-symmetric and supervised"
+    "unknown pipeline `{0}`; known are moco-v1, moco-v2, byol-asymmetric, byol-symmetric, supervised and eval"
 )]
 pub struct UnknownPipeline(
     /// The name that was given.
@@ -46,7 +48,7 @@ const BYOL_JITTER: Step = Step::Jitter {
 };
 
 const MOCO_V1: Law = Law {
-    min_area: 0.2,
+    frame: Frame::Random { min_area: 0.2 },
     steps: &[
         GRAYSCALE,
         Step::Jitter {
@@ -60,7 +62,7 @@ const MOCO_V1: Law = Law {
     ],
 };
 const MOCO_V2: Law = Law {
-    min_area: 0.2,
+    frame: Frame::Random { min_area: 0.2 },
     steps: &[
         Step::Jitter {
             p: 0.8,
@@ -75,11 +77,11 @@ const MOCO_V2: Law = Law {
     ],
 };
 const BYOL_FIRST: Law = Law {
-    min_area: 0.08,
+    frame: Frame::Random { min_area: 0.08 },
     steps: &[BYOL_JITTER, Step::Blur { p: 1.0 }, GRAYSCALE, FLIP],
 };
 const BYOL_SECOND: Law = Law {
-    min_area: 0.08,
+    frame: Frame::Random { min_area: 0.08 },
     steps: &[
         BYOL_JITTER,
         Step::Blur { p: 0.1 },
@@ -89,7 +91,7 @@ const BYOL_SECOND: Law = Law {
     ],
 };
 const BYOL_SYMMETRIC: Law = Law {
-    min_area: 0.08,
+    frame: Frame::Random { min_area: 0.08 },
     steps: &[
         FLIP,
         BYOL_JITTER,
@@ -99,18 +101,23 @@ const BYOL_SYMMETRIC: Law = Law {
     ],
 };
 const SUPERVISED: Law = Law {
-    min_area: 0.08,
+    frame: Frame::Random { min_area: 0.08 },
     steps: &[FLIP],
+};
+const EVAL: Law = Law {
+    frame: Frame::Centre,
+    steps: &[],
 };
 
 impl Pipeline {
     /// All pipelines.
-    pub const ALL: [Pipeline; 5] = [
+    pub const ALL: [Pipeline; 6] = [
         Pipeline::MocoV1,
         Pipeline::MocoV2,
         Pipeline::ByolAsymmetric,
         Pipeline::ByolSymmetric,
         Pipeline::Supervised,
+        Pipeline::Eval,
     ];
 
     /// The name, as in a recipe.
@@ -121,6 +128,7 @@ impl Pipeline {
             Pipeline::ByolAsymmetric => "byol-asymmetric",
             Pipeline::ByolSymmetric => "byol-symmetric",
             Pipeline::Supervised => "supervised",
+            Pipeline::Eval => "eval",
         }
     }
 
@@ -134,6 +142,7 @@ impl Pipeline {
             Pipeline::ByolAsymmetric => BYOL_SECOND,
             Pipeline::ByolSymmetric => BYOL_SYMMETRIC,
             Pipeline::Supervised => SUPERVISED,
+            Pipeline::Eval => EVAL,
         }
     }
 }
@@ -180,38 +189,4 @@ pub fn draw_view(
     pipeline
         .law(key.view)
         .draw(source_width, source_height, size, key)
-}
-
-/// The operations that make the evaluation view: the short side to `size * 256 / 224` pixels, then the central square
-/// of `size` (methods.md 1.4).
-///
-/// For `size` 224 that is the usual "resize 256, centre crop 224". A picture that already has `size` x `size` pixels is
-/// taken as it is: evaluation on CIFAR neither enlarges nor crops.
-pub fn eval_ops(width: u32, height: u32, size: u32) -> Vec<Op> {
-    if (width, height) == (size, size) {
-        return Vec::new();
-    }
-    // size * 256 / 224 = size * 8 / 7 to the nearest integer; sevenths have no ties.
-    let target = ((u64::from(size) * 16 + 7) / 14) as u32;
-    let short = width.min(height);
-    let (mut resized, mut ops) = ((width, height), Vec::new());
-    if short != target {
-        let scaled = |side: u32| {
-            let side = u64::from(target) * u64::from(side) / u64::from(short.max(1));
-            u32::try_from(side).unwrap_or(u32::MAX)
-        };
-        resized = (scaled(width), scaled(height));
-        ops.push(Op::Resize {
-            width: resized.0,
-            height: resized.1,
-        });
-    }
-    let start = |side: u32| (f64::from(side.saturating_sub(size)) / 2.0).round_ties_even() as u32;
-    ops.push(Op::Crop {
-        left: start(resized.0),
-        top: start(resized.1),
-        width: size,
-        height: size,
-    });
-    ops
 }

@@ -10,6 +10,7 @@ struct File {
     pillow: String,
     every_colour: Vec<ColourCase>,
     chains: Vec<Chain>,
+    photos: Vec<PhotoChain>,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +26,19 @@ struct Chain {
     height: u32,
     ops: Vec<Op>,
     crc32: u32,
+}
+
+#[derive(Deserialize)]
+struct PhotoChain {
+    photo: String,
+    width: u32,
+    height: u32,
+    left: u32,
+    top: u32,
+    ops: Vec<Op>,
+    crc32: u32,
+    first: [u8; 3],
+    last: [u8; 3],
 }
 
 fn file() -> File {
@@ -65,6 +79,76 @@ fn picture(seed: u32, width: u32, height: u32) -> Image {
         width,
         height,
         data,
+    }
+}
+
+macro_rules! photos {
+    ($($name:literal, $width:literal, $height:literal;)*) => {
+        /// Name, sides and pixels.
+        const PHOTOS: &[(&str, u32, u32, &[u8])] = &[$((
+            $name,
+            $width,
+            $height,
+            include_bytes!(concat!("pillow/photos/", $name, "-", $width, "x", $height, ".rgb")),
+        )),*];
+    };
+}
+
+photos! {
+    "astronaut", 91, 65;
+    "cat", 83, 97;
+    "coffee", 101, 75;
+    "rocket", 61, 113;
+}
+
+/// The photo, continued by its mirror images in all directions, from (`left`, `top`) on: as `photo` of `generate.py`.
+fn photo(chain: &PhotoChain) -> Image {
+    let &(_, w, h, pixels) = PHOTOS
+        .iter()
+        .find(|(name, ..)| *name == chain.photo)
+        .unwrap();
+    let mirror = |at: u32, side: u32| {
+        let at = at % (2 * side);
+        if at < side { at } else { 2 * side - 1 - at }
+    };
+    let mut data = Vec::new();
+    for y in 0..chain.height {
+        let row = mirror(y + chain.top, h) * w;
+        for x in 0..chain.width {
+            let at = 3 * (row + mirror(x + chain.left, w)) as usize;
+            data.extend_from_slice(&pixels[at..at + 3]);
+        }
+    }
+    Image {
+        width: chain.width,
+        height: chain.height,
+        data,
+    }
+}
+
+#[test]
+fn chains_on_photos() {
+    let file = file();
+    assert!(file.photos.len() >= 300);
+    for (index, chain) in file.photos.iter().enumerate() {
+        let out = apply_all(&photo(chain), &chain.ops).unwrap();
+        let found = (
+            crc32fast::hash(&out.data),
+            &out.data[..3],
+            &out.data[out.data.len() - 3..],
+        );
+        assert_eq!(
+            found,
+            (chain.crc32, &chain.first[..], &chain.last[..]),
+            "chain {index} on {} differs from Pillow {}: {} x {} from ({}, {}), {:?}",
+            chain.photo,
+            file.pillow,
+            chain.width,
+            chain.height,
+            chain.left,
+            chain.top,
+            chain.ops
+        );
     }
 }
 

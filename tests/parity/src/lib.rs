@@ -10,7 +10,7 @@ mod views;
 
 pub use kernels::check_kernels;
 pub use shapes::{check_convolutions, check_heads};
-pub use views::{VIEWS, views_digest};
+pub use views::{DRAWS, VIEWS, draws_digest, views_digest};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use parallax_methods::{Method, MethodKind, Views, build};

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    FUSED, GPU, VIEWS, check_convolutions, check_heads, check_kernels, compare, expected, step,
-    views_digest,
+    DRAWS, FUSED, GPU, VIEWS, check_convolutions, check_heads, check_kernels, compare, draws_digest,
+    expected, step, views_digest,
 };
 
 #[test]
@@ -63,6 +63,7 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
 #[test]
 fn views_are_the_same_everywhere() {
     assert_eq!(views_digest().unwrap(), VIEWS);
+    assert_eq!(draws_digest(), DRAWS);
 }
 
 /// All products of the ResNets against their definition in f64.

@@ -79,3 +79,33 @@ pub(crate) fn hsv_to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
         pick([p, p, t, v, v, q]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Both conversions over all 2^24 values, against the checksums of Pillow's.
+    #[test]
+    fn conversions() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/pillow/chains.json")).unwrap();
+        for (name, convert) in [
+            ("rgb_to_hsv", rgb_to_hsv as fn([u8; 3]) -> [u8; 3]),
+            ("hsv_to_rgb", hsv_to_rgb),
+        ] {
+            let mut hasher = crc32fast::Hasher::new();
+            let mut row = Vec::new();
+            for number in 0..1u32 << 24 {
+                let [low, middle, high, _] = number.to_le_bytes();
+                row.extend_from_slice(&convert([low, middle, high]));
+                if row.len() == 3 << 12 {
+                    hasher.update(&row);
+                    row.clear();
+                }
+            }
+            assert_eq!(file["conversions"][name], hasher.finalize(), "{name}");
+        }
+    }
+}

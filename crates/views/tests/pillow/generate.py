@@ -5,9 +5,10 @@
     VENV/bin/pip install 'pillow>=9,<12'
     VENV/bin/python crates/views/tests/pillow/generate.py
 
-No picture is stored: `picture` below makes the inputs, and `pillow.rs` makes the same ones; of each result there is a
-CRC-32. The version that made the committed file stands in it, under "pillow". Versions 9 to 11 give the same file but
-for that line (`--check` compares without writing). Later ones may resize vertically first and then differ by 1.
+Inputs are made by formulas (`picture`) and of real photos (`photo`), and `pillow.rs` makes the same ones; of each result
+there is a CRC-32, of those of photos the first and last bytes too. The version that made the committed file stands in
+it, under "pillow". Tried: 9.3.0, 9.5.0, 10.4.0 and 11.3.0 give the same file but for that line (`--check` compares without
+writing). From 12 on Pillow may resize vertically first and then differs by 1.
 """
 
 import json
@@ -43,6 +44,28 @@ def picture(seed, width, height):
                     value = 255 * ((x // 5 + y // 7 + c * (seed % 5)) % 2) ^ (noise // 16)
                 data.append(value)
     return Image.frombytes("RGB", (width, height), bytes(data))
+
+
+PHOTOS = {}
+for file in sorted((OUT.parent / "photos").glob("*.rgb")):
+    name, sides = file.stem.rsplit("-", 1)
+    PHOTOS[name] = Image.frombytes("RGB", tuple(map(int, sides.split("x"))), file.read_bytes())
+
+
+def photo(name, width, height, left, top):
+    """The photo, continued by its mirror images in all directions, from (left, top) on."""
+    small = PHOTOS[name]
+    w, h = small.size
+    tile = Image.new("RGB", (2 * w, 2 * h))
+    mirrored = small.transpose(Image.FLIP_LEFT_RIGHT)
+    for y, row in ((0, (small, mirrored)), (h, [p.transpose(Image.FLIP_TOP_BOTTOM) for p in (small, mirrored)])):
+        for x, part in zip((0, w), row):
+            tile.paste(part, (x, y))
+    out = Image.new("RGB", (width, height))
+    for y in range(-top, height, 2 * h):
+        for x in range(-left, width, 2 * w):
+            out.paste(tile, (x, y))
+    return out
 
 
 def every_colour():
@@ -165,6 +188,51 @@ def chains():
         yield {"seed": seed, "width": width, "height": height, "ops": ops, "crc32": crc}
 
 
+def photo_chains():
+    """Odd sizes, single rows and columns, enlarged specks, sides of 4000 pixels reduced, views as training draws them."""
+    rng = random.Random(20221023)
+    for i in range(340):
+        if i < 110:
+            width, height = 2 * rng.randint(1, 90) + 1, 2 * rng.randint(1, 90) + 1
+        elif i < 170:
+            width, height = 1, rng.choice([1, 2, rng.randint(3, 40), rng.randint(100, 900)])
+            if i < 120:
+                width = rng.randint(2, 5)
+            if i % 2:
+                width, height = height, width
+        elif i < 230 or i >= 280:
+            width, height = rng.choice([(500, 375), (375, 500), (333, 500), (500, 281), (97, 101)])
+        else:
+            width, height = rng.choice([(4000, 31), (29, 4001), (3999, 1), (1, 4000), (4000, 601), (4000, 3000)])
+        name = rng.choice(list(PHOTOS))
+        left, top = (rng.randrange(2 * side) for side in PHOTOS[name].size)
+        ops, w, h = [], width, height
+        if i >= 280:
+            ops = training_ops(rng, width, height, rng.choice([224, 224, 96]))
+        else:
+            if 170 <= i < 230:
+                w, h = rng.randint(1, 6), rng.randint(1, 6)
+                place = {"left": rng.randint(0, width - w), "top": rng.randint(0, height - h)}
+                ops.append({"op": "crop", **place, "width": w, "height": h})
+            if i >= 170:
+                w, h = rng.choice([(224, 224), (rng.randint(7, 300), rng.randint(7, 300))])
+                ops.append({"op": "resize", "width": w, "height": h})
+            for _ in range(rng.randint(1, 5)):
+                ops.append(random_op(rng, w, h))
+                w, h = ops[-1].get("width", w), ops[-1].get("height", h)
+        image = photo(name, width, height, left, top)
+        for op in ops:
+            image = apply(image, op)
+        data = image.tobytes()
+        source = {"photo": name, "width": width, "height": height, "left": left, "top": top}
+        yield {**source, "ops": ops, "crc32": zlib.crc32(data), "first": list(data[:3]), "last": list(data[-3:])}
+
+
+def conversions(colours):
+    hsv = Image.frombytes("HSV", colours.size, colours.tobytes())
+    return {"rgb_to_hsv": zlib.crc32(colours.convert("HSV").tobytes()), "hsv_to_rgb": zlib.crc32(hsv.convert("RGB").tobytes())}
+
+
 def colour_ops():
     for delta in (0.1, -0.037):
         yield {"op": "hue", "delta": delta}
@@ -177,7 +245,8 @@ def main():
     colours = every_colour()
     lines = lambda rows: ",\n".join("    " + json.dumps(row) for row in rows)
     every = lines({"op": op, "crc32": zlib.crc32(apply(colours, op).tobytes())} for op in colour_ops())
-    body = f'  "every_colour": [\n{every}\n  ],\n  "chains": [\n{lines(chains())}\n  ]\n}}\n'
+    body = f'  "conversions": {json.dumps(conversions(colours))},\n  "every_colour": [\n{every}\n  ],\n'
+    body += f'  "chains": [\n{lines(chains())}\n  ],\n  "photos": [\n{lines(photo_chains())}\n  ]\n}}\n'
     if "--check" in sys.argv:
         same = OUT.read_text().split("\n", 2)[2] == body
         print(f"Pillow {PIL.__version__}: {'the same' if same else 'DIFFERENT'}")
