@@ -16,9 +16,14 @@ const MAX_BYTES: u64 = MAX_PIXELS * 4;
 
 /// Decodes a JPEG, PNG or WebP file. The content decides, not the ending of the name; `name` is for the error.
 ///
-/// Alpha is dropped without blending, grey is repeated in the three channels, a palette is looked up, and 16 bits a
-/// channel keep their high byte: what Pillow's `convert("RGB")` does. A rotation noted in the camera's data is
-/// not applied, as training code elsewhere does not apply it either. Of an animation the first frame counts.
+/// What Pillow's `convert("RGB")` does: alpha is dropped without blending, grey is repeated in the three channels, a
+/// palette is looked up, CMYK is taken as inverted where Adobe's mark says so, 16 bits a channel keep their high byte,
+/// and 16-bit grey without alpha is cut off at 255. A rotation noted in the camera's data is not applied, as training
+/// code elsewhere does not apply it either. Of an animation the first frame counts.
+///
+/// PNG and WebP give Pillow's bytes. JPEG decoders may round their transform and spread colour differently: on a photo
+/// a value differs by at most 2 with colour at full resolution (0.01 on average) and by at most 3 with colour at half
+/// of it (0.3 on average), from Pillow 11.3 with libjpeg-turbo 3.1.1.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
     if guess(bytes, name)? == ImageFormat::Jpeg {
         check_whole(bytes).map_err(|reason| broken(name, reason))?;
@@ -106,11 +111,12 @@ fn plain(error: &ImageError) -> String {
 fn to_rgb(picture: DynamicImage) -> Image {
     let (width, height) = (picture.width(), picture.height());
     let data = match picture {
-        // `image` rounds 16 bits to 8; Pillow and libpng keep the high byte.
+        // `image` rounds 16 bits to 8. Pillow cuts grey off, where the file's values are numbers to it; otherwise it
+        // keeps the high byte.
         DynamicImage::ImageLuma16(grey) => grey
             .into_raw()
             .iter()
-            .flat_map(|&v| [(v >> 8) as u8; 3])
+            .flat_map(|&v| [v.min(255) as u8; 3])
             .collect(),
         DynamicImage::ImageLumaA16(grey) => grey
             .into_raw()

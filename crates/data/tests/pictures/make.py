@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """Makes the pictures here, and beside each the RGB bytes that Pillow's convert("RGB") gives for it.
 
-The one exception: Pillow clips 16-bit grey, where we keep the high byte as it does itself for 16-bit colour.
+    python3 -m venv VENV && VENV/bin/pip install 'pillow<12'
+    cd crates/data/tests/pictures && ../../../../VENV/bin/python make.py
+
+The committed files are of Pillow 11.3.0, with libjpeg-turbo 3.1.1 and libwebp 1.5.0. The photo is one of those beside the
+test of the views.
 """
 import io
+import pathlib
 import random
 import struct
 import zlib
@@ -12,8 +17,8 @@ from PIL import Image
 
 W, H = 8, 6
 random.seed(0)
-noise = bytes(random.randrange(256) for _ in range(W * H * 4))
-rgba = Image.frombytes("RGBA", (W, H), noise)
+noise = bytes(random.randrange(256) for _ in range(W * H * 8))
+rgba = Image.frombytes("RGBA", (W, H), noise[: 4 * W * H])
 smooth = Image.frombytes("RGB", (W, H), bytes(v for y in range(H) for x in range(W) for v in (20 * x, 30 * y, 128)))
 
 
@@ -51,10 +56,36 @@ save("palette.png", palette)
 save("palette-alpha.png", palette, transparency=bytes([0, 128, 255, 3]))
 keep("rgb16.png", png16(2, 3))
 grey16 = png16(0, 1)
-keep("grey16.png", grey16, bytes(v for i in range(W * H) for v in [(noise * 2)[2 * i]] * 3))
+keep("grey16.png", grey16)
+keep("grey-alpha16.png", png16(4, 2))
+save("rgb-transparent.png", rgba.convert("RGB"), transparency=rgba.getpixel((0, 0))[:3])
+save("two-bit.png", palette.point(lambda v: v % 4), bits=2)
 save("lossless-alpha.webp", rgba, lossless=True, exact=True)
 save("lossy.webp", smooth, quality=90)
 save("rgb.jpg", smooth, quality=95, subsampling=0)
 save("progressive.jpg", smooth, quality=95, subsampling=2, progressive=True)
 save("grey.jpg", smooth.convert("L"), quality=95)
 save("cmyk.jpg", smooth.convert("CMYK"), quality=95)
+
+views = pathlib.Path(__file__).parents[3] / "views/tests/pillow/photos"
+photo = Image.frombytes("RGB", (83, 97), (views / "cat-83x97.rgb").read_bytes()).crop((10, 20, 77, 73))
+save("photo-444.jpg", photo, quality=92, subsampling=0)
+save("photo-422.jpg", photo, quality=92, subsampling=1)
+save("photo-420.jpg", photo, quality=92, subsampling=2)
+save("photo-progressive.jpg", photo, quality=75, subsampling=2, progressive=True)
+save("photo-grey.jpg", photo.convert("L"), quality=92)
+save("photo-cmyk.jpg", photo.convert("CMYK"), quality=92)
+save("photo.webp", photo, quality=90)
+exif = Image.Exif()
+exif[0x0112] = 6
+save("photo-turned.jpg", photo, quality=92, subsampling=0, exif=exif)
+
+# YCCK, which Pillow does not write: the components of a CMYK file, declared to be YCCK in Adobe's segment. Pillow inverts
+# them as it writes.
+black = Image.linear_gradient("L").resize(photo.size)
+ycck = Image.merge("CMYK", [band.point(lambda v: 255 - v) for band in (*photo.convert("YCbCr").split(), black)])
+file = io.BytesIO()
+ycck.save(file, "jpeg", quality=92, subsampling=0)
+data = bytearray(file.getvalue())
+data[data.index(b"Adobe") + 11] = 2
+keep("photo-ycck.jpg", bytes(data))
