@@ -20,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Train an encoder without labels and compare it with a random one and with raw pixels
     Pretrain(Pretrain),
+    /// Make views of a picture: those that a recipe draws, or given operations
+    Augment(Augment),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
     /// Turn weights of any known tool into those of another
@@ -32,7 +34,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure the operations of a step
+    /// Measure the operations of a step, or of views
     Bench {
         #[command(subcommand)]
         command: BenchCommand,
@@ -83,6 +85,42 @@ pub struct Pretrain {
     #[arg(long, value_name = "N")]
     pub loader_threads: Option<usize>,
     /// Print every event as a JSON line instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Augment {
+    /// A JPEG, PNG or WebP picture
+    #[arg(long, value_name = "IMG")]
+    pub input: PathBuf,
+    /// A recipe's name (see `recipes/`) or a file: its pipeline and the side of its views
+    #[arg(long, default_value = "demo", conflicts_with = "ops")]
+    pub recipe: String,
+    /// Override a value of the recipe, for example views.size=224
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "ops")]
+    pub overrides: Vec<String>,
+    /// The run's seed [default: the recipe's]
+    #[arg(long, conflicts_with = "ops")]
+    pub seed: Option<u64>,
+    /// The pass over the data, from 0
+    #[arg(long, default_value_t = 0, conflicts_with = "ops")]
+    pub epoch: u32,
+    /// The picture's index in its data set
+    #[arg(long, default_value_t = 0, conflicts_with = "ops")]
+    pub index: u32,
+    /// Operations as a JSON list, in a file, or `-` for standard input
+    #[arg(long, value_name = "OPS.json")]
+    pub ops: Option<PathBuf>,
+    /// FILE.png: the result of `--ops`, or a contact sheet; a folder: every view as a file
+    #[arg(long, value_name = "DIR|FILE.png")]
+    pub out: PathBuf,
+    /// A contact sheet of N pairs, one an epoch from `--epoch` on, with the drawn parameters
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=400), conflicts_with = "ops")]
+    pub grid: Option<u32>,
+    #[command(flatten)]
+    pub on: On,
+    /// Print the drawn parameters as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -200,6 +238,22 @@ pub struct BenchKernels {
     pub batch: usize,
     /// Time for each figure, at least three runs
     #[arg(long, default_value_t = 200, value_name = "MS")]
+    pub milliseconds: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct BenchViews {
+    /// A JPEG, PNG or WebP picture [default: one of the sample, enlarged to 500 x 375]
+    #[arg(long, value_name = "IMG")]
+    pub input: Option<PathBuf>,
+    /// Side of a view in pixels
+    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub size: u32,
+    /// Time for each pipeline and number of threads
+    #[arg(long, default_value_t = 2000, value_name = "MS")]
     pub milliseconds: u64,
     /// Print JSON
     #[arg(long)]

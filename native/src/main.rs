@@ -1,5 +1,6 @@
 //! Self-supervised visual pre-training: the command line.
 
+mod augment;
 mod bench;
 mod cli;
 mod convert;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.
     let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
+        Command::Augment(arguments) => augment::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),

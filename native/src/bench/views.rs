@@ -1,0 +1,218 @@
+//! `parallax bench views`.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use parallax_data::{Source as _, decode, sample};
+use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
+use serde::Serialize;
+
+use crate::cli::BenchViews;
+use crate::device;
+
+/// Views of a run. Each run makes the same ones, so that the fastest is that which was disturbed least.
+const VIEWS: u32 = 40;
+/// The least number of runs.
+const RUNS: u32 = 3;
+
+/// Views a second of one pipeline, drawn, made and normalised.
+#[derive(Serialize)]
+struct Rate {
+    pipeline: Pipeline,
+    one_core: f64,
+    all_cores: f64,
+}
+
+/// Seconds of one operation.
+#[derive(Serialize)]
+struct Time {
+    operation: String,
+    seconds: f64,
+}
+
+/// Prints the two tables.
+pub fn run(arguments: &BenchViews) -> Result<()> {
+    let image = picture(arguments)?;
+    let (size, cores) = (arguments.size, device::threads());
+    let budget = Duration::from_millis(arguments.milliseconds);
+    let mut rates = Vec::new();
+    for pipeline in Pipeline::ALL {
+        eprintln!("{pipeline}");
+        let views = |thread: u32| Views::new(&image, pipeline, size, thread);
+        let fastest = |threads| together(threads, budget, &views);
+        rates.push(Rate {
+            pipeline,
+            one_core: fastest(1)?,
+            all_cores: fastest(cores)?,
+        });
+    }
+    let times = operations(&image, size, budget)?;
+
+    let (width, height) = (image.width, image.height);
+    if arguments.json {
+        let table = serde_json::json!({
+            "width": width, "height": height, "size": size, "cores": cores,
+            "pipelines": rates, "operations": times,
+        });
+        println!("{table}");
+        return Ok(());
+    }
+    println!(
+        "views of {size} x {size} pixels a second, of a decoded picture of {width} x {height}\n"
+    );
+    println!(
+        "{:<18} {:>10} {:>14}",
+        "pipeline",
+        "one core",
+        format!("{cores} threads")
+    );
+    for rate in &rates {
+        let (name, one, all) = (rate.pipeline.name(), rate.one_core, rate.all_cores);
+        println!("{name:<18} {one:>10.0} {all:>14.0}");
+    }
+    println!("\n{:<34} {:>14}", "operation", "microseconds");
+    for time in &times {
+        println!("{:<34} {:>14.1}", time.operation, time.seconds * 1e6);
+    }
+    Ok(())
+}
+
+/// The given picture, or one of the sample enlarged to the sides of a usual photo.
+fn picture(arguments: &BenchViews) -> Result<Image> {
+    if let Some(path) = &arguments.input {
+        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        return Ok(decode(&bytes, &path.display().to_string())?);
+    }
+    let photo = Op::Resize {
+        width: 500,
+        height: 375,
+    };
+    Ok(apply_all(
+        &sample::test()?.image(0)?.into_owned(),
+        &[photo],
+    )?)
+}
+
+/// Views one after the other, with buffers that are kept.
+struct Views<'a> {
+    image: &'a Image,
+    pipeline: Pipeline,
+    size: u32,
+    thread: u32,
+    canvas: Canvas,
+    out: Vec<f32>,
+}
+
+impl<'a> Views<'a> {
+    fn new(image: &'a Image, pipeline: Pipeline, size: u32, thread: u32) -> Self {
+        Self {
+            image,
+            pipeline,
+            size,
+            thread,
+            canvas: Canvas::default(),
+            out: vec![0.0; 3 * (size * size) as usize],
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let Image { width, height, .. } = *self.image;
+        for number in 0..VIEWS {
+            let key = ViewKey {
+                seed: 0,
+                epoch: self.thread,
+                sample: number / 2,
+                view: (number % 2) as u16,
+            };
+            let ops = draw_view(self.pipeline, width, height, self.size, key);
+            self.canvas.apply(self.image, &ops)?;
+            self.canvas.write_normalized(&mut self.out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Views a second of some threads together, in the fastest run.
+fn together<'a>(
+    threads: usize,
+    budget: Duration,
+    views: &(impl Fn(u32) -> Views<'a> + Sync),
+) -> Result<f64> {
+    let mut each: Vec<Views> = (0..threads as u32).map(views).collect();
+    let seconds = seconds(budget, || {
+        thread::scope(|scope| {
+            let started: Vec<_> = each
+                .iter_mut()
+                .map(|views| scope.spawn(|| views.run()))
+                .collect();
+            let ended = started.into_iter().map(|thread| thread.join());
+            ended
+                .map(|done| done.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread has stopped"))))
+                .collect::<Result<()>>()
+        })
+    })?;
+    Ok(f64::from(VIEWS) * threads as f64 / seconds)
+}
+
+/// What each operation costs a view, apart from reading its pixels.
+fn operations(image: &Image, size: u32, budget: Duration) -> Result<Vec<Time>> {
+    let (width, height) = (image.width, image.height);
+    let resize = Op::Resize {
+        width: size,
+        height: size,
+    };
+    let view = apply_all(image, std::slice::from_ref(&resize))?;
+    let crop = Op::Crop {
+        left: width / 8,
+        top: height / 8,
+        width: (3 * width / 4).max(1),
+        height: (3 * height / 4).max(1),
+    };
+    let single = [
+        Op::Hflip {},
+        Op::Brightness { factor: 1.2 },
+        Op::Contrast { factor: 0.8 },
+        Op::Saturation { factor: 1.2 },
+        Op::Hue { delta: 0.05 },
+        Op::Grayscale {},
+        Op::Blur { sigma: 0.7 },
+        Op::Blur { sigma: 1.8 },
+        Op::Solarize { threshold: 128 },
+    ];
+    let budget = budget / 4;
+    let mut canvas = Canvas::default();
+    let mut time = |image: &Image, ops: &[Op]| seconds(budget, || Ok(canvas.apply(image, ops)?));
+    let read = time(&view, &[])?;
+    let mut times = vec![Time {
+        operation: format!("{crop}, {resize}"),
+        seconds: time(image, &[crop.clone(), resize])?,
+    }];
+    for op in single {
+        times.push(Time {
+            operation: op.to_string(),
+            seconds: (time(&view, std::slice::from_ref(&op))? - read).max(0.0),
+        });
+    }
+    let mut out = vec![0.0; view.data.len()];
+    canvas.apply(&view, &[])?;
+    times.push(Time {
+        operation: "normalise".to_string(),
+        seconds: seconds(budget, || Ok(canvas.write_normalized(&mut out)?))?,
+    });
+    Ok(times)
+}
+
+/// Seconds of the fastest call of `work`.
+fn seconds(budget: Duration, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    work()?;
+    let (begin, mut runs, mut fastest) = (Instant::now(), 0, f64::INFINITY);
+    while begin.elapsed() < budget || runs < RUNS {
+        let begin = Instant::now();
+        work()?;
+        fastest = fastest.min(begin.elapsed().as_secs_f64());
+        runs += 1;
+    }
+    Ok(fastest)
+}
