@@ -52,6 +52,16 @@ pub(crate) fn normalize(planes: &Planes, out: &mut [f32]) -> Result<(), LengthMi
     Ok(())
 }
 
+/// What [`write_normalized`] makes of each of the 256 values, for red, green and blue.
+pub fn normalized_values() -> [[f32; 256]; 3] {
+    let values: [u8; 256] = std::array::from_fn(|value| value as u8);
+    let mut numbers = [[0.0; 256]; 3];
+    for (channel, numbers) in numbers.iter_mut().enumerate() {
+        scale(&values, numbers, MEAN[channel], STD[channel]);
+    }
+    numbers
+}
+
 vectorized! {
     fn scale(plane: &'a [u8], out: &'a mut [f32], mean: f32, std: f32) -> () {
         for (out, &v) in out.iter_mut().zip(plane) {

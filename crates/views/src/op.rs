@@ -103,8 +103,11 @@ impl Op {
         apply_all(image, std::slice::from_ref(self))
     }
 
-    /// Whether the operation can be applied to a picture of these sides; the sides that it leaves.
-    fn check(&self, (image_width, image_height): (u32, u32)) -> Result<(u32, u32), OpError> {
+    /// Whether the operation can be applied to a picture of these sides, columns and rows; the sides that it leaves.
+    ///
+    /// # Errors
+    /// When it does not fit, or a parameter is out of its range.
+    pub fn check(&self, (image_width, image_height): (u32, u32)) -> Result<(u32, u32), OpError> {
         let name = self.name();
         match *self {
             Op::Crop {
@@ -172,7 +175,11 @@ pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     Ok(())
 }
 
-fn check_image(image: &Image) -> Result<(), OpError> {
+/// Whether a picture has allowed sides and the bytes that go with them.
+///
+/// # Errors
+/// When it has not.
+pub fn check_image(image: &Image) -> Result<(), OpError> {
     let Image {
         width,
         height,

@@ -8,18 +8,18 @@ use crate::planes::Planes;
 
 /// A box whose two end taps have a smaller weight than the others. Weights are fixed-point, 2^24 is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExtendedBox {
+pub struct ExtendedBox {
     /// Full taps on each side of the middle one.
-    radius: usize,
+    pub radius: usize,
     /// Weight of a full tap.
-    full: u32,
+    pub full: u32,
     /// Weight of each of the two taps at distance `radius + 1`.
-    far: u32,
+    pub far: u32,
 }
 
 impl ExtendedBox {
     /// The box of which three passes have the variance of a Gaussian of standard deviation `sigma`, in pixels.
-    fn for_sigma(sigma: f32) -> Self {
+    pub fn for_sigma(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
         let length = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
         let whole = ((f64::from(length) - 1.0) / 2.0).floor() as f32;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::planes::{Planes, Window};
 
 /// Fixed-point bits of a weight.
-const BITS: u32 = 22;
+pub const BITS: u32 = 22;
 /// One half, so that the shift rounds to nearest.
 const HALF: i32 = 1 << (BITS - 1);
 /// Rows of the source that are filtered side by side.
@@ -44,9 +44,10 @@ pub(crate) struct Scratch {
     row: Vec<Pixel>,
 }
 
-/// The weights of one axis: output `i` is the sum of `weights(i)` times the inputs from `first[i]` on.
+/// The weights of one axis: output `i` is the sum of `weights(i)` times the inputs from `first[i]` on. Weights have
+/// [`RESIZE_BITS`](crate::RESIZE_BITS) fixed-point bits; none is negative.
 #[derive(Default)]
-pub(crate) struct Taps {
+pub struct Taps {
     first: Vec<usize>,
     /// Where the weights of output `i` start in `weights`; one entry more than outputs.
     bounds: Vec<usize>,
@@ -55,8 +56,8 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    /// The outputs `wanted` of `from` pixels that become `to`.
-    fn set(&mut self, from: usize, to: u32, wanted: Range<u32>) {
+    /// The outputs `wanted` of `from` pixels that become `to`, all 1 or more.
+    pub fn set(&mut self, from: usize, to: u32, wanted: Range<u32>) {
         let scale = from as f64 / f64::from(to);
         // Enlarging interpolates between neighbours; reducing averages over as much as an output pixel covers.
         let support = scale.max(1.0);
@@ -88,7 +89,8 @@ impl Taps {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
+    /// For each output its first input, and the weights from there on.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
         self.first
             .iter()
             .zip(self.bounds.windows(2))
