@@ -4,10 +4,12 @@
 //! named tensors: the weights it began with, loss, every gradient, the weights after the optimiser's step,
 //! the target after its update. The expected values stand in `cases/`; see `cases/README.md`.
 
+mod gpu_views;
 mod kernels;
 mod shapes;
 mod views;
 
+pub use gpu_views::{ViewCounts, check_gpu_views};
 pub use kernels::check_kernels;
 pub use shapes::{check_convolutions, check_heads};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    DRAWS, FUSED, GPU, VIEWS, check_convolutions, check_heads, check_kernels, compare, draws_digest,
-    expected, step, views_digest,
+    DRAWS, FUSED, GPU, VIEWS, check_convolutions, check_gpu_views, check_heads, check_kernels,
+    compare, draws_digest, expected, step, views_digest,
 };
 
 #[test]
@@ -58,6 +58,12 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
         "largest difference {:.2e}",
         worst.unwrap_or_else(|error| panic!("{error}"))
     );
+}
+
+#[test]
+fn views_by_kernels_on_vulkan_are_those_of_the_cpu() {
+    let counts = pollster::block_on(check_gpu_views(&vulkan(), 20));
+    println!("{:?}", counts.unwrap_or_else(|error| panic!("{error}")));
 }
 
 #[test]

@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use super::Room;
 
 /// Every room with the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("views", &[]),
+    ("gpu-views", &["views"]),
     ("data", &["views"]),
     ("kernels", &[]),
     ("nets", &["kernels", "views"]),
@@ -17,7 +18,15 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("probes", &["views"]),
     (
         "train",
-        &["data", "methods", "nets", "probes", "views", "weights"],
+        &[
+            "data",
+            "gpu-views",
+            "methods",
+            "nets",
+            "probes",
+            "views",
+            "weights",
+        ],
     ),
 ];
 

@@ -1,0 +1,221 @@
+//! Views by kernels against the CPU engine, byte by byte and bit by bit.
+
+use burn::tensor::Device;
+use parallax_gpu_views::{Packer, ViewBatch, ViewError};
+use parallax_views::{
+    Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
+};
+
+/// How much was compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ViewCounts {
+    /// Lists of operations.
+    pub chains: usize,
+    /// Bytes of views.
+    pub bytes: usize,
+    /// Normalised numbers.
+    pub numbers: usize,
+}
+
+/// Odd sides, extreme aspects, pictures smaller and larger than a view.
+const SOURCES: [(u32, u32); 8] = [
+    (32, 32),
+    (1, 1),
+    (37, 53),
+    (3, 300),
+    (331, 5),
+    (97, 64),
+    (500, 375),
+    (640, 421),
+];
+
+/// Noise, a gradient, stripes, or one colour.
+fn picture(width: u32, height: u32, draws: &mut Draws) -> Image {
+    let kind = draws.below(4);
+    let colour = draws.next_u32().to_le_bytes();
+    let mut data = Vec::with_capacity(3 * width as usize * height as usize);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in colour.iter().take(3) {
+                data.push(match kind {
+                    0 => draws.below(256) as u8,
+                    1 => (x * 255 / width + y * 255 / height + u32::from(*channel)) as u8,
+                    2 => channel.wrapping_mul((x / 3 + y / 2) as u8),
+                    _ => *channel,
+                });
+            }
+        }
+    }
+    Image {
+        width,
+        height,
+        data,
+    }
+}
+
+/// Any operation on colours, with unusual parameters too.
+fn colour_op(draws: &mut Draws) -> Op {
+    let factor = |draws: &mut Draws| match draws.below(6) {
+        0 => 0.0,
+        1 => 1.0,
+        2 => draws.uniform(0.0, 20.0),
+        _ => draws.uniform(0.0, 2.0),
+    };
+    match draws.below(8) {
+        0 => Op::Hflip {},
+        1 => Op::Brightness {
+            factor: factor(draws),
+        },
+        2 => Op::Contrast {
+            factor: factor(draws),
+        },
+        3 => Op::Saturation {
+            factor: factor(draws),
+        },
+        4 => Op::Hue {
+            delta: draws.uniform(-0.5, 0.5),
+        },
+        5 => Op::Grayscale {},
+        6 => Op::Blur {
+            sigma: draws.uniform(0.0, 2.44),
+        },
+        _ => Op::Solarize {
+            threshold: draws.below(257) as u16,
+        },
+    }
+}
+
+/// A list that no pipeline makes: crops before and behind a resize, contrasts and blurs in any number and order.
+fn any_chain(source: &Image, size: (u32, u32), draws: &mut Draws) -> Vec<Op> {
+    let mut ops = Vec::new();
+    let (width, height) = (
+        1 + draws.below(source.width),
+        1 + draws.below(source.height),
+    );
+    ops.push(Op::Crop {
+        left: draws.below(source.width - width + 1),
+        top: draws.below(source.height - height + 1),
+        width,
+        height,
+    });
+    let more = [draws.below(20), draws.below(20)];
+    ops.push(Op::Resize {
+        width: size.0 + more[0],
+        height: size.1 + more[1],
+    });
+    if draws.below(2) == 0 {
+        ops.push(Op::Hflip {});
+    }
+    ops.push(Op::Crop {
+        left: draws.below(more[0] + 1),
+        top: draws.below(more[1] + 1),
+        width: size.0,
+        height: size.1,
+    });
+    ops.extend((0..draws.below(9)).map(|_| colour_op(draws)));
+    ops
+}
+
+/// Compares the views of some pictures.
+async fn compare(
+    device: &Device,
+    pictures: &[(Image, Vec<Vec<Op>>)],
+    counts: &mut ViewCounts,
+) -> Result<(), String> {
+    let batch = pack(pictures).map_err(|error| error.to_string())?;
+    let found = batch.pixels(device).await.map_err(|e| e.to_string())?;
+    let tensors = batch.normalized(device).map_err(|e| e.to_string())?;
+    let mut numbers = Vec::new();
+    for tensor in tensors {
+        let data = tensor.into_data_async().await;
+        let data = data.map_err(|error| format!("{error:?}"))?;
+        let values: Vec<f32> = data.try_to_vec().map_err(|error| format!("{error:?}"))?;
+        numbers.push(values);
+    }
+    if found.len() != pictures.len() {
+        return Err(format!("{} pictures, not {}", found.len(), pictures.len()));
+    }
+    for (place, ((image, chains), found)) in pictures.iter().zip(&found).enumerate() {
+        for (view, ops) in chains.iter().enumerate() {
+            let expected = apply_all(image, ops).map_err(|error| error.to_string())?;
+            let other = found.get(view).ok_or("a view is missing")?;
+            let differing = expected.data.iter().zip(&other.data);
+            let differing = differing.filter(|(a, b)| a != b).count();
+            if differing > 0 || expected.data.len() != other.data.len() {
+                return Err(format!(
+                    "{differing} of {} bytes differ for a picture of {} x {} pixels: {ops:?}",
+                    expected.data.len(),
+                    image.width,
+                    image.height
+                ));
+            }
+            let count = expected.data.len();
+            let mut normalized = vec![0.0; count];
+            write_normalized(&expected, &mut normalized).map_err(|error| error.to_string())?;
+            let own = &numbers[view][place * count..(place + 1) * count];
+            let differing = normalized.iter().zip(own);
+            let differing = differing.filter(|(a, b)| a.to_bits() != b.to_bits());
+            let differing = differing.count();
+            if differing > 0 {
+                return Err(format!("{differing} of {count} numbers differ: {ops:?}"));
+            }
+            counts.chains += 1;
+            counts.bytes += count;
+            counts.numbers += count;
+        }
+    }
+    Ok(())
+}
+
+fn pack(pictures: &[(Image, Vec<Vec<Op>>)]) -> Result<ViewBatch, ViewError> {
+    let mut packer = Packer::default();
+    for (image, views) in pictures {
+        packer.add(image, views)?;
+    }
+    packer.finish()
+}
+
+/// Makes views of every pipeline and by lists that no pipeline makes, `rounds` times.
+///
+/// # Errors
+/// The first difference.
+pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts, String> {
+    let mut counts = ViewCounts::default();
+    for round in 0..rounds {
+        for (number, pipeline) in Pipeline::ALL.into_iter().enumerate() {
+            let seed = u64::from(round);
+            let mut draws = Draws::new(seed, Stream::Probe, 0, number as u32, 0);
+            // The large size in every fifth case: a software device takes its time.
+            let size = match (round + number as u32) % 5 {
+                0 => 224,
+                1 => 33,
+                2 => 1 + draws.below(100),
+                _ => 32,
+            };
+            let mut pictures = Vec::new();
+            for (sample, (width, height)) in SOURCES.into_iter().enumerate() {
+                let image = picture(width, height, &mut draws);
+                let key = |view| ViewKey {
+                    seed,
+                    epoch: round,
+                    sample: sample as u32,
+                    view,
+                };
+                let chain = |view| draw_view(pipeline, width, height, size, key(view));
+                pictures.push((image, vec![chain(0), chain(1)]));
+            }
+            compare(device, &pictures, &mut counts).await?;
+        }
+        let mut draws = Draws::new(u64::from(round), Stream::Probe, 1, 0, 0);
+        let size = (1 + draws.below(80), 1 + draws.below(80));
+        let mut pictures = Vec::new();
+        for (width, height) in SOURCES {
+            let image = picture(width, height, &mut draws);
+            let chains = (0..3).map(|_| any_chain(&image, size, &mut draws));
+            let chains = chains.collect();
+            pictures.push((image, chains));
+        }
+        compare(device, &pictures, &mut counts).await?;
+    }
+    Ok(counts)
+}
