@@ -184,7 +184,8 @@ impl Session {
             interval.is_some_and(|every| step.is_multiple_of(every))
         };
 
-        let loader = Loader::new(self.run.recipe(), Arc::clone(&self.sources.train))?;
+        let source = Arc::clone(&self.sources.train);
+        let loader = Loader::new(self.run.recipe(), source, self.run.device())?;
         let mut batches = Prefetch::start(&loader, self.run.step_index(), total, self.threads);
         while self.run.step_index() < total {
             let begin = Instant::now();

@@ -38,7 +38,7 @@ impl WebRun {
         opened: Opened,
     ) -> Result<WebRun, JsError> {
         Ok(WebRun {
-            loader: Loader::new(run.recipe(), train)?,
+            loader: Loader::new(run.recipe(), train, run.device())?,
             recipe: run.recipe().to_toml()?,
             embedding_std: 1.0,
             run,

@@ -7,7 +7,8 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    DRAWS, GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_heads, check_kernels, compare,
+    DRAWS, GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views, check_heads,
+    check_kernels, check_run, compare,
     draws_digest, expected, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -58,6 +59,12 @@ async fn webgpu_agrees_with_the_cpu() {
     let worst = worst.unwrap_or_else(|error| panic!("{error}"));
     console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
     every_product(&device, "WebGPU").await;
+    let counts = check_gpu_views(&device, 2).await;
+    let counts = counts.unwrap_or_else(|error| panic!("{error}"));
+    console_log!("views on WebGPU are those of the CPU: {counts:?}");
+    let losses = check_run(&device, 1).await;
+    let losses = losses.unwrap_or_else(|error| panic!("{error}"));
+    console_log!("a run with either's views: losses {losses:?}");
 }
 
 #[wasm_bindgen_test]

@@ -54,3 +54,13 @@ pub enum ViewError {
     #[error("the device failed: {0}")]
     Device(String),
 }
+
+impl ViewError {
+    /// Whether only the kernels refuse, and the CPU engine would not.
+    pub fn is_of_kernels(&self) -> bool {
+        matches!(
+            self,
+            ViewError::Order { .. } | ViewError::Blur { .. } | ViewError::TooLarge { .. }
+        )
+    }
+}

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use parallax_data::{Order, Source, Visit};
+use parallax_gpu_views::{Packer, runs_on};
 use parallax_views::{Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view};
 
 use crate::error::RunError;
 use crate::recipe::Recipe;
+use crate::views::BatchViews;
 
-/// The views of one step, normalised, on the host.
+/// What one step learns from.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// 0-based step that this batch is for.
@@ -17,10 +20,8 @@ pub struct Batch {
     pub size: usize,
     /// Side of a view in pixels.
     pub side: usize,
-    /// `[size, 3, side, side]`, drawn with the pipeline's first law.
-    pub first: Vec<f32>,
-    /// `[size, 3, side, side]`, drawn with the pipeline's second law.
-    pub second: Vec<f32>,
+    /// Two views of each picture, drawn with the pipeline's two laws.
+    pub views: BatchViews,
     /// Whether the second view's keys go into the queue.
     pub enqueue_second: bool,
 }
@@ -34,14 +35,20 @@ pub struct Loader {
     side: u32,
     size: usize,
     seed: u64,
+    kernels: bool,
 }
 
 impl Loader {
-    /// Reads what it needs from the recipe.
+    /// Reads what it needs from the recipe. Views are made on `device` where it can, else by the loader; that
+    /// changes no bit of them.
     ///
     /// # Errors
     /// When the source holds fewer examples than a batch.
-    pub fn new(recipe: &Recipe, source: Arc<dyn Source>) -> Result<Self, RunError> {
+    pub fn new(
+        recipe: &Recipe,
+        source: Arc<dyn Source>,
+        device: &Device,
+    ) -> Result<Self, RunError> {
         let (examples, batch) = (source.len(), recipe.run.batch_size);
         if examples < batch {
             return Err(RunError::TooFew { examples, batch });
@@ -52,6 +59,7 @@ impl Loader {
             side: recipe.views.size,
             size: batch,
             seed: recipe.run.seed,
+            kernels: runs_on(device),
             source,
         })
     }
@@ -70,13 +78,34 @@ impl Loader {
     /// # Errors
     /// When an example cannot be read.
     pub fn load(&self, step: u64) -> Result<Batch, RunError> {
+        let examples = self.examples(step);
+        let packed = match self.kernels {
+            true => self.packed(&examples)?,
+            false => None,
+        };
+        let views = match packed {
+            Some(views) => views,
+            None => self.made(&examples)?,
+        };
+        let mut coin = Draws::new(self.seed, Stream::Coin, 0, step as u32, 0);
+        Ok(Batch {
+            step,
+            size: self.size,
+            side: self.side as usize,
+            views,
+            enqueue_second: coin.unit() < 0.5,
+        })
+    }
+
+    /// The views made here.
+    fn made(&self, examples: &[Visit]) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
-        let mut views = [vec![0.0; self.size * pixels], vec![0.0; self.size * pixels]];
+        let mut views = [(); 2].map(|()| vec![0.0; examples.len() * pixels]);
         let mut canvas = Canvas::default();
-        for (place, visit) in self.examples(step).into_iter().enumerate() {
+        for (place, visit) in examples.iter().enumerate() {
             let image = self.source.image(visit.index as usize)?;
             for (view, out) in views.iter_mut().enumerate() {
-                let ops = self.draw(&image, visit, view as u16);
+                let ops = self.draw(&image, *visit, view as u16);
                 let out = &mut out[place * pixels..(place + 1) * pixels];
                 canvas
                     .apply(&image, &ops)
@@ -86,16 +115,24 @@ impl Loader {
                     .map_err(|error| view_error(visit.index, error))?;
             }
         }
-        let [first, second] = views;
-        let mut coin = Draws::new(self.seed, Stream::Coin, 0, step as u32, 0);
-        Ok(Batch {
-            step,
-            size: self.size,
-            side: self.side as usize,
-            first,
-            second,
-            enqueue_second: coin.unit() < 0.5,
-        })
+        Ok(BatchViews::Made(views))
+    }
+
+    /// What the device makes the views of; none where its kernels do not take them.
+    fn packed(&self, examples: &[Visit]) -> Result<Option<BatchViews>, RunError> {
+        let mut packer = Packer::default();
+        for visit in examples {
+            let image = self.source.image(visit.index as usize)?;
+            let ops = [0, 1].map(|view| self.draw(&image, *visit, view));
+            match packer.add(&image, &ops) {
+                Ok(()) => {}
+                Err(error) if error.is_of_kernels() => return Ok(None),
+                Err(error) => return Err(view_error(visit.index, error)),
+            }
+        }
+        let batch = packer.finish();
+        let batch = batch.map_err(|error| RunError::Device(error.to_string()))?;
+        Ok(Some(BatchViews::Packed(batch)))
     }
 
     /// The first `count` examples of a step, to be looked at.

@@ -13,6 +13,7 @@ mod recipe;
 mod run;
 mod schedule;
 mod sgd;
+mod views;
 
 pub use batch::{Batch, Loader, Preview};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
@@ -28,3 +29,4 @@ pub use recipe::{
 pub use run::{Run, StepReport};
 pub use schedule::{Momentum, MomentumKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
+pub use views::BatchViews;

@@ -1,6 +1,6 @@
 //! A run: the method, its optimiser and its place in time.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use parallax_methods::{Method, Views, build, random_backbone};
 use parallax_nets::ResNet;
 use parallax_probes::embedding_std;
@@ -104,12 +104,10 @@ impl Run {
     /// moved: go on from a checkpoint.
     pub async fn step(&mut self, batch: &Batch) -> Result<StepReport, RunError> {
         let shape = [batch.size, 3, batch.side, batch.side];
-        let upload = |values: &[f32]| {
-            Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), &self.device)
-        };
+        let [first, second] = batch.views.tensors(shape, &self.device)?;
         let output = self.method.loss(Views {
-            first: upload(&batch.first),
-            second: upload(&batch.second),
+            first,
+            second,
             enqueue_second: batch.enqueue_second,
         });
         let mut gradients = output.loss.backward();

@@ -1,7 +1,11 @@
 //! Views by kernels against the CPU engine, byte by byte and bit by bit.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
+use parallax_data::sample;
 use parallax_gpu_views::{Packer, ViewBatch, ViewError};
+use parallax_train::{BatchViews, Loader, Recipe, Run};
 use parallax_views::{
     Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
 };
@@ -218,4 +222,44 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
         compare(device, &pictures, &mut counts).await?;
     }
     Ok(counts)
+}
+
+/// Trains on a GPU for some steps with its own views, and again with those of the CPU: the losses must be the same to
+/// the last bit. Gives them.
+///
+/// # Errors
+/// When they differ, or the device makes no views.
+pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f32>, String> {
+    let text = "[run]\nseed = 3\nbatch_size = 16\ntotal_steps = 10\n[model]\narch = 'tiny'\nwidth = 4\n\
+        [method]\nname = 'byol'\nhidden = 16\nout = 8\n[views]\nsize = 16\n";
+    let recipe = Recipe::parse(text, &[]).map_err(|error| error.to_string())?;
+    let source = sample::train().map_err(|error| error.to_string())?;
+    let source = Arc::new(source);
+    let mut losses = [Vec::new(), Vec::new()];
+    for (place, losses) in [device, &Device::flex()].into_iter().zip(&mut losses) {
+        let loader = Loader::new(&recipe, source.clone(), place);
+        let loader = loader.map_err(|error| error.to_string())?;
+        let run = Run::new(recipe.clone(), loader.source().len(), device);
+        let mut run = run.map_err(|error| error.to_string())?;
+        for step in 0..steps {
+            let batch = loader.load(step).map_err(|error| error.to_string())?;
+            let packed = matches!(batch.views, BatchViews::Packed(_));
+            if packed != (place == device) {
+                return Err("the views are made in the wrong place".to_string());
+            }
+            let report = run.step(&batch).await.map_err(|error| error.to_string())?;
+            losses.push(report.loss);
+        }
+    }
+    let [own, host] = losses;
+    match own
+        .iter()
+        .map(|loss| loss.to_bits())
+        .eq(host.iter().map(|loss| loss.to_bits()))
+    {
+        true => Ok(own),
+        false => Err(format!(
+            "losses {own:?} with the device's views, {host:?} with the CPU's"
+        )),
+    }
 }

@@ -9,7 +9,7 @@ mod kernels;
 mod shapes;
 mod views;
 
-pub use gpu_views::{ViewCounts, check_gpu_views};
+pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
 pub use kernels::check_kernels;
 pub use shapes::{check_convolutions, check_heads};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};

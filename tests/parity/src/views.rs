@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use parallax_data::sample;
-use parallax_train::{Loader, Recipe};
+use parallax_train::{BatchViews, Loader, Recipe};
 use parallax_views::{Op, Pipeline, ViewKey, draw_view};
 
 /// What [`views_digest`] gives everywhere. It changes when a view changes, and so every stored run with it.
@@ -23,11 +24,15 @@ pub fn views_digest() -> Result<u32, String> {
             "[run]\nseed = 11\nbatch_size = 32\n[method]\nname = 'byol'\n[views]\npipeline = '{pipeline}'\n"
         );
         let recipe = Recipe::parse(&text, &[]).map_err(|error| error.to_string())?;
-        let loader = Loader::new(&recipe, source.clone()).map_err(|error| error.to_string())?;
+        let loader = Loader::new(&recipe, source.clone(), &Device::flex());
+        let loader = loader.map_err(|error| error.to_string())?;
         // The steps 61 to 64 lie in the first pass and in the second.
         for step in [0, 1, 61, 62, 63, 64] {
             let batch = loader.load(step).map_err(|error| error.to_string())?;
-            for value in batch.first.iter().chain(&batch.second) {
+            let BatchViews::Made([first, second]) = &batch.views else {
+                return Err("the loader of a CPU makes views itself".to_string());
+            };
+            for value in first.iter().chain(second) {
                 hasher.update(&value.to_bits().to_le_bytes());
             }
         }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
     DRAWS, FUSED, GPU, VIEWS, check_convolutions, check_gpu_views, check_heads, check_kernels,
-    compare, draws_digest, expected, step, views_digest,
+    check_run, compare, draws_digest, expected, step, views_digest,
 };
 
 #[test]
@@ -64,6 +64,12 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
 fn views_by_kernels_on_vulkan_are_those_of_the_cpu() {
     let counts = pollster::block_on(check_gpu_views(&vulkan(), 20));
     println!("{:?}", counts.unwrap_or_else(|error| panic!("{error}")));
+}
+
+#[test]
+fn a_run_does_not_depend_on_where_its_views_are_made() {
+    let losses = pollster::block_on(check_run(&vulkan(), 4));
+    println!("{:?}", losses.unwrap_or_else(|error| panic!("{error}")));
 }
 
 #[test]
