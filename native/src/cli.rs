@@ -246,6 +246,8 @@ pub struct BenchKernels {
 
 #[derive(Args)]
 pub struct BenchViews {
+    #[command(flatten)]
+    pub on: On,
     /// A JPEG, PNG or WebP picture [default: one of the sample, enlarged to 500 x 375]
     #[arg(long, value_name = "IMG")]
     pub input: Option<PathBuf>,

@@ -81,6 +81,25 @@ fn given_operations_are_replayed() {
 }
 
 #[test]
+fn kernels_make_the_same_pictures() {
+    let scratch = Scratch::new();
+    let (input, image) = picture(&scratch);
+    let list = scratch.join("ops.json");
+    std::fs::write(&list, OPS).unwrap();
+    let out = scratch.join("out.png");
+    succeed(augment(&input, &out, &["--device", "vulkan", "--ops"]).arg(&list));
+    let ops: Vec<Op> = serde_json::from_str(OPS).unwrap();
+    assert_eq!(read(&out), apply_all(&image, &ops).unwrap());
+
+    std::fs::write(&list, r#"[{"op":"blur","sigma":9}]"#).unwrap();
+    fail(
+        augment(&input, &out, &["--device", "vulkan", "--ops"]).arg(&list),
+        2,
+        &["blur", "--device cpu"],
+    );
+}
+
+#[test]
 fn views_are_those_of_training() {
     let scratch = Scratch::new();
     let (input, image) = picture(&scratch);

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use parallax_data::decode;
+use parallax_gpu_views::Packer;
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, draw_view};
+use pollster::block_on;
 use serde::Serialize;
 
 use crate::cli::Augment;
@@ -91,17 +93,28 @@ fn read(path: &Path) -> Result<Image> {
 
 /// Applies lists of operations to a picture, each to the picture as it came.
 fn apply(device: &str, image: &Image, lists: &[Vec<Op>]) -> Result<Vec<Image>> {
+    let unfit =
+        |error: String| BadArgument(format!("the operations do not fit the picture: {error}"));
+    // Where they are made changes no pixel, and for one picture no device is worth opening unasked.
     if !matches!(device, "cpu" | "auto") {
-        // An unknown name is answered with the known ones.
-        device::open(device)?;
-        let message = format!("--device {device}: views are made on the CPU; leave it out");
-        return Err(BadArgument(message).into());
+        let opened = device::open(device)?;
+        let mut packer = Packer::default();
+        let added = packer.add(image, lists);
+        let batch = added.and_then(|()| packer.finish());
+        let batch = batch.map_err(|error| match error.is_of_kernels() {
+            true => BadArgument(format!(
+                "--device {device}: {error}; --device cpu makes them"
+            )),
+            false => unfit(error.to_string()),
+        })?;
+        let made = block_on(batch.pixels(&opened.device))?;
+        return Ok(made.into_iter().flatten().collect());
     }
     let mut canvas = Canvas::default();
     let made = lists.iter().map(|ops| {
-        canvas.apply(image, ops).map_err(|error| {
-            BadArgument(format!("the operations do not fit the picture: {error}"))
-        })?;
+        canvas
+            .apply(image, ops)
+            .map_err(|error| unfit(error.to_string()))?;
         Ok(canvas.to_image())
     });
     made.collect()

@@ -43,6 +43,13 @@ pub struct Line {
 #[serde(transparent)]
 pub struct Table(Vec<Line>);
 
+impl Table {
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Measures every pipeline on a device, with views of `size` pixels of one picture; nothing where the device has no
 /// kernels.
 pub fn measure(device: &Device, image: &Image, size: u32, budget: Duration) -> Result<Table> {

@@ -1,5 +1,6 @@
 //! `parallax bench`: what the operations of a step cost on a device, beside Burn's own; what views cost.
 
+mod gpu_views;
 mod kernels;
 mod timer;
 mod views;

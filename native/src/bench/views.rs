@@ -9,6 +9,7 @@ use parallax_data::{Source as _, decode, sample};
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
 use serde::Serialize;
 
+use super::gpu_views;
 use crate::cli::BenchViews;
 use crate::device;
 
@@ -49,12 +50,15 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
         });
     }
     let times = operations(&image, size, budget)?;
+    let opened = device::open(&arguments.on.device)?;
+    let kernels = gpu_views::measure(&opened.device, &image, size, budget)?;
 
     let (width, height) = (image.width, image.height);
     if arguments.json {
         let table = serde_json::json!({
             "width": width, "height": height, "size": size, "cores": cores,
             "pipelines": rates, "operations": times,
+            "device": opened.name, "adapter": opened.adapter, "kernels": kernels,
         });
         println!("{table}");
         return Ok(());
@@ -75,6 +79,13 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     println!("\n{:<34} {:>14}", "operation", "microseconds");
     for time in &times {
         println!("{:<34} {:>14.1}", time.operation, time.seconds * 1e6);
+    }
+    if !kernels.is_empty() {
+        println!(
+            "\nviews of a batch on {} ({})\n",
+            opened.name, opened.adapter
+        );
+        println!("{kernels}");
     }
     Ok(())
 }
