@@ -1,6 +1,33 @@
-//! What can be wrong with an operation or the picture it is applied to.
+//! What can be wrong with a law, an operation or the picture it is applied to.
 
 use crate::op::{MAX_PIXELS, MAX_SIDE};
+
+/// Why views cannot be sampled from a law.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LawError {
+    /// A number lies outside of its range or is not a number.
+    #[error("{what} is {value}, but must lie between {min} and {max}")]
+    Value {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+        /// The smallest allowed.
+        min: f64,
+        /// The largest allowed.
+        max: f64,
+    },
+    /// A range that holds nothing.
+    #[error("{what} goes from {least} to {most}: the least is above the most")]
+    Order {
+        /// Which range.
+        what: &'static str,
+        /// Its least.
+        least: f64,
+        /// Its most.
+        most: f64,
+    },
+}
 
 /// Why an operation cannot be applied.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -1,32 +1,45 @@
 //! Sampling laws: from a law and a stream of random numbers to the explicit operations of one view (methods.md 1.3).
 
-use crate::op::Op;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::LawError;
+use crate::op::{MAX_SIGMA, Op};
 use crate::pipeline::ViewKey;
 use crate::rng::{Draws, Stream};
 
-/// How a view is sampled: a square cut from the picture, then steps in order.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How a view is sampled: a square of the picture, then steps in order.
+///
+/// As JSON: `{"frame":{"kind":"random-crop","area":[0.2,1.0],"aspect":[0.75,1.3333333333333333]},"steps":[{"step":"flip","p":0.5}]}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Law {
-    /// Which square.
+    /// What of the picture the view shows.
     pub frame: Frame,
     /// What follows.
-    pub steps: &'static [Step],
+    pub steps: Cow<'static, [Step]>,
 }
 
-/// Where a view's square comes from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What of a picture a view shows. Ranges are (least, most).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Frame {
-    /// A random crop, resized.
-    Random {
-        /// The smallest area of the crop, as a share of the picture's; the largest is 1.
-        min_area: f64,
+    /// A random part, resized to the square.
+    RandomCrop {
+        /// The part's area, as a share of the picture's, in (0, 1].
+        area: (f64, f64),
+        /// The part's width over its height, positive; uniform in its logarithm.
+        aspect: (f64, f64),
     },
-    /// The middle of the resized picture, as [`eval_ops`] has it.
-    Centre,
+    // The braces make serde refuse unknown keys here too.
+    /// The central square of evaluation ([`eval_ops`]): nothing is drawn.
+    Central {},
 }
 
-/// A step that is taken with probability `p`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A step that is taken with probability `p`. Ranges are (least, most).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Step {
     /// Horizontal flip.
     Flip {
@@ -44,7 +57,7 @@ pub enum Step {
         contrast: f64,
         /// Half-width of the saturation factor.
         saturation: f64,
-        /// Half-width of the hue shift, in turns.
+        /// Half-width of the hue shift, in turns, at most 0.5.
         hue: f64,
     },
     /// Grayscale.
@@ -52,27 +65,24 @@ pub enum Step {
         /// Probability.
         p: f64,
     },
-    /// Gaussian blur, its sigma uniform in [0.1, 2] pixels.
+    /// Gaussian blur.
     Blur {
         /// Probability.
         p: f64,
+        /// The standard deviation in pixels, uniform.
+        sigma: (f64, f64),
     },
-    /// Solarize from 128 on.
+    /// Solarize.
     Solarize {
         /// Probability.
         p: f64,
+        /// The value from which on values are inverted, 0 to 256.
+        threshold: u16,
     },
 }
 
-/// Width over height of a crop lies between these.
-const MIN_ASPECT: f64 = 3.0 / 4.0;
-const MAX_ASPECT: f64 = 4.0 / 3.0;
 /// How often a crop that fits is looked for.
 const ATTEMPTS: u32 = 10;
-/// The range of the blur's sigma, in pixels.
-const SIGMA: (f64, f64) = (0.1, 2.0);
-/// From which value solarize inverts.
-const THRESHOLD: u16 = 128;
 
 impl Law {
     /// The operations of one view of a picture of `width` x `height` pixels.
@@ -83,23 +93,90 @@ impl Law {
         let mut draws = Draws::new(key.seed, Stream::View, key.epoch, key.sample, key.view);
         let mut ops = Vec::with_capacity(10);
         match self.frame {
-            Frame::Random { min_area } => {
-                ops.push(random_crop(width, height, min_area, &mut draws));
+            Frame::RandomCrop { area, aspect } => {
+                ops.push(random_crop(width, height, area, aspect, &mut draws));
                 ops.push(Op::Resize {
                     width: size,
                     height: size,
                 });
             }
-            Frame::Centre => ops.extend(eval_ops(width, height, size)),
+            Frame::Central {} => ops.extend(eval_ops(width, height, size)),
         }
-        for step in self.steps {
+        for step in self.steps.iter() {
             step.draw(&mut draws, &mut ops);
         }
         ops
     }
+
+    /// Refuses numbers whose views could not be drawn or computed.
+    ///
+    /// # Errors
+    /// When a number is out of its range, or the least of a range is above its most.
+    pub fn check(&self) -> Result<(), LawError> {
+        if let Frame::RandomCrop { area, aspect } = self.frame {
+            check_range("crop area", area, (f64::MIN_POSITIVE, 1.0))?;
+            check_range("crop aspect", aspect, (1e-3, 1e3))?;
+        }
+        self.steps.iter().try_for_each(Step::check)
+    }
+}
+
+/// That a value lies in (least, most); not a number lies nowhere.
+fn check_value(what: &'static str, value: f64, (min, max): (f64, f64)) -> Result<(), LawError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(LawError::Value {
+        what,
+        value,
+        min,
+        max,
+    })
+}
+
+fn check_range(
+    what: &'static str,
+    (least, most): (f64, f64),
+    limits: (f64, f64),
+) -> Result<(), LawError> {
+    check_value(what, least, limits)?;
+    check_value(what, most, limits)?;
+    if least <= most {
+        return Ok(());
+    }
+    Err(LawError::Order { what, least, most })
 }
 
 impl Step {
+    fn check(&self) -> Result<(), LawError> {
+        const SHARE: (f64, f64) = (0.0, 1.0);
+        match *self {
+            Step::Flip { p } => check_value("flip probability", p, SHARE),
+            Step::Grayscale { p } => check_value("grayscale probability", p, SHARE),
+            Step::Jitter {
+                p,
+                brightness,
+                contrast,
+                saturation,
+                hue,
+            } => {
+                check_value("jitter probability", p, SHARE)?;
+                check_value("brightness", brightness, (0.0, 100.0))?;
+                check_value("contrast", contrast, (0.0, 100.0))?;
+                check_value("saturation", saturation, (0.0, 100.0))?;
+                check_value("hue", hue, (0.0, 0.5))
+            }
+            Step::Blur { p, sigma } => {
+                check_value("blur probability", p, SHARE)?;
+                check_range("blur sigma", sigma, (0.0, MAX_SIGMA))
+            }
+            Step::Solarize { p, threshold } => {
+                check_value("solarize probability", p, SHARE)?;
+                check_value("solarize threshold", f64::from(threshold), (0.0, 256.0))
+            }
+        }
+    }
+
     fn draw(&self, draws: &mut Draws, ops: &mut Vec<Op>) {
         match *self {
             Step::Flip { p } => {
@@ -123,18 +200,16 @@ impl Step {
                     jitter([brightness, contrast, saturation, hue], draws, ops);
                 }
             }
-            Step::Blur { p } => {
+            Step::Blur { p, sigma } => {
                 if draws.unit() <= p {
                     ops.push(Op::Blur {
-                        sigma: draws.uniform(SIGMA.0, SIGMA.1),
+                        sigma: draws.uniform(sigma.0, sigma.1),
                     });
                 }
             }
-            Step::Solarize { p } => {
+            Step::Solarize { p, threshold } => {
                 if draws.unit() <= p {
-                    ops.push(Op::Solarize {
-                        threshold: THRESHOLD,
-                    });
+                    ops.push(Op::Solarize { threshold });
                 }
             }
         }
@@ -164,11 +239,17 @@ fn jitter([brightness, contrast, saturation, hue]: [f64; 4], draws: &mut Draws, 
 }
 
 /// A crop of random area and aspect; after ten that do not fit, the largest central one of an allowed aspect.
-fn random_crop(width: u32, height: u32, min_area: f64, draws: &mut Draws) -> Op {
+fn random_crop(
+    width: u32,
+    height: u32,
+    (min_area, max_area): (f64, f64),
+    (min_aspect, max_aspect): (f64, f64),
+    draws: &mut Draws,
+) -> Op {
     let (full_width, full_height) = (f64::from(width), f64::from(height));
     for _ in 0..ATTEMPTS {
-        let area = full_width * full_height * draws.uniform(min_area, 1.0);
-        let aspect = libm::exp(draws.uniform(libm::log(MIN_ASPECT), libm::log(MAX_ASPECT)));
+        let area = full_width * full_height * draws.uniform(min_area, max_area);
+        let aspect = libm::exp(draws.uniform(libm::log(min_aspect), libm::log(max_aspect)));
         let w = (area * aspect).sqrt().round_ties_even();
         let h = (area / aspect).sqrt().round_ties_even();
         if 0.0 < w && w <= full_width && 0.0 < h && h <= full_height {
@@ -186,12 +267,13 @@ fn random_crop(width: u32, height: u32, min_area: f64, draws: &mut Draws) -> Op 
     }
     let (mut w, mut h) = (width, height);
     let aspect = full_width / full_height;
-    if aspect < MIN_ASPECT {
-        h = (full_width / MIN_ASPECT).round_ties_even() as u32;
-    } else if aspect > MAX_ASPECT {
-        w = (full_height * MAX_ASPECT).round_ties_even() as u32;
+    if aspect < min_aspect {
+        h = (full_width / min_aspect).round_ties_even() as u32;
+    } else if aspect > max_aspect {
+        w = (full_height * max_aspect).round_ties_even() as u32;
     }
-    // Rounding does not take a side beyond the picture's: the bound it is rounded from lies at or below an integer.
+    // Extreme aspects round a side of a small picture to nothing, and no side goes beyond the picture's.
+    let (w, h) = (w.min(width).max(1), h.min(height).max(1));
     Op::Crop {
         left: width.saturating_sub(w) / 2,
         top: height.saturating_sub(h) / 2,

@@ -20,7 +20,7 @@ mod planes;
 mod rng;
 
 pub use canvas::Canvas;
-pub use error::OpError;
+pub use error::{LawError, OpError};
 pub use image::Image;
 pub use law::{Frame, Law, Step, eval_ops};
 pub use normalize::{LengthMismatch, MEAN, STD, normalized_values, write_normalized};

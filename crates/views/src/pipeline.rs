@@ -1,5 +1,6 @@
 //! The augmentation pipelines of the paper (methods.md table 1.1): which operation, in which order, how often.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,7 +23,7 @@ pub enum Pipeline {
     ByolSymmetric,
     /// Crop and flip: supervised training and the training half of linear evaluation.
     Supervised,
-    /// The middle of the picture, nothing random: what a trained network is judged on.
+    /// The central square, as features are measured on it. Nothing is drawn: all views of a picture are one.
     Eval,
 }
 
@@ -36,9 +37,22 @@ pub struct UnknownPipeline(
     pub String,
 );
 
+/// Width over height of a random crop.
+const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
+const MOCO_CROP: Frame = Frame::RandomCrop {
+    area: (0.2, 1.0),
+    aspect: ASPECT,
+};
+const CROP: Frame = Frame::RandomCrop {
+    area: (0.08, 1.0),
+    aspect: ASPECT,
+};
 const FLIP: Step = Step::Flip { p: 0.5 };
 const GRAYSCALE: Step = Step::Grayscale { p: 0.2 };
-const SOLARIZE: Step = Step::Solarize { p: 0.2 };
+const SOLARIZE: Step = Step::Solarize {
+    p: 0.2,
+    threshold: 128,
+};
 const BYOL_JITTER: Step = Step::Jitter {
     p: 0.8,
     brightness: 0.4,
@@ -47,9 +61,23 @@ const BYOL_JITTER: Step = Step::Jitter {
     hue: 0.1,
 };
 
-const MOCO_V1: Law = Law {
-    frame: Frame::Random { min_area: 0.2 },
-    steps: &[
+const fn blur(p: f64) -> Step {
+    Step::Blur {
+        p,
+        sigma: (0.1, 2.0),
+    }
+}
+
+const fn law(frame: Frame, steps: &'static [Step]) -> Law {
+    Law {
+        frame,
+        steps: Cow::Borrowed(steps),
+    }
+}
+
+const MOCO_V1: Law = law(
+    MOCO_CROP,
+    &[
         GRAYSCALE,
         Step::Jitter {
             p: 1.0,
@@ -60,10 +88,10 @@ const MOCO_V1: Law = Law {
         },
         FLIP,
     ],
-};
-const MOCO_V2: Law = Law {
-    frame: Frame::Random { min_area: 0.2 },
-    steps: &[
+);
+const MOCO_V2: Law = law(
+    MOCO_CROP,
+    &[
         Step::Jitter {
             p: 0.8,
             brightness: 0.4,
@@ -72,42 +100,15 @@ const MOCO_V2: Law = Law {
             hue: 0.1,
         },
         GRAYSCALE,
-        Step::Blur { p: 0.5 },
+        blur(0.5),
         FLIP,
     ],
-};
-const BYOL_FIRST: Law = Law {
-    frame: Frame::Random { min_area: 0.08 },
-    steps: &[BYOL_JITTER, Step::Blur { p: 1.0 }, GRAYSCALE, FLIP],
-};
-const BYOL_SECOND: Law = Law {
-    frame: Frame::Random { min_area: 0.08 },
-    steps: &[
-        BYOL_JITTER,
-        Step::Blur { p: 0.1 },
-        GRAYSCALE,
-        FLIP,
-        SOLARIZE,
-    ],
-};
-const BYOL_SYMMETRIC: Law = Law {
-    frame: Frame::Random { min_area: 0.08 },
-    steps: &[
-        FLIP,
-        BYOL_JITTER,
-        GRAYSCALE,
-        Step::Blur { p: 0.5 },
-        SOLARIZE,
-    ],
-};
-const SUPERVISED: Law = Law {
-    frame: Frame::Random { min_area: 0.08 },
-    steps: &[FLIP],
-};
-const EVAL: Law = Law {
-    frame: Frame::Centre,
-    steps: &[],
-};
+);
+const BYOL_FIRST: Law = law(CROP, &[BYOL_JITTER, blur(1.0), GRAYSCALE, FLIP]);
+const BYOL_SECOND: Law = law(CROP, &[BYOL_JITTER, blur(0.1), GRAYSCALE, FLIP, SOLARIZE]);
+const BYOL_SYMMETRIC: Law = law(CROP, &[FLIP, BYOL_JITTER, GRAYSCALE, blur(0.5), SOLARIZE]);
+const SUPERVISED: Law = law(CROP, &[FLIP]);
+const EVAL: Law = law(Frame::Central {}, &[]);
 
 impl Pipeline {
     /// All pipelines.
