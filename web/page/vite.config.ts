@@ -63,6 +63,11 @@ export default defineConfig({
     ],
   },
   worker: { format: 'es', plugins: () => [sample()] },
-  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: [`${here}/index.html`, `${here}/augment.html`] },
+  },
   server: { fs: { allow: [here, pkg, samples] } },
 });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parallax_data::{Memory, Source, decode, hold_out, sample};
-use parallax_views::{Image, Op};
+use parallax_views::{Image, Op, OpError};
 use wasm_bindgen::prelude::*;
 
 /// Short side that own pictures are reduced to: a tab's memory does not hold hundreds of photos as they
@@ -45,19 +45,7 @@ impl Data {
 
     /// Adds a picture; `label` is its folder's name, or any one text for pictures without classes.
     pub fn add(&mut self, name: &str, bytes: &[u8], label: &str) -> Result<(), JsError> {
-        let image = decode(bytes, name)?;
-        let short = image.width.min(image.height);
-        let image = if short > SHORT_SIDE {
-            let scaled =
-                |side: u32| (u64::from(side) * u64::from(SHORT_SIDE) / u64::from(short)) as u32;
-            let resize = Op::Resize {
-                width: scaled(image.width),
-                height: scaled(image.height),
-            };
-            resize.apply(&image)?
-        } else {
-            image
-        };
+        let image = reduce(decode(bytes, name)?, SHORT_SIDE)?;
         self.own.push((image, label.to_string()));
         Ok(())
     }
@@ -88,6 +76,20 @@ impl Data {
             }
         }
     }
+}
+
+/// A picture whose short side is at most `short_side` pixels.
+pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
+    let short = image.width.min(image.height);
+    if short <= short_side {
+        return Ok(image);
+    }
+    let scaled = |side: u32| (u64::from(side) * u64::from(short_side) / u64::from(short)) as u32;
+    let resize = Op::Resize {
+        width: scaled(image.width),
+        height: scaled(image.height),
+    };
+    resize.apply(&image)
 }
 
 /// Training and held-out sources.

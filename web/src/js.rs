@@ -1,6 +1,7 @@
 //! Plain JavaScript objects.
 
-use js_sys::{Object, Reflect};
+use js_sys::{Array, Object, Reflect};
+use parallax_views::{Image, Op};
 use wasm_bindgen::prelude::*;
 
 /// An object of named values.
@@ -16,6 +17,22 @@ pub fn object<const N: usize>(fields: [(&str, JsValue); N]) -> JsValue {
 /// Bytes that JavaScript owns.
 pub fn bytes(values: &[u8]) -> JsValue {
     js_sys::Uint8Array::from(values).into()
+}
+
+/// A picture as a canvas takes it.
+pub fn rgba(image: &Image) -> JsValue {
+    let (pixels, _) = image.data.as_chunks::<3>();
+    let values: Vec<u8> = pixels
+        .iter()
+        .flat_map(|[r, g, b]| [*r, *g, *b, 255])
+        .collect();
+    bytes(&values)
+}
+
+/// Operations in words.
+pub fn texts(ops: &[Op]) -> JsValue {
+    let texts: Array = ops.iter().map(|op| JsValue::from(op.to_string())).collect();
+    texts.into()
 }
 
 #[wasm_bindgen(typescript_custom_section)]

@@ -3,6 +3,7 @@
 //! Everything that waits for a device is a promise. A panic ends the module; its message reaches the
 //! console, and the worker's error reaches the page.
 
+mod augment;
 mod data;
 mod device;
 mod js;
@@ -11,6 +12,7 @@ mod run;
 use parallax_train::{RECIPES, Recipe};
 use wasm_bindgen::prelude::*;
 
+pub use augment::{Augmenter, pipelines};
 pub use data::Data;
 pub use run::{WebRun, evaluate};
 

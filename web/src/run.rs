@@ -11,13 +11,12 @@ use parallax_train::{
     Checkpoint, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
     TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
 };
-use parallax_views::{Image, Op};
 use parallax_weights::{WeightFile, copy};
 use wasm_bindgen::prelude::*;
 
 use crate::data::Data;
 use crate::device::{self, Opened};
-use crate::js::{bytes, object};
+use crate::js::{bytes, object, rgba, texts};
 
 /// A pre-training run with its pictures.
 #[wasm_bindgen(js_name = Run)]
@@ -246,18 +245,4 @@ pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<Js
         ("recipe", recipe.to_toml()?.into()),
         ("knn", knn.into()),
     ]))
-}
-
-fn rgba(image: &Image) -> JsValue {
-    let (pixels, _) = image.data.as_chunks::<3>();
-    let values: Vec<u8> = pixels
-        .iter()
-        .flat_map(|[r, g, b]| [*r, *g, *b, 255])
-        .collect();
-    bytes(&values)
-}
-
-fn texts(ops: &[Op]) -> JsValue {
-    let texts: Array = ops.iter().map(|op| JsValue::from(op.to_string())).collect();
-    texts.into()
 }

@@ -5,20 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from './browser.mjs';
 import { png } from './png.mjs';
-import { LONG, phase, reachStep, start, stepNow, table, text } from './steps.mjs';
+import { drop, LONG, phase, reachStep, start, stepNow, table, text } from './steps.mjs';
 
 export const title = 'own pictures, and a broken one';
-
-/** Drops files on the page as a visitor would. */
-function drop(page, files) {
-  return page.evaluate((given) => {
-    const transfer = new DataTransfer();
-    for (const [name, type, bytes] of given) transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
-    for (const kind of ['dragenter', 'dragover', 'drop']) {
-      document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
-    }
-  }, files);
-}
 
 /** A folder of two classes with a broken picture among them. */
 async function folder() {

@@ -1,32 +1,10 @@
 /** By keyboard, on a phone, in the dark, for those who hear it: screenshots, and axe's rules. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { open } from './browser.mjs';
+import { accessible, LOOKS, noSideways } from './looks.mjs';
 import { phase, reachStep, start, table } from './steps.mjs';
 
 export const title = 'keyboard, phone, dark, accessibility';
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-async function accessible(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join(' | ')}`);
-  assert.deepEqual(found, []);
-}
-
-const noSideways = async (page) =>
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), 'no sideways scrolling');
-
-const LOOKS = {
-  desktop: { viewport: { width: 1280, height: 800 } },
-  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
-  'phone-dark': { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark' },
-  narrow: { viewport: { width: 320, height: 640 } },
-  tablet: { viewport: { width: 820, height: 1180 } },
-};
 
 export default async function ({ browser, address, shot, check }) {
   for (const [name, options] of Object.entries(LOOKS)) {

@@ -83,3 +83,14 @@ export async function table(page) {
   await page.waitForSelector('#result:not([hidden])', { timeout: LONG });
   return page.$$eval('#rows tr', (rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
 }
+
+/** Drops files on the page as a visitor would. */
+export function drop(page, files) {
+  return page.evaluate((given) => {
+    const transfer = new DataTransfer();
+    for (const [name, type, bytes] of given) transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+    for (const kind of ['dragenter', 'dragover', 'drop']) {
+      document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+    }
+  }, files);
+}

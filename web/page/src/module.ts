@@ -77,6 +77,67 @@ export interface Run {
   free(): void;
 }
 
+/** What of a picture a view shows; ranges are [least, most]. */
+export type Frame = { kind: 'random-crop'; area: [number, number]; aspect: [number, number] } | { kind: 'central' };
+/** A step that is taken with probability `p`. */
+export type Step =
+  | { step: 'flip' | 'grayscale'; p: number }
+  | { step: 'jitter'; p: number; brightness: number; contrast: number; saturation: number; hue: number }
+  | { step: 'blur'; p: number; sigma: [number, number] }
+  | { step: 'solarize'; p: number; threshold: number };
+
+/** How a view is sampled. */
+export interface Law {
+  frame: Frame;
+  steps: Step[];
+}
+
+/** A pipeline of the paper, and the laws of both views. */
+export interface PipelineLaws {
+  name: string;
+  laws: [Law, Law];
+}
+
+/** One operation with all its parameters. */
+export type Op =
+  | { op: 'crop'; left: number; top: number; width: number; height: number }
+  | { op: 'resize'; width: number; height: number }
+  | { op: 'hflip' | 'grayscale' }
+  | { op: 'brightness' | 'contrast' | 'saturation'; factor: number }
+  | { op: 'hue'; delta: number }
+  | { op: 'blur'; sigma: number }
+  | { op: 'solarize'; threshold: number };
+
+/** A picture, RGBA. */
+export interface Pixels {
+  width: number;
+  height: number;
+  rgba: Uint8Array;
+}
+
+/** A view, what was done for it, and the part of the picture that it shows: left, top, width, height. */
+export interface DrawnView {
+  pixels: Pixels;
+  ops: string[];
+  crop: [number, number, number, number] | null;
+}
+
+export interface OneOperation {
+  before: Pixels;
+  after: Pixels;
+  text: string;
+}
+
+export interface Augmenter {
+  readonly len: number;
+  readonly label: string;
+  readonly picture: Pixels;
+  choose(index?: number | null): void;
+  open(name: string, bytes: Uint8Array): void;
+  views(laws: Law[], seed: number, first: number, count: number, size: number): DrawnView[][];
+  apply(op: Op, size: number): OneOperation;
+}
+
 /** `D` and `R` are the module's own classes: what they take back is what they gave. */
 export interface ParallaxWeb<D extends Data = Data, R extends Run = Run> {
   default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
@@ -90,6 +151,8 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run> {
     resume(weights: Uint8Array, training: Uint8Array, state: string, data: D, device: Device): Promise<R>;
   };
   evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
+  pipelines(): PipelineLaws[];
+  Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): Augmenter };
 }
 
 /** The files of a checkpoint, under the names the command line knows. */

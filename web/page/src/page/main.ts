@@ -34,6 +34,8 @@ function enter(next: Phase): void {
   phase = next;
   const { own: wanted } = readForm();
   showPhase(phase, !wanted || own !== null);
+  // Leaving the page would end the run.
+  byId('to-augment', HTMLAnchorElement).target = training() ? '_blank' : '';
 }
 
 const training = (): boolean => ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(phase);

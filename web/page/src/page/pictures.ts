@@ -1,47 +1,13 @@
 /** The visitor's own pictures: dropped on the page, or chosen by button. */
 import type { Picture, Refused } from '../protocol';
 import { byId } from './dom';
+import { labelled, listenForDrops, pictures } from './drop';
 import { count, few } from './format';
 import type { Notice } from './notices';
 
 const zone = byId('drop');
 const hint = byId('pictures-hint');
 const state = byId('drop-state');
-const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|qoi|ppm)$/i;
-
-/** The label is the folder that the picture lies in: `animals/cat/1.png` is a cat. */
-export function labelled(file: File, path: string): Picture {
-  const parts = path.split('/').filter(Boolean);
-  return { name: parts.join('/') || file.name, label: parts.at(-2) ?? '', file };
-}
-
-/** Of many files, those that say they are pictures; system files beside them are left out. */
-function pictures(found: Picture[]): Picture[] {
-  return found.filter(({ name, file }) => !name.split('/').pop()?.startsWith('.') && (file.type.startsWith('image/') || PICTURE.test(name)));
-}
-
-async function walk(entry: FileSystemEntry): Promise<Picture[]> {
-  if (entry.isFile) {
-    const file = await new Promise<File>((done, fail) => (entry as FileSystemFileEntry).file(done, fail));
-    return [labelled(file, entry.fullPath)];
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const found: Picture[] = [];
-  for (;;) {
-    // A reader gives a part at a time, and nothing at the end.
-    const part = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
-    if (part.length === 0) return found;
-    for (const one of part) found.push(...(await walk(one)));
-  }
-}
-
-async function dropped(transfer: DataTransfer): Promise<Picture[]> {
-  // Entries must be taken before the first wait: the browser empties the list afterwards.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  const files = [...transfer.files];
-  if (entries.length === 0) return files.map((file) => labelled(file, file.name));
-  return (await Promise.all(entries.map(walk))).flat();
-}
 
 export interface Chosen {
   /** May pictures be taken now? */
@@ -64,23 +30,7 @@ export function listenForPictures({ allowed, take, fail }: Chosen): void {
       field.value = '';
     });
   }
-  const page = document.documentElement;
-  const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
-  page.addEventListener('dragover', (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    page.classList.toggle('dragging', allowed());
-  });
-  page.addEventListener('dragleave', (event) => {
-    if (event.relatedTarget === null) page.classList.remove('dragging');
-  });
-  page.addEventListener('drop', (event) => {
-    page.classList.remove('dragging');
-    if (!event.dataTransfer || !files(event)) return;
-    event.preventDefault();
-    if (!allowed()) return fail('Not now', 'Pictures can be changed when the run has ended.');
-    dropped(event.dataTransfer).then(offer, (problem: unknown) => fail('The drop could not be read', String(problem)));
-  });
+  listenForDrops({ allowed, offer, fail, refuse: () => fail('Not now', 'Pictures can be changed when the run has ended.') });
 }
 
 export function showSource(own: boolean, chosen: Picture[] | null): void {

@@ -1,5 +1,5 @@
 /** Stands in for the WASM module's own declarations where `web/pkg` is not built. */
-import type { Data as AnyData, ParallaxWeb, Run as AnyRun } from '../module';
+import type { Augmenter as AnyAugmenter, Data as AnyData, ParallaxWeb, Run as AnyRun } from '../module';
 
 declare const init: ParallaxWeb['default'];
 export default init;
@@ -9,3 +9,6 @@ export type Data = AnyData;
 export const Run: ParallaxWeb['Run'];
 export type Run = AnyRun;
 export const evaluate: ParallaxWeb['evaluate'];
+export const pipelines: ParallaxWeb['pipelines'];
+export const Augmenter: ParallaxWeb['Augmenter'];
+export type Augmenter = AnyAugmenter;

@@ -4,7 +4,8 @@ import type { Picture, Refused } from '../protocol';
 import type { Source } from '../saved';
 import { web, type WebData } from './web';
 
-async function bytes(address: string): Promise<Uint8Array> {
+/** A file of the sample. */
+export async function bytes(address: string): Promise<Uint8Array> {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`the sample could not be loaded (${answer.status})`);
   return new Uint8Array(await answer.arrayBuffer());

@@ -6,6 +6,7 @@ import wasmAddress from 'parallax-web/binary?url';
 export const web: ParallaxWeb<module.Data, module.Run> = module;
 export type WebData = module.Data;
 export type WebRun = module.Run;
+export type WebAugmenter = module.Augmenter;
 
 /** Loads and starts the module; `progress` gets the megabytes that have arrived. */
 export async function load(progress: (megabytes: number) => void): Promise<void> {

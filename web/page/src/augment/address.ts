@@ -1,0 +1,102 @@
+/**
+ * What the visitor chose, as it stands in the page's address, so that a link shows the same views.
+ *
+ * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&op=NAME:NUMBERS`, and for every slider that was moved its name with its
+ * number, or two with a comma between them: `blur=0.3,0.1`. What stands at the usual value is left out.
+ */
+import type { PipelineLaws } from '../module';
+import { whole } from '../page/settings';
+import { fits, KNOBS, numbers, withNumbers } from './knobs';
+import { type Values, valuesOf } from './law';
+import { operation, OPERATIONS, type Single, startOf } from './operations';
+import type { PictureChoice } from './protocol';
+
+export const SIZES = [32, 96, 160, 224] as const;
+export const PASSES = 8;
+export const MOST_SEED = 4294967295;
+
+export interface State {
+  pipeline: string;
+  seed: number;
+  picture: PictureChoice;
+  /** Pixels; null suits the picture. */
+  size: number | null;
+  /** Which of the drawn pairs is in front. */
+  pass: number;
+  values: Values;
+  single: Single;
+}
+
+const FIRST_OPERATION = OPERATIONS.find(({ name }) => name === 'hue');
+
+export function usual(pipelines: PipelineLaws[], pipeline = 'byol-asymmetric'): State {
+  const single = FIRST_OPERATION ? startOf(FIRST_OPERATION) : { name: 'hflip' as const, values: [] };
+  return { pipeline, seed: 0, picture: 0, size: null, pass: 0, values: valuesOf(pipelines, pipeline), single };
+}
+
+/** A picture of the sample and a view have the same 32 pixels; a picture of one's own is larger. */
+export const sizeOf = ({ size, picture }: State): number => size ?? (picture === 'own' ? 224 : 32);
+
+const list = (text: string): number[] => text.split(',').map((part) => (/^-?\d+(\.\d+)?$/.test(part) ? Number(part) : Number.NaN));
+
+function readSingle(text: string): Single | null {
+  const [name = '', given = ''] = text.split(':');
+  const found = operation(name);
+  const values = given === '' ? [] : list(given);
+  const right = values.length === found?.parameters.length && found.parameters.every(({ min, max }, at) => (values[at] ?? Number.NaN) >= min && (values[at] ?? Number.NaN) <= max);
+  return found && right ? { name: found.name, values } : null;
+}
+
+export interface Reading {
+  state: State;
+  /** What could not be understood. */
+  broken: string[];
+  /** Was the link made with a picture of somebody's own, which no link carries? */
+  own: boolean;
+}
+
+export function read(query: string, pipelines: PipelineLaws[], pictures: number): Reading {
+  const given = new URLSearchParams(query);
+  const broken: string[] = [];
+  const known = new Set<string>(['pipeline', 'seed', 'picture', 'size', 'pass', 'op', ...KNOBS.map(({ key }) => key)]);
+  const take = <T>(key: string, parse: (text: string) => T | null, otherwise: T): T => {
+    const text = given.get(key);
+    if (text === null) return otherwise;
+    const parsed = parse(text);
+    if (parsed === null) broken.push(`${key}=${text}`);
+    return parsed ?? otherwise;
+  };
+  for (const key of new Set(given.keys())) if (!known.has(key)) broken.push(`${key}=${given.get(key)}`);
+  const name = take('pipeline', (text) => pipelines.find((one) => one.name === text)?.name ?? null, usual(pipelines).pipeline);
+  const state = usual(pipelines, name);
+  state.seed = take('seed', (text) => whole(text, 0, MOST_SEED), 0);
+  const own = given.get('picture') === 'own';
+  state.picture = own ? 0 : take('picture', (text) => whole(text, 0, pictures - 1), 0);
+  state.size = take<number | null>('size', (text) => SIZES.find((size) => String(size) === text) ?? null, null);
+  state.pass = take('pass', (text) => whole(text, 0, PASSES - 1), 0);
+  state.single = take('op', readSingle, state.single);
+  for (const knob of KNOBS) {
+    const right = (text: string): number[] | null => (fits(knob, list(text)) ? list(text) : null);
+    state.values = withNumbers(state.values, knob.key, take(knob.key, right, numbers(state.values[knob.key])));
+  }
+  return { state, broken, own };
+}
+
+export function write(state: State, pipelines: PipelineLaws[]): string {
+  const query = new URLSearchParams();
+  const plain = usual(pipelines, state.pipeline);
+  if (state.pipeline !== usual(pipelines).pipeline) query.set('pipeline', state.pipeline);
+  for (const key of ['seed', 'picture', 'size', 'pass'] as const) {
+    if (state[key] !== plain[key]) query.set(key, String(state[key]));
+  }
+  for (const { key } of KNOBS) {
+    const [value, before] = [numbers(state.values[key]), numbers(plain.values[key])];
+    if (value.some((one, at) => one !== before[at])) query.set(key, value.join(','));
+  }
+  const { name, values } = state.single;
+  if (name !== plain.single.name || values.some((one, at) => one !== plain.single.values[at])) {
+    query.set('op', values.length ? `${name}:${values.join(',')}` : name);
+  }
+  // Commas and colons may stand in an address as they are.
+  return query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
+}

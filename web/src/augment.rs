@@ -1,0 +1,212 @@
+//! Views of one picture under any sampling law, and single operations on it.
+
+use std::borrow::Cow;
+
+use js_sys::Array;
+use parallax_data::{Memory, Source, decode, sample};
+use parallax_views::{Image, Law, Op, Pipeline, ViewKey, apply_all, eval_ops};
+use wasm_bindgen::prelude::*;
+
+use crate::data::reduce;
+use crate::js::{object, rgba, texts};
+
+/// Short side that a picture of the visitor's is reduced to, so that a crop of a large photo does not take longer
+/// than all that follows.
+const SHORT_SIDE: u32 = 512;
+
+/// The pipelines of the paper with the laws of both views.
+#[wasm_bindgen(unchecked_return_type = "PipelineLaws[]")]
+pub fn pipelines() -> Result<JsValue, JsError> {
+    let all = Array::new();
+    for pipeline in Pipeline::ALL {
+        let laws = [pipeline.law(0), pipeline.law(1)];
+        all.push(&object([
+            ("name", pipeline.name().into()),
+            ("laws", serde_wasm_bindgen::to_value(&laws)?),
+        ]));
+    }
+    Ok(all.into())
+}
+
+/// Draws views of a picture: one of the sample, or the visitor's.
+#[wasm_bindgen]
+pub struct Augmenter {
+    sample: Memory,
+    own: Option<Image>,
+    /// The picture's index in the sample; none for the visitor's.
+    index: Option<u32>,
+}
+
+impl Augmenter {
+    fn image(&self) -> Result<Cow<'_, Image>, JsError> {
+        match (self.index, &self.own) {
+            (Some(index), _) => Ok(self.sample.image(index as usize)?),
+            (None, Some(own)) => Ok(Cow::Borrowed(own)),
+            (None, None) => Err(JsError::new("there is no picture of your own yet")),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Augmenter {
+    /// The sample's first picture, from the files of its training half.
+    pub fn sample(sprite: &[u8], labels: &[u8]) -> Result<Augmenter, JsError> {
+        Ok(Augmenter {
+            sample: sample::from_bytes(sprite, labels)?,
+            own: None,
+            index: Some(0),
+        })
+    }
+
+    /// Pictures of the sample.
+    #[wasm_bindgen(getter)]
+    pub fn len(&self) -> usize {
+        self.sample.len()
+    }
+
+    /// Whether the sample has none.
+    #[wasm_bindgen(getter)]
+    pub fn is_empty(&self) -> bool {
+        self.sample.is_empty()
+    }
+
+    /// Takes a picture of the sample, or the visitor's that was opened last.
+    pub fn choose(&mut self, index: Option<u32>) -> Result<(), JsError> {
+        let before = std::mem::replace(&mut self.index, index);
+        if let Err(error) = self.image() {
+            self.index = before;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Takes a JPEG, PNG or WebP file, reduced where it is large.
+    pub fn open(&mut self, name: &str, bytes: &[u8]) -> Result<(), JsError> {
+        self.own = Some(reduce(decode(bytes, name)?, SHORT_SIDE)?);
+        self.index = None;
+        Ok(())
+    }
+
+    /// The class of a picture of the sample; empty for the visitor's.
+    #[wasm_bindgen(getter)]
+    pub fn label(&self) -> String {
+        let label = self.index.map(|index| self.sample.label(index as usize));
+        let name = label.and_then(|label| self.sample.classes().get(label as usize));
+        name.cloned().unwrap_or_default()
+    }
+
+    /// The picture.
+    #[wasm_bindgen(getter, unchecked_return_type = "Pixels")]
+    pub fn picture(&self) -> Result<JsValue, JsError> {
+        Ok(pixels(&*self.image()?))
+    }
+
+    /// The views that a run of this seed draws of the picture in its passes `first..first + count`, a view for each law.
+    #[wasm_bindgen(unchecked_return_type = "DrawnView[][]")]
+    pub fn views(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Law[]")] laws: JsValue,
+        seed: u32,
+        first: u32,
+        count: u32,
+        size: u32,
+    ) -> Result<JsValue, JsError> {
+        let laws: Vec<Law> = serde_wasm_bindgen::from_value(laws)?;
+        laws.iter().try_for_each(Law::check)?;
+        let image = self.image()?;
+        let passes = Array::new();
+        for pass in first..first.saturating_add(count) {
+            let views = Array::new();
+            for (law, view) in laws.iter().zip(0..) {
+                let key = ViewKey {
+                    seed: seed.into(),
+                    epoch: pass,
+                    sample: self.index.unwrap_or(0),
+                    view,
+                };
+                let ops = law.draw(image.width, image.height, size, key);
+                let view = apply_all(&image, &ops)?;
+                views.push(&object([
+                    ("pixels", pixels(&view)),
+                    ("ops", texts(&ops)),
+                    ("crop", crop(&ops)),
+                ]));
+            }
+            passes.push(&views);
+        }
+        Ok(passes.into())
+    }
+
+    /// The picture's central square of `size` pixels, before and after one operation.
+    #[wasm_bindgen(unchecked_return_type = "OneOperation")]
+    pub fn apply(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Op")] op: JsValue,
+        size: u32,
+    ) -> Result<JsValue, JsError> {
+        let op: Op = serde_wasm_bindgen::from_value(op)?;
+        let image = self.image()?;
+        let before = apply_all(&image, &eval_ops(image.width, image.height, size))?;
+        let after = op.apply(&before)?;
+        Ok(object([
+            ("before", pixels(&before)),
+            ("after", pixels(&after)),
+            ("text", op.to_string().into()),
+        ]))
+    }
+}
+
+fn pixels(image: &Image) -> JsValue {
+    object([
+        ("width", image.width.into()),
+        ("height", image.height.into()),
+        ("rgba", rgba(image)),
+    ])
+}
+
+/// Left, top, width and height of a view that begins with a crop.
+fn crop(ops: &[Op]) -> JsValue {
+    match ops {
+        [
+            Op::Crop {
+                left,
+                top,
+                width,
+                height,
+            },
+            ..,
+        ] => Array::from_iter([left, top, width, height].map(|side| JsValue::from(*side))).into(),
+        _ => JsValue::NULL,
+    }
+}
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What of a picture a view shows; ranges are [least, most]. */
+export type Frame = { kind: "random-crop"; area: [number, number]; aspect: [number, number] } | { kind: "central" };
+/** A step that is taken with probability `p`. */
+export type Step =
+  | { step: "flip" | "grayscale"; p: number }
+  | { step: "jitter"; p: number; brightness: number; contrast: number; saturation: number; hue: number }
+  | { step: "blur"; p: number; sigma: [number, number] }
+  | { step: "solarize"; p: number; threshold: number };
+/** How a view is sampled. */
+export interface Law { frame: Frame; steps: Step[] }
+/** A pipeline of the paper, and the laws of both views. */
+export interface PipelineLaws { name: string; laws: [Law, Law] }
+/** One operation with all its parameters. */
+export type Op =
+  | { op: "crop"; left: number; top: number; width: number; height: number }
+  | { op: "resize"; width: number; height: number }
+  | { op: "hflip" | "grayscale" }
+  | { op: "brightness" | "contrast" | "saturation"; factor: number }
+  | { op: "hue"; delta: number }
+  | { op: "blur"; sigma: number }
+  | { op: "solarize"; threshold: number };
+/** A picture, RGBA. */
+export interface Pixels { width: number; height: number; rgba: Uint8Array }
+/** A view, what was done for it, and the part of the picture that it shows: left, top, width, height. */
+export interface DrawnView { pixels: Pixels; ops: string[]; crop: [number, number, number, number] | null }
+/** A picture before and after one operation. */
+export interface OneOperation { before: Pixels; after: Pixels; text: string }
+"#;
