@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use js_sys::Array;
 use parallax_data::{Memory, Source, decode, sample};
-use parallax_views::{Image, Law, Op, Pipeline, ViewKey, apply_all, eval_ops};
+use parallax_gpu_views::{Packer, ViewBatch, runs_on};
+use parallax_views::{Image, Law, Op, OpError, Pipeline, ViewKey, apply_all, eval_ops};
 use wasm_bindgen::prelude::*;
 
 use crate::data::reduce;
+use crate::device::{self, Opened};
 use crate::js::{object, rgba, texts};
 
 /// Short side that a picture of the visitor's is reduced to, so that a crop of a large photo does not take longer
@@ -35,6 +37,7 @@ pub struct Augmenter {
     own: Option<Image>,
     /// The picture's index in the sample; none for the visitor's.
     index: Option<u32>,
+    gpu: Option<Opened>,
 }
 
 impl Augmenter {
@@ -55,6 +58,7 @@ impl Augmenter {
             sample: sample::from_bytes(sprite, labels)?,
             own: None,
             index: Some(0),
+            gpu: None,
         })
     }
 
@@ -101,9 +105,23 @@ impl Augmenter {
         Ok(pixels(&*self.image()?))
     }
 
+    /// From now on draws on WebGPU; gives the adapter's name. Where a law or an operation is not for the kernels, the
+    /// CPU draws it, to the same bits.
+    pub async fn use_webgpu(&mut self) -> Result<String, JsError> {
+        let opened = device::open("webgpu").await?;
+        let name = opened.adapter.clone();
+        self.gpu = Some(opened);
+        Ok(name)
+    }
+
+    /// From now on draws on the CPU.
+    pub fn use_cpu(&mut self) {
+        self.gpu = None;
+    }
+
     /// The views that a run of this seed draws of the picture in its passes `first..first + count`, a view for each law.
-    #[wasm_bindgen(unchecked_return_type = "DrawnView[][]")]
-    pub fn views(
+    #[wasm_bindgen(unchecked_return_type = "DrawnViews")]
+    pub async fn views(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Law[]")] laws: JsValue,
         seed: u32,
@@ -114,32 +132,40 @@ impl Augmenter {
         let laws: Vec<Law> = serde_wasm_bindgen::from_value(laws)?;
         laws.iter().try_for_each(Law::check)?;
         let image = self.image()?;
-        let passes = Array::new();
-        for pass in first..first.saturating_add(count) {
-            let views = Array::new();
-            for (law, view) in laws.iter().zip(0..) {
-                let key = ViewKey {
-                    seed: seed.into(),
-                    epoch: pass,
-                    sample: self.index.unwrap_or(0),
-                    view,
-                };
-                let ops = law.draw(image.width, image.height, size, key);
-                let view = apply_all(&image, &ops)?;
-                views.push(&object([
-                    ("pixels", pixels(&view)),
-                    ("ops", texts(&ops)),
-                    ("crop", crop(&ops)),
-                ]));
-            }
-            passes.push(&views);
-        }
-        Ok(passes.into())
+        let draw = |law: &Law, epoch: u32, view: u16| {
+            let key = ViewKey {
+                seed: seed.into(),
+                epoch,
+                sample: self.index.unwrap_or(0),
+                view,
+            };
+            law.draw(image.width, image.height, size, key)
+        };
+        let passes: Vec<Vec<Vec<Op>>> = (first..first.saturating_add(count))
+            .map(|pass| {
+                let views = laws.iter().zip(0..);
+                views.map(|(law, view)| draw(law, pass, view)).collect()
+            })
+            .collect();
+        let (drawn, device) = self.make(&image, &passes).await?;
+        let shown: Array = passes
+            .iter()
+            .zip(&drawn)
+            .map(|(passes, images)| {
+                let views = passes.iter().zip(images);
+                let views: Array = views.map(|(ops, image)| view(ops, image)).collect();
+                views
+            })
+            .collect();
+        Ok(object([
+            ("passes", shown.into()),
+            ("device", device.into()),
+        ]))
     }
 
     /// The picture's central square of `size` pixels, before and after one operation.
     #[wasm_bindgen(unchecked_return_type = "OneOperation")]
-    pub fn apply(
+    pub async fn apply(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Op")] op: JsValue,
         size: u32,
@@ -147,13 +173,58 @@ impl Augmenter {
         let op: Op = serde_wasm_bindgen::from_value(op)?;
         let image = self.image()?;
         let before = apply_all(&image, &eval_ops(image.width, image.height, size))?;
-        let after = op.apply(&before)?;
+        let text = op.to_string();
+        let (after, _) = self.make(&before, &[vec![vec![op]]]).await?;
+        let after = after.first().and_then(|views| views.first());
         Ok(object([
             ("before", pixels(&before)),
-            ("after", pixels(&after)),
-            ("text", op.to_string().into()),
+            ("after", after.map_or(JsValue::NULL, pixels)),
+            ("text", text.into()),
         ]))
     }
+}
+
+/// The views of one picture, by pass.
+type Drawn = Vec<Vec<Image>>;
+
+impl Augmenter {
+    /// The pixels of many lists of operations on one picture, and the kind of device that made them.
+    async fn make(
+        &self,
+        image: &Image,
+        passes: &[Vec<Vec<Op>>],
+    ) -> Result<(Drawn, &'static str), JsError> {
+        if let Some(Opened { device, .. }) = &self.gpu
+            && runs_on(device)
+            && let Some(batch) = pack(image, passes)?
+        {
+            return Ok((batch.pixels(device).await?, "webgpu"));
+        }
+        let views = |ops: &Vec<Vec<Op>>| ops.iter().map(|ops| apply_all(image, ops)).collect();
+        let drawn: Result<Drawn, OpError> = passes.iter().map(views).collect();
+        Ok((drawn?, "cpu"))
+    }
+}
+
+/// The views as a GPU takes them; none where its kernels do not.
+fn pack(image: &Image, passes: &[Vec<Vec<Op>>]) -> Result<Option<ViewBatch>, JsError> {
+    let mut packer = Packer::default();
+    for views in passes {
+        match packer.add(image, views) {
+            Ok(()) => {}
+            Err(error) if error.is_of_kernels() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(packer.finish()?))
+}
+
+fn view(ops: &[Op], image: &Image) -> JsValue {
+    object([
+        ("pixels", pixels(image)),
+        ("ops", texts(ops)),
+        ("crop", crop(ops)),
+    ])
 }
 
 fn pixels(image: &Image) -> JsValue {
@@ -207,6 +278,8 @@ export type Op =
 export interface Pixels { width: number; height: number; rgba: Uint8Array }
 /** A view, what was done for it, and the part of the picture that it shows: left, top, width, height. */
 export interface DrawnView { pixels: Pixels; ops: string[]; crop: [number, number, number, number] | null }
+/** Views by pass, and the device that made them. */
+export interface DrawnViews { passes: DrawnView[][]; device: "webgpu" | "cpu" }
 /** A picture before and after one operation. */
 export interface OneOperation { before: Pixels; after: Pixels; text: string }
 "#;

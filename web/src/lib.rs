@@ -26,6 +26,8 @@ pub fn start() {
 /// default recipe of the command line with another method or network.
 #[wasm_bindgen]
 pub fn recipe(method: &str, size: &str) -> Result<String, JsError> {
+    // The page has room for a curve of many points.
+    let probe = ["probe.knn_every=1"];
     let overrides: &[&str] = match method {
         "byol" => &["method.name=byol", "views.pipeline=byol-asymmetric"],
         "moco-v2-plus" => &[],
@@ -36,7 +38,7 @@ pub fn recipe(method: &str, size: &str) -> Result<String, JsError> {
         "small" => &["model.arch=resnet18", "model.stem=cifar", "model.width=16"],
         other => return Err(JsError::new(&format!("there is no size '{other}'"))),
     };
-    let overrides = [overrides, network].concat();
+    let overrides = [&probe, overrides, network].concat();
     let demo = RECIPES
         .iter()
         .find(|(name, _)| *name == "demo")

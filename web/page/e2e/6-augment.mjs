@@ -1,6 +1,6 @@
 /** The room of augmentations: sliders, seeds, single operations, own pictures, links, and the same views as in training. */
 import assert from 'node:assert/strict';
-import { open } from './browser.mjs';
+import { open, workerOf } from './browser.mjs';
 import { accessible, LOOKS, noSideways } from './looks.mjs';
 import { png } from './png.mjs';
 import { colours, drop, LONG, phase, start, text, watchFrames } from './steps.mjs';
@@ -215,6 +215,41 @@ export default async function ({ browser, address, shot, check }) {
     }
     await training.page.close();
   });
+  await check('WebGPU draws the same bits; a lost device is a message, and the CPU draws on', async () => {
+    const query = '?pipeline=byol-symmetric&seed=41&picture=77&solarize=0.5,0.5';
+    await page.goto(`${room}${query}`);
+    await drawn(page);
+    assert.match(await text(page, '#timing'), /^CPU · /);
+    const seen = await digest(page, [...VIEWS, DRAWS, '#op-after']);
+    const { page: gpu, faults } = await open(context, `${room}${query}&device=webgpu`);
+    await gpu.waitForSelector('#pipeline option');
+    await workerOf(gpu).evaluate(() => {
+      const request = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...wanted) {
+        return (self.device = await request.apply(this, wanted));
+      };
+    });
+    await drawn(gpu);
+    assert.match(await text(gpu, '#timing'), /^WebGPU · ./);
+    console.log(`    ${await text(gpu, '#timing')}`);
+    assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);
+    await shot(gpu, 'augment-webgpu');
+    // More blur than the kernels take: the CPU draws this law, and the page says so.
+    await after(gpu, () => slide(gpu, '#knob-sigma-most', 6));
+    await after(gpu, () => slide(gpu, '#knob-sigma-least', 5));
+    assert.match(await text(gpu, '#timing'), /^CPU/);
+    await after(gpu, () => gpu.click('#reset'));
+    assert.match(await text(gpu, '#timing'), /^WebGPU/);
+    const device = await workerOf(gpu).evaluate(() => Boolean(self.device?.destroy()) || self.device !== undefined);
+    assert.equal(device, true, 'the device that is destroyed is the one that draws');
+    await gpu.waitForSelector('.notice.warning >> text=The graphics device failed', { timeout: LONG });
+    await drawn(gpu);
+    await after(gpu, () => slide(gpu, '#knob-solarize', 0.5));
+    assert.match(await text(gpu, '#timing'), /^CPU · /);
+    assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);
+    assert.deepEqual(faults, []);
+    await gpu.close();
+  });
   await check('everything can be reached by keyboard', async () => {
     await page.goto(room);
     await drawn(page);
@@ -223,7 +258,7 @@ export default async function ({ browser, address, shot, check }) {
       await page.keyboard.press('Tab');
       seen.add(await page.evaluate(() => document.activeElement.id || document.activeElement.name || document.activeElement.getAttribute('aria-label') || document.activeElement.textContent));
     }
-    const wanted = ['pipeline', 'seed', 'new-draw', 'size', 'reset', 'knob-area-least', 'knob-area-most', 'knob-threshold', 'picture-number', 'choose-picture', 'Picture 0', 'copy-link', 'Draw 1', 'op', 'op-delta'];
+    const wanted = ['pipeline', 'device', 'seed', 'new-draw', 'size', 'reset', 'knob-area-least', 'knob-area-most', 'knob-threshold', 'picture-number', 'choose-picture', 'Picture 0', 'copy-link', 'Draw 1', 'op', 'op-delta'];
     for (const stop of wanted) assert.ok(seen.has(stop), `${stop} among ${[...seen]}`);
   });
   assert.deepEqual(faults, []);

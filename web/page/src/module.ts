@@ -69,6 +69,8 @@ export interface Run {
   readonly total_steps: number;
   readonly step_index: number;
   readonly recipe: string;
+  /** Steps between two probes that the recipe asks for; 0 for none. */
+  readonly probe_interval: number;
   step(): Promise<StepReport>;
   views(count: number): Views;
   probe(): Promise<ProbeReport>;
@@ -122,6 +124,12 @@ export interface DrawnView {
   crop: [number, number, number, number] | null;
 }
 
+/** Views by pass, and the device that made them. */
+export interface DrawnViews {
+  passes: DrawnView[][];
+  device: Device;
+}
+
 export interface OneOperation {
   before: Pixels;
   after: Pixels;
@@ -134,8 +142,11 @@ export interface Augmenter {
   readonly picture: Pixels;
   choose(index?: number | null): void;
   open(name: string, bytes: Uint8Array): void;
-  views(laws: Law[], seed: number, first: number, count: number, size: number): DrawnView[][];
-  apply(op: Op, size: number): OneOperation;
+  views(laws: Law[], seed: number, first: number, count: number, size: number): Promise<DrawnViews>;
+  apply(op: Op, size: number): Promise<OneOperation>;
+  /** Gives the adapter's name. */
+  use_webgpu(): Promise<string>;
+  use_cpu(): void;
 }
 
 /** `D` and `R` are the module's own classes: what they take back is what they gave. */

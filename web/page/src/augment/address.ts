@@ -1,17 +1,19 @@
 /**
  * What the visitor chose, as it stands in the page's address, so that a link shows the same views.
  *
- * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&op=NAME:NUMBERS`, and for every slider that was moved its name with its
+ * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&device=auto|webgpu|cpu&op=NAME:NUMBERS`, and for every slider that was moved its name with its
  * number, or two with a comma between them: `blur=0.3,0.1`. What stands at the usual value is left out.
  */
 import type { PipelineLaws } from '../module';
 import { whole } from '../page/settings';
+import type { DeviceWish } from '../protocol';
 import { fits, KNOBS, numbers, withNumbers } from './knobs';
 import { type Values, valuesOf } from './law';
 import { operation, OPERATIONS, type Single, startOf } from './operations';
 import type { PictureChoice } from './protocol';
 
 export const SIZES = [32, 96, 160, 224] as const;
+export const DEVICES = ['auto', 'webgpu', 'cpu'] as const;
 export const PASSES = 8;
 export const MOST_SEED = 4294967295;
 
@@ -23,6 +25,7 @@ export interface State {
   size: number | null;
   /** Which of the drawn pairs is in front. */
   pass: number;
+  device: DeviceWish;
   values: Values;
   single: Single;
 }
@@ -31,7 +34,7 @@ const FIRST_OPERATION = OPERATIONS.find(({ name }) => name === 'hue');
 
 export function usual(pipelines: PipelineLaws[], pipeline = 'byol-asymmetric'): State {
   const single = FIRST_OPERATION ? startOf(FIRST_OPERATION) : { name: 'hflip' as const, values: [] };
-  return { pipeline, seed: 0, picture: 0, size: null, pass: 0, values: valuesOf(pipelines, pipeline), single };
+  return { pipeline, seed: 0, picture: 0, size: null, pass: 0, device: 'auto', values: valuesOf(pipelines, pipeline), single };
 }
 
 /** A picture of the sample and a view have the same 32 pixels; a picture of one's own is larger. */
@@ -58,7 +61,7 @@ export interface Reading {
 export function read(query: string, pipelines: PipelineLaws[], pictures: number): Reading {
   const given = new URLSearchParams(query);
   const broken: string[] = [];
-  const known = new Set<string>(['pipeline', 'seed', 'picture', 'size', 'pass', 'op', ...KNOBS.map(({ key }) => key)]);
+  const known = new Set<string>(['pipeline', 'seed', 'picture', 'size', 'pass', 'device', 'op', ...KNOBS.map(({ key }) => key)]);
   const take = <T>(key: string, parse: (text: string) => T | null, otherwise: T): T => {
     const text = given.get(key);
     if (text === null) return otherwise;
@@ -74,6 +77,7 @@ export function read(query: string, pipelines: PipelineLaws[], pictures: number)
   state.picture = own ? 0 : take('picture', (text) => whole(text, 0, pictures - 1), 0);
   state.size = take<number | null>('size', (text) => SIZES.find((size) => String(size) === text) ?? null, null);
   state.pass = take('pass', (text) => whole(text, 0, PASSES - 1), 0);
+  state.device = take<DeviceWish>('device', (text) => DEVICES.find((one) => one === text) ?? null, 'auto');
   state.single = take('op', readSingle, state.single);
   for (const knob of KNOBS) {
     const right = (text: string): number[] | null => (fits(knob, list(text)) ? list(text) : null);
@@ -86,7 +90,7 @@ export function write(state: State, pipelines: PipelineLaws[]): string {
   const query = new URLSearchParams();
   const plain = usual(pipelines, state.pipeline);
   if (state.pipeline !== usual(pipelines).pipeline) query.set('pipeline', state.pipeline);
-  for (const key of ['seed', 'picture', 'size', 'pass'] as const) {
+  for (const key of ['seed', 'picture', 'size', 'pass', 'device'] as const) {
     if (state[key] !== plain[key]) query.set(key, String(state[key]));
   }
   for (const { key } of KNOBS) {

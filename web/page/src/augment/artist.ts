@@ -16,8 +16,8 @@ export class Artist {
     worker.addEventListener('message', (message: MessageEvent<AugmentEvent>) => {
       if (worker === this.worker) this.hear(message.data);
     });
-    const died = (message: string): void => {
-      if (worker === this.worker) this.hear({ type: 'error', message, fatal: true });
+    const died = (detail: string): void => {
+      if (worker === this.worker) this.hear({ type: 'error', trouble: 'worker', message: 'The program stopped in the middle of its work.', detail });
     };
     worker.addEventListener('error', (event) => {
       event.preventDefault();

@@ -1,12 +1,13 @@
 /** The room of augmentations: what the visitor sets goes into one state, the state into the address and to the worker. */
 import '../augment.css';
-import type { PipelineLaws } from '../module';
+import type { Device, PipelineLaws } from '../module';
 import { byId, make } from '../page/dom';
 import { listenForDrops, pictures as amongFiles } from '../page/drop';
-import { count } from '../page/format';
+import { count, deviceName } from '../page/format';
 import { announce, clearNotices, notify } from '../page/notices';
 import { whole } from '../page/settings';
-import { MOST_SEED, PASSES, read, SIZES, sizeOf, type State, write } from './address';
+import type { Gpu } from '../protocol';
+import { DEVICES, MOST_SEED, PASSES, read, SIZES, sizeOf, type State, write } from './address';
 import { Artist } from './artist';
 import { keepOwn, listenToGallery, showChoice } from './gallery';
 import { draws, find, lawsOf, valuesOf } from './law';
@@ -19,6 +20,7 @@ import { bringForward, listenToStage, showDraws, showPicture, showViews } from '
 
 const artist = new Artist(hear);
 const pipeline = byId('pipeline', HTMLSelectElement);
+const device = byId('device', HTMLSelectElement);
 const seed = byId('seed', HTMLInputElement);
 const sizes = byId('sizes');
 const timing = byId('timing');
@@ -29,6 +31,8 @@ let turn = 0;
 let opening: File | null = null;
 /** Milliseconds of the last views. */
 let recent: number[] = [];
+/** The device that drew them. */
+let drawing = '';
 
 /** Draws what is set now, and writes it into the address. */
 function redraw(): void {
@@ -42,12 +46,14 @@ function redraw(): void {
   showDraws(passes);
   bringForward(pass);
   pipeline.value = state.pipeline;
+  device.value = state.device;
   byId('pipeline-says').textContent = wordsOf(state.pipeline).says;
   if (document.activeElement !== seed) seed.value = String(state.seed);
   for (const input of sizes.querySelectorAll('input')) input.checked = input.value === String(size);
   showChoice(state.picture);
   document.body.dataset['drawn'] = 'no';
   turn = artist.draw({
+    device: state.device,
     picture: state.picture,
     laws: lawsOf(chosen, state.values),
     seed: state.seed,
@@ -105,12 +111,13 @@ function showSeed(): void {
   if (value !== null && value !== state?.seed) change({ seed: value });
 }
 
-function begin(all: PipelineLaws[], pictures: number): void {
-  const fresh = state === null;
+function begin({ pipelines: all, pictures, gpu }: Extract<AugmentEvent, { type: 'ready' }>): void {
+  showGpu(gpu);
+  // A new worker after trouble: what the visitor opened went with the old one.
+  if (state) return state.picture === 'own' && opening ? artist.open(opening) : redraw();
   pipelines = all;
   const given = read(location.search, pipelines, pictures);
-  state ??= given.state;
-  if (!fresh) return redraw();
+  state = given.state;
   pipeline.append(...pipelines.map(({ name }) => make('option', { value: name }, wordsOf(name).name)));
   listenToGallery(pictures, {
     choose: choosePicture,
@@ -133,10 +140,20 @@ function begin(all: PipelineLaws[], pictures: number): void {
   redraw();
 }
 
-function showTime(milliseconds: number): void {
+function showGpu({ kind, advice }: Gpu): void {
+  const option = device.querySelector<HTMLOptionElement>('option[value="webgpu"]');
+  if (!option) return;
+  option.disabled = kind === 'none';
+  option.title = advice;
+}
+
+/** Which device draws, and how fast. */
+function showTime(kind: Device, name: string, milliseconds: number): void {
+  const called = deviceName(kind, name);
+  if (called !== drawing) [drawing, recent] = [called, []];
   recent = [...recent.slice(-15), milliseconds];
   const mean = recent.reduce((sum, one) => sum + one, 0) / recent.length;
-  timing.textContent = `CPU · ${mean < 10 ? mean.toFixed(1) : mean.toFixed(0)} ms a view`;
+  timing.textContent = `${called} · ${mean < 10 ? mean.toFixed(1) : mean.toFixed(0)} ms a view`;
 }
 
 function hear(event: AugmentEvent): void {
@@ -146,7 +163,7 @@ function hear(event: AugmentEvent): void {
       return;
     case 'ready':
       timing.textContent = '';
-      return begin(event.pipelines, event.pictures);
+      return begin(event);
     case 'opened':
       if (opening) void keepOwn(opening, choosePicture);
       announce(`${event.name} opened.`);
@@ -159,30 +176,28 @@ function hear(event: AugmentEvent): void {
       return showPicture(event.pixels, `${name} · ${width}×${height}`);
     }
     case 'views':
-      showTime(event.milliseconds);
-      return showViews(event.pass, event.views);
+      showTime(event.device, event.name, event.milliseconds);
+      return showViews(event.first, event.passes);
     case 'operation':
       return showOperation(event);
     case 'done':
       if (event.turn === turn) document.body.dataset['drawn'] = 'yes';
       return;
     case 'error':
-      return trouble(event.message, event.fatal);
+      return trouble(event);
   }
 }
 
-function trouble(message: string, fatal: boolean): void {
-  if (!fatal) return notify({ kind: 'error', title: 'That could not be drawn', text: message });
+function trouble({ trouble: kind, message, detail }: Extract<AugmentEvent, { type: 'error' }>): void {
+  if (kind === 'draw') return notify({ kind: 'error', title: 'That could not be drawn', text: message, detail });
+  if (kind === 'gpu') {
+    if (state?.device === 'cpu') return;
+    if (state) state.device = 'cpu';
+    artist.restart();
+    return notify({ kind: 'warning', title: 'The graphics device failed', text: `${message} The CPU draws now.`, detail });
+  }
   timing.textContent = 'Stopped';
-  const again: [string, () => void] = [
-    'Try again',
-    () => {
-      // What the visitor opened went with the worker.
-      if (state?.picture === 'own') state = { ...state, picture: 0 };
-      artist.restart();
-    },
-  ];
-  notify({ kind: 'error', title: 'The program could not go on', text: message, actions: [again] });
+  notify({ kind: 'error', title: 'The program could not go on', text: message, detail, actions: [['Try again', () => artist.restart()]] });
 }
 
 async function copyLink(): Promise<void> {
@@ -196,6 +211,7 @@ async function copyLink(): Promise<void> {
 }
 
 pipeline.addEventListener('change', () => changePipeline(pipeline.value));
+device.addEventListener('change', () => change({ device: DEVICES.find((one) => one === device.value) ?? 'auto' }));
 seed.addEventListener('input', showSeed);
 seed.addEventListener('change', () => (seed.value = String(state?.seed ?? 0)));
 byId('new-draw').addEventListener('click', newDraw);

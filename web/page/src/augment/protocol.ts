@@ -1,5 +1,6 @@
 /** What the room of augmentations and its worker say to each other. */
-import type { DrawnView, Law, OneOperation, Op, PipelineLaws, Pixels } from '../module';
+import type { Device, DrawnView, Law, OneOperation, Op, PipelineLaws, Pixels } from '../module';
+import type { DeviceWish, Gpu } from '../protocol';
 
 /** A picture of the sample by its number, or the visitor's own. */
 export type PictureChoice = number | 'own';
@@ -8,6 +9,7 @@ export type PictureChoice = number | 'own';
 export interface Wish {
   /** Counted up by the page. */
   turn: number;
+  device: DeviceWish;
   picture: PictureChoice;
   laws: Law[];
   seed: number;
@@ -23,16 +25,16 @@ export type AugmentCommand = { type: 'open'; file: File } | { type: 'draw'; wish
 
 export type AugmentEvent =
   | { type: 'loading'; megabytes: number }
-  | { type: 'ready'; pipelines: PipelineLaws[]; pictures: number }
+  | { type: 'ready'; pipelines: PipelineLaws[]; pictures: number; gpu: Gpu }
   /** The visitor's file was read, or why it was not. */
   | { type: 'opened'; name: string }
   | { type: 'refused'; name: string; reason: string }
   /** The picture of the draws that follow. */
   | { type: 'picture'; picture: PictureChoice; pixels: Pixels; label: string }
-  /** One pass: a view for each law. `milliseconds` is what a view took. */
-  | { type: 'views'; turn: number; pass: number; size: number; views: DrawnView[]; milliseconds: number }
+  /** Passes from `first` on, with a view for each law. `milliseconds` is what a view took, on the device called `name`. */
+  | { type: 'views'; turn: number; first: number; passes: DrawnView[][]; device: Device; name: string; milliseconds: number }
   | ({ type: 'operation'; turn: number } & OneOperation)
   /** All of a wish is drawn. */
   | { type: 'done'; turn: number }
-  /** `fatal`: the worker has to be replaced. */
-  | { type: 'error'; message: string; fatal: boolean };
+  /** `draw`: only this drawing failed. `worker`: the worker has to be replaced. `gpu`: likewise, and the CPU has to draw. */
+  | { type: 'error'; trouble: 'draw' | 'worker' | 'gpu'; message: string; detail: string };

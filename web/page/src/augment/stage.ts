@@ -92,7 +92,11 @@ export function listenToStage(choose: (pass: number) => void): void {
   );
 }
 
-export function showViews(pass: number, views: DrawnView[]): void {
+export function showViews(first: number, passes: DrawnView[][]): void {
+  for (const [at, views] of passes.entries()) showPass(first + at, views);
+}
+
+function showPass(pass: number, views: DrawnView[]): void {
   kept[pass] = views;
   const canvases = list.children[pass]?.querySelectorAll('canvas') ?? [];
   for (const [at, canvas] of [...canvases].entries()) {

@@ -1,15 +1,22 @@
 /** The worker of the room of augmentations: draws views of one picture, always of the newest wish. */
 import { trainLabels, trainSprite } from 'virtual:sample';
 import type { AugmentCommand, AugmentEvent, Wish } from '../augment/protocol';
-import type { DrawnView, Pixels } from '../module';
+import type { Device, Pixels } from '../module';
+import type { Gpu } from '../protocol';
+import { choose as chooseDevice, inspect, watch } from './gpu';
 import { bytes } from './pictures';
 import { load, web, type WebAugmenter } from './web';
 
-/** The newest wish that is not drawn yet. */
+/** The newest wish that is not drawn yet, and files that were not opened yet. */
 let newest: Wish | null = null;
+const files: File[] = [];
+let working = false;
 /** What the page was last given. */
 let given: { picture: Wish['picture'] | null; operation: string } = { picture: null, operation: '' };
-let drawing = false;
+let gpu: Gpu;
+let using: Device = 'cpu';
+/** The adapter's own name. */
+let adapter = '';
 
 /** Pixels are handed over, not copied. */
 function say(event: AugmentEvent, pixels: Pixels[] = []): void {
@@ -20,7 +27,20 @@ const breathe = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
 function fail(problem: unknown): void {
   const message = problem instanceof Error ? problem.message : String(problem);
-  say({ type: 'error', message, fatal: problem instanceof WebAssembly.RuntimeError });
+  const crashed = problem instanceof WebAssembly.RuntimeError;
+  say({ type: 'error', trouble: crashed ? 'worker' : 'draw', message: crashed ? 'The program stopped in the middle of its work.' : message, detail: crashed ? message : '' });
+}
+
+async function useDevice(augmenter: WebAugmenter, wish: Wish): Promise<void> {
+  const { device } = chooseDevice(wish.device, gpu);
+  if (device === using) return;
+  if (device === 'cpu') augmenter.use_cpu();
+  else {
+    const name = await augmenter.use_webgpu();
+    adapter = name === '' || name === 'WebGPU' ? gpu.name : name;
+  }
+  using = device;
+  given.operation = '';
 }
 
 function choose(augmenter: WebAugmenter, picture: Wish['picture']): void {
@@ -31,41 +51,35 @@ function choose(augmenter: WebAugmenter, picture: Wish['picture']): void {
   say({ type: 'picture', picture, pixels, label }, [pixels]);
 }
 
-function views(augmenter: WebAugmenter, { turn, laws, seed, size }: Wish, pass: number): void {
+async function views(augmenter: WebAugmenter, { turn, laws, seed, size }: Wish, first: number, count: number): Promise<void> {
   const from = performance.now();
-  const drawn: DrawnView[] = augmenter.views(laws, seed, pass, 1, size)[0] ?? [];
+  const { passes, device } = await augmenter.views(laws, seed, first, count, size);
+  const drawn = passes.flat();
   const milliseconds = (performance.now() - from) / drawn.length;
-  say({ type: 'views', turn, pass, size, views: drawn, milliseconds }, drawn.map(({ pixels }) => pixels));
+  say({ type: 'views', turn, first, passes, device, name: device === 'webgpu' ? adapter : '', milliseconds }, drawn.map(({ pixels }) => pixels));
 }
 
-function operation(augmenter: WebAugmenter, { turn, op, size }: Wish): void {
+async function operation(augmenter: WebAugmenter, { turn, op, size }: Wish): Promise<void> {
   const wanted = JSON.stringify([op, size]);
   if (wanted === given.operation) return;
+  const made = await augmenter.apply(op, size);
   given.operation = wanted;
-  const made = augmenter.apply(op, size);
   say({ type: 'operation', turn, ...made }, [made.before, made.after]);
 }
 
-/** The pass in front first; between passes a newer wish takes over. */
-async function draw(augmenter: WebAugmenter): Promise<void> {
-  while (newest) {
-    const wish: Wish = newest;
-    newest = null;
-    try {
-      choose(augmenter, wish.picture);
-      views(augmenter, wish, wish.pass);
-      operation(augmenter, wish);
-      for (let pass = 0; pass < wish.passes && !newest; pass++) {
-        if (pass === wish.pass) continue;
-        await breathe();
-        if (!newest) views(augmenter, wish, pass);
-      }
-      if (!newest) say({ type: 'done', turn: wish.turn });
-    } catch (problem) {
-      fail(problem);
-    }
+/** A GPU draws all passes at once. The CPU draws the pass in front first, and between passes a newer wish takes over. */
+async function draw(augmenter: WebAugmenter, wish: Wish): Promise<void> {
+  await useDevice(augmenter, wish);
+  choose(augmenter, wish.picture);
+  if (using === 'webgpu') await views(augmenter, wish, 0, wish.passes);
+  else await views(augmenter, wish, wish.pass, 1);
+  await operation(augmenter, wish);
+  for (let pass = 0; using === 'cpu' && pass < wish.passes && !newest; pass++) {
+    if (pass === wish.pass) continue;
     await breathe();
+    if (!newest) await views(augmenter, wish, pass, 1);
   }
+  if (!newest) say({ type: 'done', turn: wish.turn });
 }
 
 async function open(augmenter: WebAugmenter, file: File): Promise<void> {
@@ -75,33 +89,52 @@ async function open(augmenter: WebAugmenter, file: File): Promise<void> {
     given.picture = null;
     say({ type: 'opened', name });
   } catch (problem) {
-    if (problem instanceof WebAssembly.RuntimeError) return fail(problem);
+    if (problem instanceof WebAssembly.RuntimeError) throw problem;
     say({ type: 'refused', name, reason: problem instanceof Error ? problem.message : String(problem) });
   }
 }
 
+/** One thing at a time: the module must not be asked while it works. */
+async function work(augmenter: WebAugmenter): Promise<void> {
+  if (working) return;
+  working = true;
+  while (newest || files.length > 0) {
+    const file = files.shift();
+    const wish = newest;
+    try {
+      if (file) await open(augmenter, file);
+      else if (wish) {
+        newest = null;
+        await draw(augmenter, wish);
+      }
+    } catch (problem) {
+      fail(problem);
+    }
+    await breathe();
+  }
+  working = false;
+}
+
 function take(augmenter: WebAugmenter, command: AugmentCommand): void {
-  if (command.type === 'open') return void open(augmenter, command.file);
-  newest = command.wish;
-  if (drawing) return;
-  drawing = true;
-  void draw(augmenter).finally(() => (drawing = false));
+  if (command.type === 'open') files.push(command.file);
+  else newest = command.wish;
+  void work(augmenter);
 }
 
 async function boot(): Promise<void> {
+  watch((message, detail) => say({ type: 'error', trouble: 'gpu', message, detail }));
+  const looked = inspect();
   try {
-    const files = Promise.all([bytes(trainSprite), bytes(trainLabels)]);
+    const sample = Promise.all([bytes(trainSprite), bytes(trainLabels)]);
     await load((megabytes) => say({ type: 'loading', megabytes }));
-    const augmenter = web.Augmenter.sample(...(await files));
+    const augmenter = web.Augmenter.sample(...(await sample));
+    gpu = await looked;
     self.addEventListener('message', (event: MessageEvent<AugmentCommand>) => take(augmenter, event.data));
-    say({ type: 'ready', pipelines: web.pipelines(), pictures: augmenter.len });
+    say({ type: 'ready', pipelines: web.pipelines(), pictures: augmenter.len, gpu });
   } catch (problem) {
     const old = problem instanceof WebAssembly.CompileError;
-    say({
-      type: 'error',
-      message: old ? 'This browser cannot run the program (WebAssembly SIMD). A newer version can.' : problem instanceof Error ? problem.message : String(problem),
-      fatal: true,
-    });
+    const message = old ? 'This browser cannot run the program (WebAssembly SIMD). A newer version can.' : problem instanceof Error ? problem.message : String(problem);
+    say({ type: 'error', trouble: 'worker', message, detail: '' });
   }
 }
 

@@ -11,8 +11,7 @@ const SAVE_EVERY = 45_000;
 /** Views are drawn again at most this often. */
 const VIEWS_EVERY = 1_500;
 const VIEWS = 6;
-/** A probe comes about this often in a whole run, and never takes more than this part of the time. */
-const PROBES = 40;
+/** Probes come as often as the recipe says, and never take more than this part of the time. */
 const PROBE_SHARE = 0.2;
 /** What a probe is taken to cost on a slow device, in milliseconds, before there was one. */
 const SLOW_PROBE = 60_000;
@@ -153,9 +152,9 @@ export class Session {
   }
 
   private async probe(now: boolean): Promise<void> {
-    const { step_index: step, total_steps: total } = this.run;
+    const { step_index: step, probe_interval: interval } = this.run;
     const { step: lastStep, time, took } = this.lastProbe;
-    const due = step - lastStep >= total / PROBES && performance.now() - time > took / PROBE_SHARE;
+    const due = interval > 0 && step - lastStep >= interval && performance.now() - time > took / PROBE_SHARE;
     if (!now && !due) return;
     const from = performance.now();
     const measured = await this.run.probe();
