@@ -8,8 +8,7 @@ use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
     DRAWS, GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views, check_heads,
-    check_kernels, check_run, compare,
-    draws_digest, expected, step, views_digest,
+    check_kernels, check_run, compare, draws_digest, expected, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 

@@ -13,7 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("data", &["views"]),
     ("kernels", &[]),
     ("nets", &["kernels", "views"]),
-    ("methods", &["nets", "views"]),
+    ("methods", &["kernels", "nets", "views"]),
     ("weights", &["nets"]),
     ("probes", &["views"]),
     (
