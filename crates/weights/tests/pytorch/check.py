@@ -119,7 +119,7 @@ def norms(scratch):
             norm = tensor.double().norm()
             takes = tensor.is_floating_point() and norm > 0 and (scope == "all" or tensor.dim() >= 2)
             expected = tensor.double() / norm * wanted(name, norm) if takes else tensor.double()
-            error = (found["online_encoder." + name].double() - expected).norm() / expected.norm().clamp_min(1e-30)
+            error = (found["online_encoder." + name.replace("fc.", "fc.0.")].double() - expected).norm() / expected.norm().clamp_min(1e-30)
             worst = max(worst, float(error))
         check(f"norm-rescale {how[0]} {scope}: relative error {worst:.1e}", worst < 1e-7)
 
