@@ -15,4 +15,6 @@ pub mod layers;
 pub mod ops;
 
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
-pub use layers::{Activation, Normed, batch_norm, conv2d, linear, max_pool2d, normalize_with};
+pub use layers::{
+    Activation, Normed, batch_norm, conv2d, linear, max_pool2d, normalize_with, row_sums,
+};

@@ -2,12 +2,15 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use parallax_kernels::linear;
+use parallax_kernels::{linear, row_sums};
 
 /// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
-    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
-    x / norm
+    let norm = row_sums(x.clone().square()).sqrt().clamp_min(1e-12);
+    // Spread by a product, so that its gradient is summed by one, too.
+    let [_, columns] = x.dims();
+    let ones = x.clone().detach().narrow(0, 0, 1).ones_like();
+    x / linear(norm, ones.reshape([columns, 1]), None)
 }
 
 /// Mean over the batch of 2 - 2 p.z for rows of length one (methods.md 3.6).

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use parallax_kernels::{Activation, max_pool2d};
+use parallax_kernels::{Activation, max_pool2d, row_sums};
 use serde::{Deserialize, Serialize};
 
 use crate::{BatchNorm, Conv2d, Head, HeadKind, Init, Mode};
@@ -197,9 +197,10 @@ impl ResNet {
             x = block.forward(x, mode);
         }
         let [batch, height, width, channels] = x.dims();
-        x.reshape([batch, height * width, channels])
-            .mean_dim(1)
-            .reshape([batch, channels])
+        let pixels = height * width;
+        let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);
+        let sums = row_sums(columns.reshape([batch * channels, pixels]));
+        sums.reshape([batch, channels]) / pixels as f64
     }
 
     /// `[batch, features]` to `[batch, out]`.
