@@ -13,7 +13,7 @@ use super::gpu_views;
 use crate::cli::BenchViews;
 use crate::device;
 
-/// Views of a run. Each run makes the same ones, so that the fastest is that which was disturbed least.
+/// Views of a run. The same ones are made over and over, and the fastest time counts: it was disturbed least.
 const VIEWS: u32 = 40;
 /// The least number of runs.
 const RUNS: u32 = 3;
@@ -41,12 +41,12 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     let mut rates = Vec::new();
     for pipeline in Pipeline::ALL {
         eprintln!("{pipeline}");
-        let views = |thread: u32| Views::new(&image, pipeline, size, thread);
-        let fastest = |threads| together(threads, budget, &views);
         rates.push(Rate {
             pipeline,
-            one_core: fastest(1)?,
-            all_cores: fastest(cores)?,
+            one_core: alone(Views::new(&image, pipeline, size, 0), budget)?,
+            all_cores: together(cores, budget, |thread| {
+                Views::new(&image, pipeline, size, thread)
+            })?,
         });
     }
     let times = operations(&image, size, budget)?;
@@ -100,10 +100,8 @@ fn picture(arguments: &BenchViews) -> Result<Image> {
         width: 500,
         height: 375,
     };
-    Ok(apply_all(
-        &sample::test()?.image(0)?.into_owned(),
-        &[photo],
-    )?)
+    let sample = sample::test()?;
+    Ok(photo.apply(sample.image(0)?.as_ref())?)
 }
 
 /// Views one after the other, with buffers that are kept.
@@ -128,43 +126,46 @@ impl<'a> Views<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<()> {
+    fn make(&mut self, number: u32) -> Result<()> {
         let Image { width, height, .. } = *self.image;
-        for number in 0..VIEWS {
-            let key = ViewKey {
-                seed: 0,
-                epoch: self.thread,
-                sample: number / 2,
-                view: (number % 2) as u16,
-            };
-            let ops = draw_view(self.pipeline, width, height, self.size, key);
-            self.canvas.apply(self.image, &ops)?;
-            self.canvas.write_normalized(&mut self.out)?;
-        }
+        let key = ViewKey {
+            seed: 0,
+            epoch: self.thread,
+            sample: number / 2,
+            view: (number % 2) as u16,
+        };
+        let ops = draw_view(self.pipeline, width, height, self.size, key);
+        self.canvas.apply(self.image, &ops)?;
+        self.canvas.write_normalized(&mut self.out)?;
         Ok(())
     }
 }
 
+/// Views a second of one thread, from the fastest time of each view.
+fn alone(mut views: Views, budget: Duration) -> Result<f64> {
+    let mut total = 0.0;
+    for number in 0..VIEWS {
+        total += seconds(budget / VIEWS, || views.make(number))?;
+    }
+    Ok(f64::from(VIEWS) / total)
+}
+
 /// Views a second of some threads together, in the fastest run.
-fn together<'a>(
-    threads: usize,
-    budget: Duration,
-    views: &(impl Fn(u32) -> Views<'a> + Sync),
-) -> Result<f64> {
+fn together<'a>(threads: usize, budget: Duration, views: impl Fn(u32) -> Views<'a>) -> Result<f64> {
     let mut each: Vec<Views> = (0..threads as u32).map(views).collect();
-    let seconds = seconds(budget, || {
+    let fastest = seconds(budget, || {
         thread::scope(|scope| {
             let started: Vec<_> = each
                 .iter_mut()
-                .map(|views| scope.spawn(|| views.run()))
+                .map(|views| scope.spawn(|| (0..VIEWS).try_for_each(|number| views.make(number))))
                 .collect();
-            let ended = started.into_iter().map(|thread| thread.join());
-            ended
-                .map(|done| done.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread has stopped"))))
-                .collect::<Result<()>>()
+            started.into_iter().try_for_each(|thread| {
+                let stopped = |_| Err(anyhow::anyhow!("a thread has stopped"));
+                thread.join().unwrap_or_else(stopped)
+            })
         })
     })?;
-    Ok(f64::from(VIEWS) * threads as f64 / seconds)
+    Ok(f64::from(VIEWS) * threads as f64 / fastest)
 }
 
 /// What each operation costs a view, apart from reading its pixels.
