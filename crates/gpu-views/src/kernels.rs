@@ -166,9 +166,9 @@ pub(crate) fn resample(
                 while row < stop {
                     let weight = program[(weights + 1u32 + row - first) as usize];
                     let pixel = line[((row - begin) * TILE + UNIT_POS_X) as usize];
-                    reds[n] = reds[n] + weight * (pixel & 255u32);
-                    greens[n] = greens[n] + weight * ((pixel >> 8u32) & 255u32);
-                    blues[n] = blues[n] + weight * (pixel >> 16u32);
+                    reds[n] += weight * (pixel & 255u32);
+                    greens[n] += weight * ((pixel >> 8u32) & 255u32);
+                    blues[n] += weight * (pixel >> 16u32);
                     row += 1u32;
                 }
             }
