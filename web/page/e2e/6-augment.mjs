@@ -221,15 +221,15 @@ export default async function ({ browser, address, shot, check }) {
     await drawn(page);
     assert.match(await text(page, '#timing'), /^CPU · /);
     const seen = await digest(page, [...VIEWS, DRAWS, '#op-after']);
-    const { page: gpu, faults } = await open(context, `${room}${query}&device=webgpu`);
-    await gpu.waitForSelector('#pipeline option');
+    const { page: gpu, faults } = await open(context, `${room}${query}`);
+    await drawn(gpu);
     await workerOf(gpu).evaluate(() => {
       const request = GPUAdapter.prototype.requestDevice;
       GPUAdapter.prototype.requestDevice = async function (...wanted) {
         return (self.device = await request.apply(this, wanted));
       };
     });
-    await drawn(gpu);
+    await after(gpu, () => gpu.selectOption('#device', 'webgpu'));
     assert.match(await text(gpu, '#timing'), /^WebGPU · ./);
     console.log(`    ${await text(gpu, '#timing')}`);
     assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);

@@ -149,8 +149,8 @@ export interface Augmenter {
   use_cpu(): void;
 }
 
-/** `D` and `R` are the module's own classes: what they take back is what they gave. */
-export interface ParallaxWeb<D extends Data = Data, R extends Run = Run> {
+/** `D`, `R` and `A` are the module's own classes: what they take back is what they gave. */
+export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A extends Augmenter = Augmenter> {
   default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
   recipe(name: Method, size: Size): string;
   Data: {
@@ -163,7 +163,7 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run> {
   };
   evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
   pipelines(): PipelineLaws[];
-  Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): Augmenter };
+  Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): A };
 }
 
 /** The files of a checkpoint, under the names the command line knows. */

@@ -107,6 +107,19 @@ export async function peek(run: string): Promise<SavedRun | null> {
   }
 }
 
+const NO_HISTORY: History = { classes: 0, steps: [], probes: [] };
+
+async function historyIn(folder: FileSystemDirectoryHandle): Promise<History> {
+  const file = await fileIn(folder, HISTORY_FILE);
+  return file ? (JSON.parse(await file.text()) as History) : NO_HISTORY;
+}
+
+/** The curves of a saved run. */
+export async function historyOf(run: string): Promise<History> {
+  const found = await newest(await (await home()).getDirectoryHandle(run));
+  return found ? historyIn(found.folder) : NO_HISTORY;
+}
+
 export interface Opened {
   saved: SavedRun;
   files: CheckpointFile[];
@@ -122,12 +135,7 @@ export async function open(run: string): Promise<Opened> {
     if (!file) throw new Error(`this saved run lacks ${name}`);
     files.push({ name, bytes: new Uint8Array(await file.arrayBuffer()) });
   }
-  const history = await fileIn(found.folder, HISTORY_FILE);
-  return {
-    saved: found.saved,
-    files,
-    history: history ? (JSON.parse(await history.text()) as History) : { classes: 0, steps: [], probes: [] },
-  };
+  return { saved: found.saved, files, history: await historyIn(found.folder) };
 }
 
 export async function remove(run: string): Promise<void> {

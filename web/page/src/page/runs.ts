@@ -2,6 +2,7 @@
 import type { CheckpointFile } from '../module';
 import { list, open, remove, storageHere, type SavedRun } from '../saved';
 import { pack } from '../tar';
+import { compared, showComparison, toggle } from './compare';
 import { button, byId, download, make } from './dom';
 import { bytes, methodName, percent, sizeName, when } from './format';
 import { announce, notify } from './notices';
@@ -58,10 +59,26 @@ function entry(run: SavedRun, actions: RunActions, busy: string): HTMLLIElement 
   if (active) row.append(make('span', { class: 'badge good' }, 'in training'));
   else if (run.step < run.total) row.append(mark(button('Continue', () => actions.proceed(run), `Continue ${name}`), 'primary', busy !== ''));
   if (!active && run.rows) row.append(mark(button('Show', () => actions.show(run), `Show ${name}`), '', busy !== ''));
+  if (!active) row.append(comparer(run, name, actions, busy));
   row.append(button('Download .tar', () => void fetchRun(run.run, 'tar'), `Download .tar of ${name}`));
   row.append(button('weights.safetensors', () => void fetchRun(run.run, 'weights'), `weights.safetensors of ${name}, download`));
   if (!active) row.append(eraser(run, name, actions, busy));
   return make('li', { 'data-run': run.run }, make('h3', {}, title(run)), make('p', { class: 'hint' }, facts(run)), row);
+}
+
+/** Lays the run's curves over another's. */
+function comparer(run: SavedRun, name: string, actions: RunActions, busy: string): HTMLButtonElement {
+  const made = button(
+    'Compare',
+    () => {
+      toggle(run.run);
+      void showRuns(actions, busy).then(() => place.querySelector<HTMLElement>(`[data-run="${run.run}"] .compare`)?.focus());
+    },
+    `Compare ${name}`,
+  );
+  made.className = 'compare';
+  made.setAttribute('aria-pressed', String(compared(run.run)));
+  return made;
 }
 
 function mark(made: HTMLButtonElement, kind: string, disabled: boolean): HTMLButtonElement {
@@ -110,5 +127,6 @@ export async function showRuns(actions: RunActions, busy: string): Promise<Saved
     ? 'Kept in this browser only. The files are those that the command line reads.'
     : 'Nothing here yet. A run is saved in this browser while it trains and whenever it pauses, and survives a reload.';
   place.replaceChildren(...runs.map((run) => entry(run, actions, busy)));
+  await showComparison(runs, (run) => `${title(run)}, ${when(run.saved)}`);
   return runs;
 }

@@ -3,7 +3,7 @@ import * as module from 'parallax-web';
 import type { ParallaxWeb } from '../module';
 import wasmAddress from 'parallax-web/binary?url';
 
-export const web: ParallaxWeb<module.Data, module.Run> = module;
+export const web: ParallaxWeb<module.Data, module.Run, module.Augmenter> = module;
 export type WebData = module.Data;
 export type WebRun = module.Run;
 export type WebAugmenter = module.Augmenter;
