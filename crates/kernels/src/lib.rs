@@ -8,12 +8,15 @@
 //! loops are in [`cpu`], and know nothing of Burn.
 
 mod autodiff;
+mod choices;
 pub mod cpu;
 mod cube;
 mod flex;
+pub mod gradients;
 pub mod layers;
 pub mod ops;
 
+pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
 pub use layers::{
     Activation, Normed, batch_norm, conv2d, linear, max_pool2d, normalize_with, row_sums,

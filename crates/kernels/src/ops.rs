@@ -129,6 +129,121 @@ pub trait LayerOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
+/// Gradients by themselves, for who times or tests them: as in [`Kernels`], on tensors without a graph.
+#[backend_extension(Flex, Cube)]
+pub trait GradientOps: Backend {
+    /// See [`Kernels::conv_grad_input`].
+    fn gradient_conv_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::conv_grad_weight`].
+    fn gradient_conv_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::norm_grad`], with ReLU and without residual: by x, weight and bias.
+    fn gradient_norm_relu(
+        x: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`Kernels::pool_grad`].
+    fn gradient_pool(
+        x: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: PoolShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::linear_grad_input`].
+    fn gradient_linear_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::linear_grad_weight`].
+    fn gradient_linear_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+}
+
+impl<B: Kernels> GradientOps for B {
+    fn gradient_conv_input(
+        grad: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        shape: ConvShape,
+    ) -> FloatTensor<B> {
+        B::conv_grad_input(grad, weight, shape)
+    }
+
+    fn gradient_conv_weight(
+        x: FloatTensor<B>,
+        grad: FloatTensor<B>,
+        shape: ConvShape,
+    ) -> FloatTensor<B> {
+        B::conv_grad_weight(x, grad, shape)
+    }
+
+    fn gradient_norm_relu(
+        x: FloatTensor<B>,
+        output: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        mean: FloatTensor<B>,
+        variance: FloatTensor<B>,
+        grad: FloatTensor<B>,
+        epsilon: f32,
+    ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+        let saved = SavedNorm {
+            x,
+            output: Some(output),
+            weight,
+            mean,
+            variance,
+            epsilon,
+        };
+        let [x, weight, bias, _] = B::norm_grad(saved, grad);
+        (x, weight, bias)
+    }
+
+    fn gradient_pool(
+        x: FloatTensor<B>,
+        output: FloatTensor<B>,
+        grad: FloatTensor<B>,
+        shape: PoolShape,
+    ) -> FloatTensor<B> {
+        B::pool_grad(x, output, grad, shape)
+    }
+
+    fn gradient_linear_input(
+        grad: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        shape: LinearShape,
+    ) -> FloatTensor<B> {
+        B::linear_grad_input(grad, weight, shape)
+    }
+
+    fn gradient_linear_weight(
+        x: FloatTensor<B>,
+        grad: FloatTensor<B>,
+        shape: LinearShape,
+    ) -> FloatTensor<B> {
+        B::linear_grad_weight(x, grad, shape)
+    }
+}
+
 macro_rules! without_graph {
     ($backend:ty) => {
         impl LayerOps for $backend {

@@ -7,8 +7,10 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::axis::Axis;
 use super::empty;
 use super::tile::{Four, Tile, columns_at};
+use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
 /// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
@@ -230,134 +232,162 @@ fn gather_product<N: Size>(
     }
 }
 
-/// How a dimension of the result meets the source: for the gradient there is one for each place between
-/// two strides.
-#[derive(Clone, Copy)]
-struct Axis {
-    count: usize,
-    first: usize,
-    step: usize,
-    stride: i32,
-    offset: i32,
-    source_step: i32,
-    taps: usize,
-    tap0: usize,
-    tap_step: usize,
+/// One launch: the pixels that meet the same taps.
+struct Phase {
+    y: Axis,
+    x: Axis,
+    rows: usize,
+    tile: Tile,
+    /// Along rows, columns, and rows again where they are too many.
+    cubes: [u32; 3],
 }
 
-impl Axis {
-    fn forward(shape: &ConvShape, axis: usize) -> Self {
-        Self {
-            count: shape.out_size()[axis],
-            first: 0,
-            step: 1,
-            stride: shape.stride[axis] as i32,
-            offset: -(shape.padding[axis] as i32),
-            source_step: shape.dilation[axis] as i32,
-            taps: shape.kernel[axis],
-            tap0: 0,
-            tap_step: 1,
-        }
-    }
-
-    /// The input's pixels `first`, `first + stride`, ..: they meet every `tap_step`-th tap.
-    fn backward(shape: &ConvShape, axis: usize) -> Vec<Self> {
-        let stride = shape.stride[axis];
-        let reach = |first: usize, tap: usize| {
-            (first + shape.padding[axis]) as i32 - (tap * shape.dilation[axis]) as i32
-        };
-        let phase = |first: usize| {
-            let meets = |tap: &usize| reach(first, *tap).rem_euclid(stride as i32) == 0;
-            let taps: Vec<usize> = (0..shape.kernel[axis]).filter(meets).collect();
-            let tap0 = taps.first().copied().unwrap_or(0);
-            let tap_step = taps.get(1).map_or(1, |tap| tap - tap0);
-            Self {
-                count: (shape.size[axis] - first).div_ceil(stride),
-                first,
-                step: stride,
-                stride: 1,
-                offset: reach(first, tap0).div_euclid(stride as i32),
-                source_step: -((tap_step * shape.dilation[axis] / stride) as i32),
-                taps: taps.len(),
-                tap0,
-                tap_step,
-            }
-        };
-        (0..stride.min(shape.size[axis])).map(phase).collect()
-    }
-}
-
-/// Everything that the phases of one convolution share.
-struct Product {
-    source: CubeTensor,
-    weight: CubeTensor,
-    out: CubeTensor,
+/// A gathered product: the launches, and what they share. A gradient has one for each place between two strides.
+pub(crate) struct Plan {
     batch: usize,
     out_size: [usize; 2],
     source_size: [usize; 2],
     columns: usize,
     channels: usize,
-    kernel_x: usize,
+    kernel: [usize; 2],
+    phases: Vec<Phase>,
 }
 
-impl Product {
-    fn launch(&self, y: Axis, x: Axis) {
-        let rows = self.batch * y.count * x.count;
-        let tile = Tile::of(rows, self.columns);
-        let cubes = (rows as u32).div_ceil(tile.cube_rows());
-        let cubes_x = cubes.min(65_535);
-        let count = CubeCount::Static(
-            cubes_x,
-            (self.columns as u32).div_ceil(tile.cube_columns()),
-            cubes.div_ceil(cubes_x),
-        );
-        let gather = GatherLaunch::new(
-            rows as u32,
-            y.count as u32,
-            x.count as u32,
-            y.first as u32,
-            x.first as u32,
-            y.step as u32,
-            x.step as u32,
-            self.out_size[0] as u32,
-            self.out_size[1] as u32,
-            self.columns as u32,
-            self.source_size[0] as u32,
-            self.source_size[1] as u32,
-            self.channels as u32,
-            y.stride,
-            x.stride,
-            y.offset,
-            x.offset,
-            y.source_step,
-            x.source_step,
-            y.taps as u32,
-            x.taps as u32,
-            y.tap0 as u32,
-            x.tap0 as u32,
-            y.tap_step as u32,
-            x.tap_step as u32,
-            self.kernel_x as u32,
-        );
+impl Plan {
+    /// `[batch, height, width, in]` to `[batch, height', width', out]`.
+    pub fn forward(shape: &ConvShape) -> Self {
+        let plan = Self {
+            batch: shape.batch,
+            out_size: shape.out_size(),
+            source_size: shape.size,
+            columns: shape.outputs,
+            channels: shape.inputs,
+            kernel: shape.kernel,
+            phases: Vec::new(),
+        };
+        plan.with([0, 1].map(|axis| vec![Axis::forward(shape, axis)]))
+    }
+
+    /// The gradient by the input.
+    pub fn backward(shape: &ConvShape) -> Self {
+        let plan = Self {
+            batch: shape.batch,
+            out_size: shape.size,
+            source_size: shape.out_size(),
+            columns: shape.inputs,
+            channels: shape.outputs,
+            kernel: shape.kernel,
+            phases: Vec::new(),
+        };
+        plan.with([0, 1].map(|axis| Axis::backward(shape, axis)))
+    }
+
+    fn with(mut self, [down, across]: [Vec<Axis>; 2]) -> Self {
+        for y in down {
+            for &x in &across {
+                let rows = self.batch * y.count * x.count;
+                let tile = Tile::of(rows, self.columns);
+                let cubes = (rows as u32).div_ceil(tile.cube_rows());
+                let cubes_x = cubes.min(65_535);
+                let cubes_y = (self.columns as u32).div_ceil(tile.cube_columns());
+                self.phases.push(Phase {
+                    y,
+                    x,
+                    rows,
+                    tile,
+                    cubes: [cubes_x, cubes_y, cubes.div_ceil(cubes_x)],
+                });
+            }
+        }
+        self
+    }
+
+    /// What the launches cost; the least traffic and the work are for the caller to say.
+    pub fn choice(&self) -> Choice {
+        let weight = self.channels * self.columns * self.kernel[0] * self.kernel[1];
+        let mut cubes = 0;
+        // The weight is brought into order first.
+        let mut values = 2 * weight;
+        for phase in &self.phases {
+            let [along, columns, again] = phase.cubes.map(|count| count as usize);
+            cubes += along * columns * again;
+            let inside = phase.y.inside(self.source_size[0]) * phase.x.inside(self.source_size[1]);
+            let depth = phase.y.taps * phase.x.taps * self.channels;
+            let rows_of_cubes = phase.rows.div_ceil(phase.tile.cube_rows() as usize);
+            values += self.batch * inside * self.channels * columns
+                + rows_of_cubes * depth * self.columns
+                + phase.rows * self.columns;
+        }
+        // Phases differ by a pixel at most, and so have one tile but for the smallest pictures.
+        let tile = self.phases.first();
+        Choice {
+            tile: tile.map_or_else(String::new, |phase| phase.tile.to_string()),
+            cubes,
+            parts: 1,
+            dispatches: 1 + self.phases.len(),
+            bytes: Some(bytes(values)),
+            minimum: 0,
+            multiply_adds: 0,
+        }
+    }
+
+    fn launch(&self, source: &CubeTensor, weight: &CubeTensor, out: &CubeTensor) {
         let fours = self.channels.is_multiple_of(4) && self.columns.is_multiple_of(4);
-        #[expect(
-            unsafe_code,
-            reason = "the kernel checks every place itself, once a four"
-        )]
-        // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
-        // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
-        unsafe {
-            gather_product::launch_unchecked(
-                &self.source.client,
-                count,
-                tile.cube(),
-                if fours { 4 } else { 1 },
-                self.source.clone().into_buffer_arg(),
-                self.weight.clone().into_buffer_arg(),
-                self.out.clone().into_buffer_arg(),
-                gather,
-                tile,
+        for Phase {
+            y,
+            x,
+            rows,
+            tile,
+            cubes: [cubes_x, cubes_y, cubes_z],
+        } in &self.phases
+        {
+            let gather = GatherLaunch::new(
+                *rows as u32,
+                y.count as u32,
+                x.count as u32,
+                y.first as u32,
+                x.first as u32,
+                y.step as u32,
+                x.step as u32,
+                self.out_size[0] as u32,
+                self.out_size[1] as u32,
+                self.columns as u32,
+                self.source_size[0] as u32,
+                self.source_size[1] as u32,
+                self.channels as u32,
+                y.stride,
+                x.stride,
+                y.offset,
+                x.offset,
+                y.source_step,
+                x.source_step,
+                y.taps as u32,
+                x.taps as u32,
+                y.tap0 as u32,
+                x.tap0 as u32,
+                y.tap_step as u32,
+                x.tap_step as u32,
+                self.kernel[1] as u32,
             );
+            #[expect(
+                unsafe_code,
+                reason = "the kernel checks every place itself, once a four"
+            )]
+            // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
+            // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
+            unsafe {
+                gather_product::launch_unchecked(
+                    &source.client,
+                    CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
+                    tile.cube(),
+                    if fours { 4 } else { 1 },
+                    source.clone().into_buffer_arg(),
+                    weight.clone().into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    gather,
+                    *tile,
+                );
+            }
         }
     }
 }
@@ -366,19 +396,10 @@ impl Product {
 pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let x = into_contiguous(x);
     let [height, width] = shape.out_size();
-    let product = Product {
-        out: empty(&x, vec![shape.batch, height, width, shape.outputs]),
-        weight: into_contiguous(permute(weight, &[2, 3, 1, 0])),
-        source: x,
-        batch: shape.batch,
-        out_size: [height, width],
-        source_size: shape.size,
-        columns: shape.outputs,
-        channels: shape.inputs,
-        kernel_x: shape.kernel[1],
-    };
-    product.launch(Axis::forward(shape, 0), Axis::forward(shape, 1));
-    product.out
+    let out = empty(&x, vec![shape.batch, height, width, shape.outputs]);
+    let weight = into_contiguous(permute(weight, &[2, 3, 1, 0]));
+    Plan::forward(shape).launch(&x, &weight, &out);
+    out
 }
 
 /// See [`crate::ops::Kernels::conv_grad_input`].
@@ -389,21 +410,8 @@ pub(crate) fn conv_grad_input(
 ) -> CubeTensor {
     let grad = into_contiguous(grad);
     let [height, width] = shape.size;
-    let product = Product {
-        out: empty(&grad, vec![shape.batch, height, width, shape.inputs]),
-        weight: into_contiguous(permute(weight, &[2, 3, 0, 1])),
-        source: grad,
-        batch: shape.batch,
-        out_size: shape.size,
-        source_size: shape.out_size(),
-        columns: shape.inputs,
-        channels: shape.outputs,
-        kernel_x: shape.kernel[1],
-    };
-    for y in Axis::backward(shape, 0) {
-        for x in Axis::backward(shape, 1) {
-            product.launch(y, x);
-        }
-    }
-    product.out
+    let out = empty(&grad, vec![shape.batch, height, width, shape.inputs]);
+    let weight = into_contiguous(permute(weight, &[2, 3, 0, 1]));
+    Plan::backward(shape).launch(&grad, &weight, &out);
+    out
 }

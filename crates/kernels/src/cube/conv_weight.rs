@@ -6,8 +6,10 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::axis::Axis;
 use super::tile::{Four, Tile, columns_at};
 use super::{BLOCK, blocks, empty};
+use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -205,29 +207,83 @@ fn add_parts(
     weight[at as usize] = sum;
 }
 
+/// The launch: how the sum over pixels is parted and the result is cut.
+pub(crate) struct Plan {
+    shape: ConvShape,
+    rows: usize,
+    columns: usize,
+    pixels: usize,
+    tile: Tile,
+    /// Along rows, columns and parts.
+    cubes: [usize; 3],
+    /// Pixels of a part.
+    part: usize,
+}
+
+impl Plan {
+    /// The rule.
+    pub fn of(shape: &ConvShape) -> Self {
+        let [height, width] = shape.out_size();
+        let rows = shape.kernel[0] * shape.kernel[1] * shape.inputs;
+        let columns = shape.outputs;
+        let pixels = shape.batch * height * width;
+        let tile = Tile::of(rows, columns);
+        let cubes_x = rows.div_ceil(tile.cube_rows() as usize);
+        let cubes_y = columns.div_ceil(tile.cube_columns() as usize);
+        let wanted = (CUBES / (cubes_x * cubes_y)).clamp(1, pixels.div_ceil(PART));
+        let part = pixels
+            .div_ceil(wanted)
+            .next_multiple_of(tile.depth as usize);
+        Self {
+            shape: *shape,
+            rows,
+            columns,
+            pixels,
+            tile,
+            cubes: [cubes_x, cubes_y, pixels.div_ceil(part)],
+            part,
+        }
+    }
+
+    /// What the launches cost; the least traffic and the work are for the caller to say.
+    pub fn choice(&self) -> Choice {
+        let [along, columns, parts] = self.cubes;
+        let inside =
+            [0, 1].map(|axis| Axis::forward(&self.shape, axis).inside(self.shape.size[axis]));
+        let len = self.rows * self.columns;
+        let values = self.shape.batch * inside[0] * inside[1] * self.shape.inputs * columns
+            + self.pixels * self.columns * along
+            // Parts are written, read and added.
+            + 2 * parts * len
+            + len;
+        Choice {
+            tile: self.tile.to_string(),
+            cubes: along * columns * parts,
+            parts,
+            dispatches: 2,
+            bytes: Some(bytes(values)),
+            minimum: 0,
+            multiply_adds: 0,
+        }
+    }
+}
+
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));
+    let plan = Plan::of(shape);
+    let Plan { rows, columns, .. } = plan;
+    let [cubes_x, cubes_y, parts] = plan.cubes;
     let [kh, kw] = shape.kernel;
     let [height, width] = shape.out_size();
-    let (rows, columns) = (kh * kw * shape.inputs, shape.outputs);
-    let pixels = shape.batch * height * width;
-    let tile = Tile::of(rows, columns);
-    let cubes_x = rows.div_ceil(tile.cube_rows() as usize);
-    let cubes_y = columns.div_ceil(tile.cube_columns() as usize);
-    let wanted = (CUBES / (cubes_x * cubes_y)).clamp(1, pixels.div_ceil(PART));
-    let part = pixels
-        .div_ceil(wanted)
-        .next_multiple_of(tile.depth as usize);
-    let parts = pixels.div_ceil(part);
 
     let partial = empty(&x, vec![parts, rows, columns]);
     let weight = empty(&x, vec![columns, shape.inputs, kh, kw]);
     let sum = SumLaunch::new(
         rows as u32,
         columns as u32,
-        pixels as u32,
-        part as u32,
+        plan.pixels as u32,
+        plan.part as u32,
         shape.inputs as u32,
         shape.size[0] as u32,
         shape.size[1] as u32,
@@ -250,13 +306,13 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
         partial_sums::launch_unchecked(
             &client,
             CubeCount::Static(cubes_x as u32, cubes_y as u32, parts as u32),
-            tile.cube(),
+            plan.tile.cube(),
             if fours { 4 } else { 1 },
             x.into_buffer_arg(),
             grad.into_buffer_arg(),
             partial.clone().into_buffer_arg(),
             sum,
-            tile,
+            plan.tile,
         );
         add_parts::launch_unchecked(
             &client,

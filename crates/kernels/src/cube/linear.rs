@@ -10,8 +10,40 @@ use crate::cpu::{ConvShape, LinearShape};
 /// Steps of a sum from which its parts are computed side by side: few rows and columns alone leave a GPU idle.
 const LONG: usize = 8192;
 
+/// A product as a convolution: as it stands, or with its operands or its result turned.
+pub(crate) enum Route {
+    Straight(ConvShape),
+    Turned(ConvShape),
+}
+
+/// The right operand is brought into another order on the way: the smaller one shall be it.
+pub(crate) fn forward_route(shape: &LinearShape) -> Route {
+    let LinearShape {
+        batch,
+        inputs,
+        outputs,
+    } = *shape;
+    match batch < outputs {
+        true => Route::Turned(pixels(outputs, inputs, batch)),
+        false => Route::Straight(pixels(batch, inputs, outputs)),
+    }
+}
+
+/// A sum over many keys is as a gradient's over pixels.
+pub(crate) fn grad_input_route(shape: &LinearShape) -> Route {
+    let LinearShape {
+        batch,
+        inputs,
+        outputs,
+    } = *shape;
+    match outputs >= LONG {
+        true => Route::Turned(pixels(outputs, inputs, batch)),
+        false => Route::Straight(pixels(batch, inputs, outputs)),
+    }
+}
+
 /// `[pictures, inputs]` meets `[outputs, inputs]`.
-fn pixels(pictures: usize, inputs: usize, outputs: usize) -> ConvShape {
+pub(crate) fn pixels(pictures: usize, inputs: usize, outputs: usize) -> ConvShape {
     ConvShape {
         batch: pictures,
         size: [1, 1],
@@ -39,15 +71,17 @@ pub(crate) fn linear_forward(x: CubeTensor, weight: CubeTensor, shape: &LinearSh
         inputs,
         outputs,
     } = *shape;
-    // The right operand is brought into another order on the way: the smaller one shall be it.
-    if batch < outputs {
-        let x = taps(x, batch, inputs);
-        let transposed = conv::conv(weight, x, &pixels(outputs, inputs, batch));
-        return permute(matrix(transposed, outputs, batch), &[1, 0]);
+    match forward_route(shape) {
+        Route::Turned(product) => {
+            let x = taps(x, batch, inputs);
+            let transposed = conv::conv(weight, x, &product);
+            permute(matrix(transposed, outputs, batch), &[1, 0])
+        }
+        Route::Straight(product) => {
+            let weight = taps(weight, outputs, inputs);
+            matrix(conv::conv(x, weight, &product), batch, outputs)
+        }
     }
-    let weight = taps(weight, outputs, inputs);
-    let output = conv::conv(x, weight, &pixels(batch, inputs, outputs));
-    matrix(output, batch, outputs)
 }
 
 /// See [`crate::ops::Kernels::linear_grad_input`].
@@ -61,15 +95,15 @@ pub(crate) fn linear_grad_input(
         inputs,
         outputs,
     } = *shape;
-    if outputs >= LONG {
-        // The sum over keys is as a gradient's over pixels.
-        let grad = permute(grad, &[1, 0]);
-        let transposed = pixels(outputs, inputs, batch);
-        let input = conv_weight::conv_grad_weight(weight, grad, &transposed);
-        return matrix(input, batch, inputs);
-    }
-    let weight = taps(weight, outputs, inputs);
-    let input = conv::conv_grad_input(grad, weight, &pixels(batch, inputs, outputs));
+    let input = match grad_input_route(shape) {
+        Route::Turned(product) => {
+            conv_weight::conv_grad_weight(weight, permute(grad, &[1, 0]), &product)
+        }
+        Route::Straight(product) => {
+            let weight = taps(weight, outputs, inputs);
+            conv::conv_grad_input(grad, weight, &product)
+        }
+    };
     matrix(input, batch, inputs)
 }
 

@@ -7,11 +7,12 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeCount;
 
-mod conv;
-mod conv_weight;
-mod linear;
-mod norm;
-mod pool;
+mod axis;
+pub(crate) mod conv;
+pub(crate) mod conv_weight;
+pub(crate) mod linear;
+pub(crate) mod norm;
+pub(crate) mod pool;
 mod tile;
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};

@@ -7,6 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{BLOCK, blocks, empty};
+use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
 
 /// Units of a cube along channels, and along rows.
@@ -252,13 +253,44 @@ fn input_gradient(
         factors[c] * grad[at] - (x[at] - mean[c]) * factors[width + c] - factors[2 * width + c];
 }
 
-/// How rows are parted, and a cube for each part and each [`LANES`] channels.
-fn parted(rows: usize, channels: usize) -> (usize, usize, CubeCount) {
+/// How rows are parted: rows of a part, parts, and a cube for each part and each [`LANES`] channels.
+fn parted(rows: usize, channels: usize) -> (usize, usize, [u32; 2]) {
     // As many parts as a cube count may hold, and no more than a second pass reads quickly.
     let part = PART.max(rows.div_ceil(4096));
     let count = rows.div_ceil(part);
-    let cubes = CubeCount::Static(count as u32, (channels as u32).div_ceil(LANES), 1);
+    let cubes = [count as u32, (channels as u32).div_ceil(LANES)];
     (part, count, cubes)
+}
+
+/// What the launches of [`norm`] and of [`norm_grad`] cost.
+pub(crate) fn choices(rows: usize, channels: usize, residual: bool, relu: bool) -> [Choice; 2] {
+    let (_, parts, [along, across]) = parted(rows, channels);
+    let (len, of_parts) = (rows * channels, 2 * parts * channels);
+    // Every unit along a part's rows loads the value that the part is summed around.
+    let around = parts * channels * LANES as usize;
+    let more = usize::from(residual);
+    let (masks, relu) = (usize::from(relu), usize::from(relu) * 3 * len);
+    let choice = |dispatches, values, minimum| Choice {
+        tile: String::new(),
+        cubes: (along * across) as usize,
+        parts,
+        dispatches,
+        bytes: Some(bytes(values)),
+        minimum: bytes(minimum),
+        multiply_adds: 0,
+    };
+    let statistics = len + around + 2 * of_parts + 2 * channels;
+    let sums = 2 * len + around + 2 * of_parts + 7 * channels;
+    [
+        // With each value four of its channel are loaded.
+        choice(3, statistics + (6 + more) * len, (2 + more) * len),
+        // With each value four of its channel are loaded, too.
+        choice(
+            3 + masks,
+            relu + sums + 7 * len,
+            (3 + masks + masks * more) * len,
+        ),
+    ]
 }
 
 /// See [`crate::ops::Kernels::norm`].
@@ -273,7 +305,7 @@ pub(crate) fn norm(
 ) -> [CubeTensor; 3] {
     let x = into_contiguous(x);
     let [rows, channels] = x.meta.shape().dims();
-    let (part, count, part_cubes) = parted(rows, channels);
+    let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let parts = empty(&x, vec![count, 2, channels]);
     let (mean, variance) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
@@ -285,7 +317,7 @@ pub(crate) fn norm(
     unsafe {
         part_statistics::launch_unchecked(
             &client,
-            part_cubes,
+            CubeCount::Static(along, across, 1),
             CubeDim::new_2d(LANES, LANES),
             x.clone().into_buffer_arg(),
             parts.clone().into_buffer_arg(),
@@ -350,7 +382,7 @@ pub(crate) fn norm_grad(
 ) -> [CubeTensor; 4] {
     let (x, mut grad) = (into_contiguous(saved.x), into_contiguous(grad));
     let [rows, channels] = x.meta.shape().dims();
-    let (part, count, part_cubes) = parted(rows, channels);
+    let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let len = rows * channels;
     let parts = empty(&x, vec![count, 2, channels]);
@@ -375,7 +407,7 @@ pub(crate) fn norm_grad(
         }
         part_sums::launch_unchecked(
             &client,
-            part_cubes,
+            CubeCount::Static(along, across, 1),
             CubeDim::new_2d(LANES, LANES),
             x.clone().into_buffer_arg(),
             grad.clone().into_buffer_arg(),

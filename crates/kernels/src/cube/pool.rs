@@ -5,6 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{BLOCK, blocks, empty};
+use crate::choices::{Choice, bytes};
 use crate::cpu::PoolShape;
 
 /// The shape, without batch and window.
@@ -140,6 +141,37 @@ fn places(shape: &PoolShape, len: usize) -> PlacesLaunch {
         shape.padding as u32,
         len as u32,
     )
+}
+
+/// What the launches of [`pool`] and of [`pool_grad`] cost. How far the gradient looks for a window's winner depends
+/// on the values.
+pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
+    let [height, width] = shape.out_size();
+    let planes = shape.batch * shape.channels;
+    let (input, output) = (
+        planes * shape.size[0] * shape.size[1],
+        planes * height * width,
+    );
+    let inside = |axis: usize, count: usize| {
+        let tap_inside = |at: usize| at >= shape.padding && at < shape.size[axis] + shape.padding;
+        let taps =
+            |pixel| (0..shape.kernel).filter(move |tap| tap_inside(pixel * shape.stride + tap));
+        (0..count).map(|pixel| taps(pixel).count()).sum::<usize>()
+    };
+    let loads = planes * inside(0, height) * inside(1, width);
+    let choice = |len: usize, values: Option<usize>, minimum: usize| Choice {
+        tile: String::new(),
+        cubes: len.div_ceil(BLOCK as usize),
+        parts: 1,
+        dispatches: 1,
+        bytes: values.map(bytes),
+        minimum: bytes(minimum),
+        multiply_adds: 0,
+    };
+    [
+        choice(output, Some(loads + output), input + output),
+        choice(input, None, 2 * input + 2 * output),
+    ]
 }
 
 /// See [`crate::ops::Kernels::pool`].

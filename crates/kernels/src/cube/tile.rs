@@ -1,5 +1,7 @@
 //! The register tile that all products on a GPU are made of, and the rule that picks its size.
 
+use std::fmt;
+
 use cubecl::prelude::*;
 
 /// Four values, what a load takes.
@@ -17,6 +19,17 @@ pub(crate) struct Tile {
     pub units_y: u32,
     pub units_x: u32,
     pub depth: u32,
+}
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, columns) = (self.rows, self.columns);
+        let (units_y, units_x, depth) = (self.units_y, self.units_x, self.depth);
+        write!(
+            f,
+            "{rows} x {columns} by {units_y} x {units_x} units, depth {depth}"
+        )
+    }
 }
 
 impl Tile {

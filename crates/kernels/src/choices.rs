@@ -1,0 +1,96 @@
+//! What the kernels for GPUs launch for a shape, known without a device: the launches themselves take their tiles and
+//! cubes from where these figures come from.
+
+use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::cube::{conv, conv_weight, linear, norm, pool};
+
+/// How an operation is launched on a GPU, and what that costs on any of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What a unit computes, the units of a cube and the steps of the sum that it stages, as in
+    /// `4 x 4 by 16 x 16 units, depth 16`; empty where an operation has no tile.
+    pub tile: String,
+    /// Cubes of the products, over all their launches.
+    pub cubes: usize,
+    /// Parts of a sum that are computed side by side.
+    pub parts: usize,
+    /// Kernels launched.
+    pub dispatches: usize,
+    /// Bytes that the kernels ask global memory for, a load at a time: caches may serve some of them. `None` where
+    /// that depends on the values.
+    pub bytes: Option<u64>,
+    /// Bytes of every operand read once and every result written once.
+    pub minimum: u64,
+    /// Multiplications with their additions that the result takes; those with the border's zeros count.
+    pub multiply_adds: u64,
+}
+
+impl Choice {
+    /// How often the least traffic is asked for.
+    pub fn traffic(&self) -> Option<f64> {
+        self.bytes.map(|bytes| bytes as f64 / self.minimum as f64)
+    }
+
+    /// Multiply-adds for each byte of that traffic.
+    pub fn intensity(&self) -> Option<f64> {
+        let bytes = self.bytes.filter(|_| self.multiply_adds > 0)?;
+        Some(self.multiply_adds as f64 / bytes as f64)
+    }
+}
+
+/// A convolution forward, its gradient by the input and its gradient by the weight.
+pub fn choices(shape: &ConvShape) -> [Choice; 3] {
+    let minimum = shape.input_len() + shape.output_len() + shape.weight_len();
+    let taps = shape.kernel[0] * shape.kernel[1];
+    let work = shape.output_len() * shape.inputs * taps;
+    [
+        conv::Plan::forward(shape).choice(),
+        conv::Plan::backward(shape).choice(),
+        conv_weight::Plan::of(shape).choice(),
+    ]
+    .map(|choice| Choice {
+        minimum: bytes(minimum),
+        multiply_adds: work as u64,
+        ..choice
+    })
+}
+
+/// A linear layer forward, its gradient by the input and its gradient by the weight.
+pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
+    let LinearShape {
+        batch,
+        inputs,
+        outputs,
+    } = *shape;
+    let minimum = batch * inputs + inputs * outputs + batch * outputs;
+    let forward = match linear::forward_route(shape) {
+        linear::Route::Straight(product) | linear::Route::Turned(product) => {
+            conv::Plan::forward(&product).choice()
+        }
+    };
+    let input = match linear::grad_input_route(shape) {
+        linear::Route::Straight(product) => conv::Plan::backward(&product).choice(),
+        linear::Route::Turned(product) => conv_weight::Plan::of(&product).choice(),
+    };
+    let weight = conv_weight::Plan::of(&linear::pixels(batch, inputs, outputs)).choice();
+    [forward, input, weight].map(|choice| Choice {
+        minimum: bytes(minimum),
+        multiply_adds: (batch * inputs * outputs) as u64,
+        ..choice
+    })
+}
+
+/// Batch norm over `[rows, channels]` forward and backward, with a shortcut and with ReLU or without.
+pub fn norm_choices(rows: usize, channels: usize, residual: bool, relu: bool) -> [Choice; 2] {
+    norm::choices(rows, channels, residual, relu)
+}
+
+/// Max-pool forward and backward.
+pub fn pool_choices(shape: &PoolShape) -> [Choice; 2] {
+    pool::choices(shape)
+}
+
+/// Bytes of `values` f32.
+pub(crate) fn bytes(values: usize) -> u64 {
+    4 * values as u64
+}
