@@ -239,6 +239,30 @@ pub struct BenchKernels {
     /// Time for each figure, at least three runs
     #[arg(long, default_value_t = 200, value_name = "MS")]
     pub milliseconds: u64,
+    /// List what a GPU would launch, and measure nothing
+    #[arg(long)]
+    pub choices: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct BenchStep {
+    #[command(flatten)]
+    pub on: On,
+    /// Channels of the first stage
+    #[arg(long, default_value_t = 16)]
+    pub width: usize,
+    /// Side of a picture in pixels
+    #[arg(long, default_value_t = 32)]
+    pub size: usize,
+    /// Pictures in a batch
+    #[arg(long, default_value_t = 8)]
+    pub batch: usize,
+    /// Steps behind the first
+    #[arg(long, default_value_t = 20)]
+    pub steps: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

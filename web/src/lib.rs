@@ -4,6 +4,7 @@
 //! console, and the worker's error reaches the page.
 
 mod augment;
+mod bench;
 mod data;
 mod device;
 mod js;
@@ -13,6 +14,7 @@ use parallax_train::{RECIPES, Recipe};
 use wasm_bindgen::prelude::*;
 
 pub use augment::{Augmenter, pipelines};
+pub use bench::{bench_kernels, bench_plan, bench_step};
 pub use data::Data;
 pub use run::{WebRun, evaluate};
 

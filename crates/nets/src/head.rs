@@ -12,6 +12,8 @@ use crate::{BatchNorm, Init, Linear, Mode};
 pub enum HeadKind {
     /// No head: the features themselves.
     None,
+    /// A classifier: Linear D->o.
+    Linear,
     /// BYOL's projector: Linear D->h, BN, ReLU, Linear h->o.
     Projector,
     /// The projector and BYOL's predictor: Linear o->h, BN, ReLU, Linear h->o.
@@ -54,10 +56,13 @@ impl Head {
     ) -> Self {
         let mut layers = Vec::new();
         let inputs: &[usize] = match kind {
-            HeadKind::None => &[],
+            HeadKind::None | HeadKind::Linear => &[],
             HeadKind::Projector => &[features],
             HeadKind::ProjectorPredictor => &[features, out],
         };
+        if kind == HeadKind::Linear {
+            layers.push(HeadLayer::Linear(Linear::new(init, features, out, true)));
+        }
         for &input in inputs {
             layers.push(HeadLayer::Linear(Linear::new(init, input, hidden, true)));
             layers.push(HeadLayer::BatchNorm(BatchNorm::new(init, hidden)));

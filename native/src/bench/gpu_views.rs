@@ -4,17 +4,16 @@
 //! antialias, and shift the hue by a matrix.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use burn::tensor::module::{conv2d, interpolate};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, TensorData};
+use parallax_bench::Bench;
 use parallax_gpu_views::{Packer, ViewBatch, runs_on};
 use parallax_views::{Image, MEAN, Op, Pipeline, STD, ViewKey, draw_view};
 use serde::Serialize;
-
-use super::timer::seconds;
 
 /// Pictures of a batch; each has two views.
 const PICTURES: u32 = 16;
@@ -56,6 +55,10 @@ pub fn measure(device: &Device, image: &Image, size: u32, budget: Duration) -> R
     if !runs_on(device) {
         return Ok(Table(Vec::new()));
     }
+    let begin = Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let on = |device: &Device| Bench::new(device, &clock, budget.as_secs_f64());
+    let (here, host) = (on(device), on(&Device::flex()));
     let mut lines = Vec::new();
     for pipeline in Pipeline::ALL {
         eprintln!("{pipeline} by kernels and by Burn's operations");
@@ -75,24 +78,24 @@ pub fn measure(device: &Device, image: &Image, size: u32, budget: Duration) -> R
         let batch = pack(image, &lists)?;
         let cost = batch.cost();
         let mut failed = Ok(());
-        let kernels = seconds(device, budget, || {
+        let kernels = pollster::block_on(here.measure(|| {
             if let Err(error) = batch.normalized(device) {
                 failed = Err(error);
             }
-        })?;
+        }))?;
         failed?;
         let mut failed = Ok(());
-        let packing = seconds(&Device::flex(), budget, || {
+        let packing = pollster::block_on(host.measure(|| {
             failed = pack(image, &lists).map(|_| ());
-        })?;
+        }))?;
         failed?;
-        let burn = seconds(device, budget, || {
+        let burn = pollster::block_on(here.measure(|| {
             let source = source(image, device);
             for view in [0, 1] {
                 let views = lists.iter().map(|pair| augmented(&source, &pair[view]));
                 Tensor::cat(views.collect(), 0);
             }
-        })?;
+        }))?;
         lines.push(Line {
             pipeline,
             views: 2 * PICTURES as usize,
@@ -102,9 +105,9 @@ pub fn measure(device: &Device, image: &Image, size: u32, budget: Duration) -> R
             written: cost.written,
             minimum: cost.minimum,
             shared: cost.shared,
-            pack: packing,
-            kernels,
-            burn,
+            pack: packing.seconds,
+            kernels: kernels.seconds,
+            burn: burn.seconds,
         });
     }
     Ok(Table(lines))

@@ -1,21 +1,23 @@
-//! `parallax bench`: what the operations of a step cost on a device, beside Burn's own; what views cost.
+//! `parallax bench`: what the operations of a step and whole steps cost on a device, beside Burn's own; what views cost.
 
 mod gpu_views;
 mod kernels;
-mod timer;
+mod step;
 mod views;
 
 use anyhow::Result;
 
-use crate::cli::{BenchKernels, BenchViews};
+use crate::cli::{BenchKernels, BenchStep, BenchViews};
 
 /// What can be measured.
 #[derive(clap::Subcommand)]
 pub enum BenchCommand {
-    /// Convolutions and batch norms of ResNet-18, ours and Burn's own
+    /// Every operation of a step, ours and Burn's own
     Kernels(BenchKernels),
     /// Views a second of each pipeline, and the time of each operation
     Views(BenchViews),
+    /// A training step of ResNet-18
+    Step(BenchStep),
 }
 
 /// Runs a benchmark and prints its table.
@@ -23,5 +25,6 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Kernels(arguments) => kernels::run(arguments),
         BenchCommand::Views(arguments) => views::run(arguments),
+        BenchCommand::Step(arguments) => step::run(arguments),
     }
 }

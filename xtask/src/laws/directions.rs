@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::Room;
 
 /// Every room with the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("views", &[]),
     ("gpu-views", &["views"]),
     ("data", &["views"]),
@@ -28,6 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
             "weights",
         ],
     ),
+    ("bench", &["kernels", "nets", "train"]),
 ];
 
 pub fn check(rooms: &[Room]) -> Result<Vec<String>> {

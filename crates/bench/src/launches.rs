@@ -1,0 +1,24 @@
+//! Kernels counted as they are launched.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cubecl::logging::{LaunchObservation, LaunchObserver};
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl LaunchObserver for Count {
+    fn launched(&self, _kernel: &'static str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Kernels that `work` launches on GPUs, on whatever device; work of other threads at the same time counts, too.
+pub fn launches(work: impl FnOnce()) -> usize {
+    let count = Arc::new(Count::default());
+    let observation = LaunchObservation::new(count.clone());
+    work();
+    drop(observation);
+    count.0.load(Ordering::Relaxed)
+}

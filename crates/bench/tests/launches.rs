@@ -1,0 +1,54 @@
+//! What is listed is what is launched, on the software adapter.
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::Device;
+use parallax_bench::{Bench, Setting, StepSetting, kernels, plans, step};
+
+const SETTING: Setting = Setting {
+    width: 4,
+    size: 9,
+    batch: 2,
+};
+
+#[test]
+fn dispatches_are_those_of_the_plans() {
+    let device = Device::wgpu_options().init().unwrap();
+    let begin = std::time::Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let bench = Bench::new(&device, &clock, 0.0);
+    let mut lines = Vec::new();
+    let measured = kernels(&bench, &SETTING, 1.0, |line| lines.push(line.clone()));
+    pollster::block_on(measured).unwrap();
+    let plans = plans(&SETTING).unwrap();
+    assert_eq!(lines.len(), plans.len());
+    for (line, plan) in lines.iter().zip(&plans) {
+        let name = format!("{}, {}", line.shape, line.operation);
+        assert_eq!((&line.shape, line.operation), (&plan.shape, plan.operation));
+        assert_eq!(line.dispatches, plan.plan.dispatches, "{name}");
+        assert!(line.stock_dispatches > 0, "{name}");
+        assert!(line.seconds > 0.0 && line.stock_seconds > 0.0, "{name}");
+        let traffic = plan.plan.traffic.unwrap_or(1.0);
+        assert!(traffic >= 0.9, "{name} asks for {traffic} of the minimum");
+    }
+}
+
+#[test]
+fn steps_train() {
+    let device = Device::flex();
+    let begin = std::time::Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let bench = Bench::new(&device, &clock, 0.0);
+    let setting = StepSetting {
+        of: SETTING,
+        steps: 8,
+    };
+    let mut heard = 0;
+    let report = pollster::block_on(step(&bench, &setting, |number, _| heard = number)).unwrap();
+    assert_eq!((heard, report.steps, report.dispatches), (9, 8, 0));
+    assert!(report.last_loss < 0.8 * report.first_loss, "{report:?}");
+    let none = Setting {
+        batch: 0,
+        ..SETTING
+    };
+    assert!(plans(&none).is_err());
+}
