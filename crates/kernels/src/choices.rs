@@ -2,6 +2,7 @@
 //! cubes from where these figures come from.
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::cube::axis::Axis;
 use crate::cube::{conv, conv_weight, linear, norm, pool};
 
 /// How an operation is launched on a GPU, and what that costs on any of them.
@@ -40,19 +41,22 @@ impl Choice {
 
 /// A convolution forward, its gradient by the input and its gradient by the weight.
 pub fn choices(shape: &ConvShape) -> [Choice; 3] {
-    let minimum = shape.input_len() + shape.output_len() + shape.weight_len();
     let taps = shape.kernel[0] * shape.kernel[1];
     let work = shape.output_len() * shape.inputs * taps;
-    [
-        conv::Plan::forward(shape).choice(),
-        conv::Plan::backward(shape).choice(),
-        conv_weight::Plan::of(shape).choice(),
-    ]
-    .map(|choice| Choice {
-        minimum: bytes(minimum),
+    let others = shape.output_len() + shape.weight_len();
+    // A stride may leave pixels of the input unread; its gradient has them all.
+    let [down, across] = [0, 1].map(|axis| Axis::forward(shape, axis).touched(shape.size[axis]));
+    let read = shape.batch * down * across * shape.inputs;
+    let of = |choice: Choice, input: usize| Choice {
+        minimum: bytes(input + others),
         multiply_adds: work as u64,
         ..choice
-    })
+    };
+    [
+        of(conv::Plan::forward(shape).choice(), read),
+        of(conv::Plan::backward(shape).choice(), shape.input_len()),
+        of(conv_weight::Plan::of(shape).choice(), read),
+    ]
 }
 
 /// A linear layer forward, its gradient by the input and its gradient by the weight.

@@ -1,5 +1,7 @@
 //! How height and width of a convolution's result meet those of its source.
 
+use std::collections::BTreeSet;
+
 use crate::cpu::ConvShape;
 
 /// How a dimension of the result meets the source: for the gradient there is one for each place between
@@ -67,5 +69,15 @@ impl Axis {
         };
         let taps = |pixel| (0..self.taps).filter(|&tap| lies(pixel, tap)).count();
         (0..self.count).map(taps).sum()
+    }
+
+    /// Pixels of the source that any tap lies on.
+    pub fn touched(&self, source: usize) -> usize {
+        let at = |pixel: usize, tap: usize| {
+            pixel as i32 * self.stride + self.offset + tap as i32 * self.source_step
+        };
+        let pixels = |tap| (0..self.count).map(move |pixel| at(pixel, tap));
+        let touched: BTreeSet<i32> = (0..self.taps).flat_map(pixels).collect();
+        touched.range(0..source as i32).count()
     }
 }

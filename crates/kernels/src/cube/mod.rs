@@ -7,7 +7,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeCount;
 
-mod axis;
+pub(crate) mod axis;
 pub(crate) mod conv;
 pub(crate) mod conv_weight;
 pub(crate) mod linear;
