@@ -67,7 +67,7 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: [`${here}/index.html`, `${here}/augment.html`] },
+    rolldownOptions: { input: ['index.html', 'augment.html', 'bench.html'].map((name) => resolve(here, name)) },
   },
   server: { fs: { allow: [here, pkg, samples] } },
 });

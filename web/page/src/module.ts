@@ -149,6 +149,26 @@ export interface Augmenter {
   use_cpu(): void;
 }
 
+/** A square convolution of the benchmarks. */
+export interface BenchConvolution {
+  name: string;
+  batch: number;
+  size: number;
+  inputs: number;
+  outputs: number;
+  kernel: number;
+  stride: number;
+  padding: number;
+}
+
+/** An operation, measured: `cells` are those of the table. */
+export interface BenchLine {
+  shape: string;
+  operation: string;
+  seconds: number;
+  cells: string[];
+}
+
 /** `D`, `R` and `A` are the module's own classes: what they take back is what they gave. */
 export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A extends Augmenter = Augmenter> {
   default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
@@ -164,6 +184,23 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A exten
   evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
   pipelines(): PipelineLaws[];
   Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): A };
+  benchPlan(width: number, size: number, batch: number): { kernels: string[]; steps: string[]; convolutions: BenchConvolution[] };
+  benchKernels(
+    device: Device,
+    width: number,
+    size: number,
+    batch: number,
+    seconds: number,
+    onLine: (line: BenchLine) => void,
+  ): Promise<{ adapter: string; product: number }>;
+  benchStep(
+    device: Device,
+    width: number,
+    size: number,
+    batch: number,
+    steps: number,
+    onStep: (step: number, seconds: number) => void,
+  ): Promise<{ adapter: string; seconds: number; first: number; cells: string[] }>;
 }
 
 /** The files of a checkpoint, under the names the command line knows. */

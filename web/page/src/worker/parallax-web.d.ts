@@ -12,3 +12,6 @@ export const evaluate: ParallaxWeb['evaluate'];
 export const pipelines: ParallaxWeb['pipelines'];
 export const Augmenter: ParallaxWeb['Augmenter'];
 export type Augmenter = AnyAugmenter;
+export const benchPlan: ParallaxWeb['benchPlan'];
+export const benchKernels: ParallaxWeb['benchKernels'];
+export const benchStep: ParallaxWeb['benchStep'];
