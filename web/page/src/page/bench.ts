@@ -138,13 +138,13 @@ function tfjs(): void {
     if (event.type === 'error') return rest(`That did not work: ${event.message}`);
     if (event.type === 'state') return event.text ? say(event.text) : rest('Done.');
     if (event.type === 'step') {
-      const columns = ['who', 'first step, s', 'a step, ms', 'loss, first', 'loss, last', 'of our time'];
+      const columns = ['who', 'first step, s', 'a step, ms', 'loss, first', 'loss, last', 'times ours'];
       const rows = new Figures(`TensorFlow.js: a training step, ${words(setting())}`, columns, 1);
       const who = `TensorFlow.js ${event.version}, ${event.backend}`;
       const times = [number(event.first, 2), number(event.seconds * 1e3, 1)];
       return rows.add([who, ...times, number(event.firstLoss, 3), number(event.lastLoss, 3), ratio(event.seconds, 'step')]);
     }
-    convolutions ??= new Figures('TensorFlow.js: convolutions forward', ['shape', 'TensorFlow.js, ms', 'of our time'], 1);
+    convolutions ??= new Figures(`TensorFlow.js: convolutions forward, ${device() === 'cpu' ? 'CPU' : 'WebGPU'}`, ['shape', 'TensorFlow.js, ms', 'times ours'], 1);
     convolutions.add([event.shape, number(event.seconds * 1e3, 3), ratio(event.seconds, `${event.shape} forward`)]);
   };
   // Which convolutions there are is for the module to say.
