@@ -74,7 +74,18 @@ pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
     };
     let input = match linear::grad_input_route(shape) {
         linear::Route::Straight(product) => conv::Plan::backward(&product).choice(),
-        linear::Route::Turned(product) => conv_weight::Plan::of(&product).choice(),
+        linear::Route::Turned(product) => {
+            let choice = conv_weight::Plan::of(&product).choice();
+            // The gradient is turned first, where it has more than one row.
+            let turns = usize::from(batch > 1);
+            Choice {
+                dispatches: choice.dispatches + turns,
+                bytes: choice
+                    .bytes
+                    .map(|all| all + bytes(2 * turns * batch * outputs)),
+                ..choice
+            }
+        }
     };
     let weight = conv_weight::Plan::of(&linear::pixels(batch, inputs, outputs)).choice();
     [forward, input, weight].map(|choice| Choice {

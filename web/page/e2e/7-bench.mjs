@@ -1,13 +1,10 @@
 /** The benchmarks' page: kernels, a training step, TensorFlow.js beside them, at the smallest sizes. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { open } from './browser.mjs';
+import { accessible, noSideways } from './looks.mjs';
 import { LONG, phase } from './steps.mjs';
 
 export const title = 'benchmarks';
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Every table: its title and the cells of its rows. */
 const tables = (page) =>
@@ -66,10 +63,8 @@ export default async function ({ browser, address, shot, check }) {
     assert.equal(cells[5], 'not measured');
   });
   await check('looks: no sideways scrolling, no axe violation, Markdown, nothing forbidden', async () => {
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ failureSummary }) => failureSummary).join(' | ')}`), []);
+    await noSideways(page);
+    await accessible(page);
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => void (window.copied = text) } }));
     await page.click('#copy');
     const markdown = await page.evaluate(() => window.copied);

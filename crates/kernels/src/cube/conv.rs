@@ -242,6 +242,18 @@ struct Phase {
     cubes: [u32; 3],
 }
 
+/// The axes of a weight `[out, in, height, width]` in the order that a product takes: its columns last.
+const FORWARD: [usize; 4] = [2, 3, 1, 0];
+const BACKWARD: [usize; 4] = [2, 3, 0, 1];
+
+/// Whether a weight lies in memory in that order already.
+fn in_order(shape: &ConvShape, axes: [usize; 4]) -> bool {
+    let [height, width] = shape.kernel;
+    let dims = [shape.outputs, shape.inputs, height, width];
+    let long = axes.into_iter().filter(|&axis| dims[axis] > 1);
+    long.is_sorted()
+}
+
 /// A gathered product: the launches, and what they share. A gradient has one for each place between two strides.
 pub(crate) struct Plan {
     batch: usize,
@@ -250,6 +262,8 @@ pub(crate) struct Plan {
     columns: usize,
     channels: usize,
     kernel: [usize; 2],
+    /// Whether the weight is brought into order first.
+    reorders: bool,
     phases: Vec<Phase>,
 }
 
@@ -263,6 +277,7 @@ impl Plan {
             columns: shape.outputs,
             channels: shape.inputs,
             kernel: shape.kernel,
+            reorders: !in_order(shape, FORWARD),
             phases: Vec::new(),
         };
         plan.with([0, 1].map(|axis| vec![Axis::forward(shape, axis)]))
@@ -277,6 +292,7 @@ impl Plan {
             columns: shape.inputs,
             channels: shape.outputs,
             kernel: shape.kernel,
+            reorders: !in_order(shape, BACKWARD),
             phases: Vec::new(),
         };
         plan.with([0, 1].map(|axis| Axis::backward(shape, axis)))
@@ -306,8 +322,7 @@ impl Plan {
     pub fn choice(&self) -> Choice {
         let weight = self.channels * self.columns * self.kernel[0] * self.kernel[1];
         let mut cubes = 0;
-        // The weight is brought into order first.
-        let mut values = 2 * weight;
+        let mut values = if self.reorders { 2 * weight } else { 0 };
         for phase in &self.phases {
             let [along, columns, again] = phase.cubes.map(|count| count as usize);
             cubes += along * columns * again;
@@ -324,7 +339,7 @@ impl Plan {
             tile: tile.map_or_else(String::new, |phase| phase.tile.to_string()),
             cubes,
             parts: 1,
-            dispatches: 1 + self.phases.len(),
+            dispatches: usize::from(self.reorders) + self.phases.len(),
             bytes: Some(bytes(values)),
             minimum: 0,
             multiply_adds: 0,
@@ -397,7 +412,7 @@ pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> Cube
     let x = into_contiguous(x);
     let [height, width] = shape.out_size();
     let out = empty(&x, vec![shape.batch, height, width, shape.outputs]);
-    let weight = into_contiguous(permute(weight, &[2, 3, 1, 0]));
+    let weight = into_contiguous(permute(weight, &FORWARD));
     Plan::forward(shape).launch(&x, &weight, &out);
     out
 }
@@ -411,7 +426,7 @@ pub(crate) fn conv_grad_input(
     let grad = into_contiguous(grad);
     let [height, width] = shape.size;
     let out = empty(&grad, vec![shape.batch, height, width, shape.inputs]);
-    let weight = into_contiguous(permute(weight, &[2, 3, 0, 1]));
+    let weight = into_contiguous(permute(weight, &BACKWARD));
     Plan::backward(shape).launch(&grad, &weight, &out);
     out
 }
