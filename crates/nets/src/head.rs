@@ -12,12 +12,16 @@ use crate::{BatchNorm, Init, Linear, Mode};
 pub enum HeadKind {
     /// No head: the features themselves.
     None,
-    /// A classifier: Linear D->o.
+    /// "cls", of supervised training and MoCo v1: Linear D->o.
     Linear,
+    /// "moco", of MoCo v2: Linear D->h, ReLU, Linear h->o.
+    Mlp,
     /// BYOL's projector: Linear D->h, BN, ReLU, Linear h->o.
     Projector,
     /// The projector and BYOL's predictor: Linear o->h, BN, ReLU, Linear h->o.
     ProjectorPredictor,
+    /// "mcv2p", of both networks of S-MoCo v2+: as `ProjectorPredictor`, its two last linears without bias.
+    BiasFreeProjectorPredictor,
 }
 
 /// One layer of a head.
@@ -54,21 +58,29 @@ impl Head {
         hidden: usize,
         out: usize,
     ) -> Self {
-        let mut layers = Vec::new();
-        let inputs: &[usize] = match kind {
-            HeadKind::None | HeadKind::Linear => &[],
-            HeadKind::Projector => &[features],
-            HeadKind::ProjectorPredictor => &[features, out],
+        let mut layers = Layers {
+            init,
+            list: Vec::new(),
         };
-        if kind == HeadKind::Linear {
-            layers.push(HeadLayer::Linear(Linear::new(init, features, out, true)));
+        match kind {
+            HeadKind::None => {}
+            HeadKind::Linear => layers.linear(features, out, true),
+            HeadKind::Mlp => {
+                layers.linear(features, hidden, true);
+                layers.list.push(HeadLayer::Relu(Relu));
+                layers.linear(hidden, out, true);
+            }
+            HeadKind::Projector => layers.projector(features, hidden, out, true),
+            HeadKind::ProjectorPredictor => {
+                layers.projector(features, hidden, out, true);
+                layers.projector(out, hidden, out, true);
+            }
+            HeadKind::BiasFreeProjectorPredictor => {
+                layers.projector(features, hidden, out, false);
+                layers.projector(out, hidden, out, false);
+            }
         }
-        for &input in inputs {
-            layers.push(HeadLayer::Linear(Linear::new(init, input, hidden, true)));
-            layers.push(HeadLayer::BatchNorm(BatchNorm::new(init, hidden)));
-            layers.push(HeadLayer::Relu(Relu));
-            layers.push(HeadLayer::Linear(Linear::new(init, hidden, out, true)));
-        }
+        let layers = layers.list;
         Self { layers }
     }
 
@@ -79,5 +91,27 @@ impl Head {
             HeadLayer::BatchNorm(norm) => norm.forward(x, None, Activation::None, mode),
             HeadLayer::Relu(_) => relu(x),
         })
+    }
+}
+
+/// A head that grows layer by layer.
+struct Layers<'a, 'b> {
+    init: &'a mut Init<'b>,
+    list: Vec<HeadLayer>,
+}
+
+impl Layers<'_, '_> {
+    fn linear(&mut self, inputs: usize, outputs: usize, bias: bool) {
+        let layer = Linear::new(self.init, inputs, outputs, bias);
+        self.list.push(HeadLayer::Linear(layer));
+    }
+
+    /// Linear, BN, ReLU, Linear; `bias` is that of the second linear layer.
+    fn projector(&mut self, inputs: usize, hidden: usize, out: usize, bias: bool) {
+        self.linear(inputs, hidden, true);
+        let norm = BatchNorm::new(self.init, hidden);
+        self.list.push(HeadLayer::BatchNorm(norm));
+        self.list.push(HeadLayer::Relu(Relu));
+        self.linear(hidden, out, bias);
     }
 }

@@ -12,11 +12,16 @@ pub const BN_EPSILON: f32 = 1e-5;
 /// Share of the newest batch in the running statistics (methods.md 2.1).
 pub const BN_MOMENTUM: f64 = 0.1;
 
-/// Which statistics batch norm normalises with.
+/// Which statistics batch norm normalises with, and what becomes of the running ones (methods.md 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Those of the batch; the running statistics take them up. Also the mode of a target network.
+    /// Those of the batch; the running statistics take them up, the variance unbiased. Also the mode of a
+    /// target network.
     Train,
+    /// As `Train`, but the running variance takes up the biased one ("plainsync").
+    TrainBiased,
+    /// Those of the batch; the running statistics stay as they are: every virtual device but the first.
+    Batch,
     /// The running statistics, which stay as they are.
     Eval,
 }
@@ -93,7 +98,7 @@ pub struct BatchNorm {
     pub bias: Param<Tensor<1>>,
     /// Running mean, `[channels]`: a buffer, never trained
     pub running_mean: Param<Tensor<1>>,
-    /// Running unbiased variance, `[channels]`: a buffer, never trained
+    /// Running variance, `[channels]`: a buffer, never trained
     pub running_var: Param<Tensor<1>>,
 }
 
@@ -127,9 +132,15 @@ impl BatchNorm {
         let count = (dims.iter().product::<usize>() / dims[D - 1]) as f64;
         let batch = batch_norm(x, weight, bias, residual, activation, BN_EPSILON);
         // Normalised with the biased variance, remembered with the unbiased one (methods.md 2.1).
-        let unbiased = batch.variance * (count / (count - 1.0).max(1.0));
-        track(&mut self.running_mean, batch.mean);
-        track(&mut self.running_var, unbiased);
+        let remembered = match mode {
+            Mode::Train => Some(batch.variance * (count / (count - 1.0).max(1.0))),
+            Mode::TrainBiased => Some(batch.variance),
+            Mode::Batch | Mode::Eval => None,
+        };
+        if let Some(variance) = remembered {
+            track(&mut self.running_mean, batch.mean);
+            track(&mut self.running_var, variance);
+        }
         batch.output
     }
 }

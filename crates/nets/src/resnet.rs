@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use parallax_kernels::{Activation, max_pool2d, row_sums};
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchNorm, Conv2d, Head, HeadKind, Init, Mode};
+use crate::{BatchNorm, Block, Conv2d, Head, HeadKind, Init, Mode};
 
 /// Depth of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,12 @@ pub enum Arch {
     ResNet18,
     /// Basic blocks 3, 4, 6, 3.
     ResNet34,
+    /// Bottleneck blocks 3, 4, 6, 3.
+    ResNet50,
+    /// Bottleneck blocks 3, 4, 23, 3.
+    ResNet101,
+    /// Bottleneck blocks 3, 8, 36, 3.
+    ResNet152,
 }
 
 impl Arch {
@@ -24,22 +30,33 @@ impl Arch {
         match self {
             Arch::Tiny => [1, 1, 1, 0],
             Arch::ResNet18 => [2, 2, 2, 2],
-            Arch::ResNet34 => [3, 4, 6, 3],
+            Arch::ResNet34 | Arch::ResNet50 => [3, 4, 6, 3],
+            Arch::ResNet101 => [3, 4, 23, 3],
+            Arch::ResNet152 => [3, 8, 36, 3],
         }
+    }
+
+    fn is_bottleneck(self) -> bool {
+        matches!(self, Arch::ResNet50 | Arch::ResNet101 | Arch::ResNet152)
+    }
+
+    /// Channels behind a block, in multiples of its width.
+    fn expansion(self) -> usize {
+        if self.is_bottleneck() { 4 } else { 1 }
     }
 
     /// Channels of the first stage when the recipe does not say.
     pub fn default_width(self) -> usize {
         match self {
             Arch::Tiny => 32,
-            Arch::ResNet18 | Arch::ResNet34 => 64,
+            _ => 64,
         }
     }
 
     /// Width of the pooled features for a base width.
     pub fn features(self, width: usize) -> usize {
         let stages = self.blocks().iter().filter(|&&count| count > 0).count();
-        width << (stages - 1)
+        self.expansion() * (width << (stages - 1))
     }
 }
 
@@ -87,51 +104,15 @@ impl ResNetConfig {
     }
 }
 
-/// Two 3x3 convolutions and a shortcut.
-#[derive(Module, Debug)]
-pub struct BasicBlock {
-    conv1: Conv2d,
-    bn1: BatchNorm,
-    conv2: Conv2d,
-    bn2: BatchNorm,
-    downsample: Option<(Conv2d, BatchNorm)>,
-}
-
-impl BasicBlock {
-    fn new(init: &mut Init, inputs: usize, outputs: usize, stride: usize) -> Self {
-        Self {
-            conv1: Conv2d::new(init, inputs, outputs, 3, stride),
-            bn1: BatchNorm::new(init, outputs),
-            conv2: Conv2d::new(init, outputs, outputs, 3, 1),
-            bn2: BatchNorm::new(init, outputs),
-            downsample: (stride != 1 || inputs != outputs).then(|| {
-                let conv = Conv2d::new(init, inputs, outputs, 1, stride);
-                (conv, BatchNorm::new(init, outputs))
-            }),
-        }
-    }
-
-    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let y = self.conv1.forward(x.clone());
-        let y = self.bn1.forward(y, None, Activation::Relu, mode);
-        let y = self.conv2.forward(y);
-        let shortcut = match &mut self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x), None, Activation::None, mode),
-            None => x,
-        };
-        self.bn2.forward(y, Some(shortcut), Activation::Relu, mode)
-    }
-}
-
 /// A backbone and its head under one set of torchvision names.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
     bn1: BatchNorm,
-    layer1: Vec<BasicBlock>,
-    layer2: Vec<BasicBlock>,
-    layer3: Vec<BasicBlock>,
-    layer4: Vec<BasicBlock>,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
     fc: Head,
     pooled_stem: bool,
 }
@@ -147,17 +128,14 @@ impl ResNet {
         };
         let bn1 = BatchNorm::new(init, width);
         let mut inputs = width;
-        let mut stage = |init: &mut Init, number: usize| -> Vec<BasicBlock> {
-            let outputs = width << number;
-            (0..config.arch.blocks()[number])
+        let mut stage = |init: &mut Init, number: usize| -> Vec<Block> {
+            let (stage_width, arch) = (width << number, config.arch);
+            (0..arch.blocks()[number])
                 .map(|block| {
                     let stride = if block == 0 && number > 0 { 2 } else { 1 };
-                    BasicBlock::new(
-                        init,
-                        std::mem::replace(&mut inputs, outputs),
-                        outputs,
-                        stride,
-                    )
+                    let outputs = arch.expansion() * stage_width;
+                    let inputs = std::mem::replace(&mut inputs, outputs);
+                    Block::new(init, arch.is_bottleneck(), inputs, stage_width, stride)
                 })
                 .collect()
         };

@@ -1,9 +1,12 @@
 //! Names, counts and shapes of the networks (methods.md 2).
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use parallax_kernels::Activation;
 use parallax_nets::names::{self, is_buffer};
-use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
+use parallax_nets::{Arch, BatchNorm, Head, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
 
 fn network(arch: Arch, stem: Stem, width: usize, head: HeadKind) -> ResNet {
     let config = ResNetConfig {
@@ -26,22 +29,46 @@ fn parameters(network: &ResNet) -> usize {
         .sum()
 }
 
+fn backbone(arch: Arch) -> usize {
+    parameters(&network(arch, Stem::Imagenet, 64, HeadKind::None))
+}
+
 #[test]
-fn parameter_counts() {
-    let resnet18 = network(Arch::ResNet18, Stem::Imagenet, 64, HeadKind::None);
-    assert_eq!(parameters(&resnet18), 11_176_512);
-    let resnet34 = network(Arch::ResNet34, Stem::Imagenet, 64, HeadKind::None);
-    assert_eq!(parameters(&resnet34), 21_284_672);
-    // Heads behind 512 features: 512 h + h, 2 h, h o + o; then o h + h, 2 h, h o + o.
-    let projector = network(Arch::ResNet18, Stem::Imagenet, 64, HeadKind::Projector);
-    assert_eq!(parameters(&projector) - 11_176_512, 3_158_272);
-    let both = network(
-        Arch::ResNet18,
-        Stem::Imagenet,
-        64,
-        HeadKind::ProjectorPredictor,
-    );
-    assert_eq!(parameters(&both) - parameters(&projector), 2_109_696);
+fn parameter_counts_of_backbones() {
+    assert_eq!(backbone(Arch::ResNet18), 11_176_512);
+    assert_eq!(backbone(Arch::ResNet34), 21_284_672);
+    assert_eq!(backbone(Arch::ResNet50), 23_508_032);
+    assert_eq!(backbone(Arch::ResNet101), 42_500_160);
+    assert_eq!(backbone(Arch::ResNet152), 58_143_808);
+}
+
+#[test]
+fn parameter_counts_of_heads() {
+    let head = |kind, features, hidden, out| {
+        let head = Head::new(
+            &mut Init::new(0, &Device::flex()),
+            kind,
+            features,
+            hidden,
+            out,
+        );
+        let shapes = names::shapes(&head);
+        let trained = shapes.iter().filter(|(name, _)| !is_buffer(name));
+        trained
+            .map(|(_, s)| s.iter().product::<usize>())
+            .sum::<usize>()
+    };
+    let features = Arch::ResNet50.features(64);
+    assert_eq!(head(HeadKind::Linear, features, 0, 128), 262_272);
+    assert_eq!(head(HeadKind::Mlp, features, 2048, 128), 4_458_624);
+    let projector = head(HeadKind::Projector, features, 4096, 256);
+    assert_eq!(projector, 9_449_728);
+    let both = head(HeadKind::ProjectorPredictor, features, 4096, 256);
+    assert_eq!(both - projector, 2_109_696);
+    let bias_free = head(HeadKind::BiasFreeProjectorPredictor, features, 4096, 256);
+    assert_eq!(bias_free, 11_558_912);
+    // Behind the 512 features of ResNet-18: 512 h + h, 2 h, h o + o.
+    assert_eq!(head(HeadKind::Projector, 512, 4096, 256), 3_158_272);
 }
 
 #[test]
@@ -77,6 +104,48 @@ fn names_are_those_of_torchvision() {
 }
 
 #[test]
+fn bottlenecks_have_their_shapes_and_a_shortcut_in_the_first_stage() {
+    let network = network(Arch::ResNet50, Stem::Imagenet, 4, HeadKind::Linear);
+    let shapes: BTreeMap<String, Vec<usize>> = names::shapes(&network).into_iter().collect();
+    for (name, shape) in [
+        ("layer1.0.conv1.weight", vec![4, 4, 1, 1]),
+        ("layer1.0.downsample.0.weight", vec![16, 4, 1, 1]),
+        ("layer2.0.conv1.weight", vec![8, 16, 1, 1]),
+        ("layer2.0.conv2.weight", vec![8, 8, 3, 3]),
+        ("layer2.0.conv3.weight", vec![32, 8, 1, 1]),
+        ("layer2.0.bn3.running_var", vec![32]),
+        ("layer3.5.conv3.weight", vec![64, 16, 1, 1]),
+        ("layer4.2.bn3.weight", vec![128]),
+        ("fc.0.weight", vec![256, 128]),
+        ("fc.0.bias", vec![256]),
+    ] {
+        assert_eq!(shapes.get(name), Some(&shape), "{name}");
+    }
+    assert!(!shapes.contains_key("layer1.1.downsample.0.weight"));
+}
+
+#[test]
+fn heads_are_numbered_as_sequentials() {
+    let names = |kind| {
+        let network = network(Arch::Tiny, Stem::Cifar, 4, kind);
+        let names = names::shapes(&network).into_iter().map(|(name, _)| name);
+        let head = names.filter(|name| name.starts_with("fc.") && !is_buffer(name));
+        head.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(HeadKind::None), "");
+    assert_eq!(names(HeadKind::Linear), "fc.0.weight fc.0.bias");
+    assert_eq!(
+        names(HeadKind::Mlp),
+        "fc.0.weight fc.0.bias fc.2.weight fc.2.bias"
+    );
+    assert_eq!(
+        names(HeadKind::BiasFreeProjectorPredictor),
+        "fc.0.weight fc.0.bias fc.1.weight fc.1.bias fc.3.weight \
+         fc.4.weight fc.4.bias fc.5.weight fc.5.bias fc.7.weight"
+    );
+}
+
+#[test]
 fn shapes_follow_stem_and_strides() {
     let x = Tensor::<4>::ones([2, 3, 33, 31], &Device::flex());
     for stem in [Stem::Imagenet, Stem::Cifar, Stem::Small] {
@@ -106,8 +175,25 @@ fn evaluation_leaves_running_statistics_alone() {
     let before = statistics(&tiny);
     tiny.features(x.clone(), Mode::Eval);
     assert_eq!(statistics(&tiny), before);
+    tiny.features(x.clone(), Mode::Batch);
+    assert_eq!(statistics(&tiny), before);
     tiny.features(x, Mode::Train);
     assert_ne!(statistics(&tiny), before);
+}
+
+#[test]
+fn the_running_variance_is_unbiased_unless_said_otherwise() {
+    let device = Device::flex();
+    let x = Tensor::<2>::from_floats([[1.0], [2.0], [6.0]], &device);
+    let variance = |mode| {
+        let mut norm = BatchNorm::new(&mut Init::new(0, &device), 1);
+        norm.forward(x.clone(), None, Activation::None, mode);
+        norm.running_var.val().into_scalar::<f32>()
+    };
+    // Mean 3, squares 4 + 1 + 9 = 14: biased 14 / 3, unbiased 7.
+    assert!((variance(Mode::Train) - (0.9 + 0.7)).abs() < 1e-6);
+    assert!((variance(Mode::TrainBiased) - (0.9 + 1.4 / 3.0)).abs() < 1e-6);
+    assert_eq!(variance(Mode::Batch), 1.0);
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! The two residual blocks (methods.md 2.1).
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use parallax_kernels::Activation;
+
+use crate::{BatchNorm, Conv2d, Init, Mode};
+
+/// A residual block of either kind. The kind is no part of a tensor's name.
+#[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "all blocks of a network are of one kind"
+)]
+pub enum Block {
+    /// Of ResNet-18 and 34.
+    Basic(BasicBlock),
+    /// Of ResNet-50, 101 and 152.
+    Bottleneck(Bottleneck),
+}
+
+impl Block {
+    /// `width` is the number of channels inside; behind a bottleneck there are four times as many.
+    pub(crate) fn new(
+        init: &mut Init,
+        bottleneck: bool,
+        inputs: usize,
+        width: usize,
+        stride: usize,
+    ) -> Self {
+        if bottleneck {
+            Block::Bottleneck(Bottleneck::new(init, inputs, width, stride))
+        } else {
+            Block::Basic(BasicBlock::new(init, inputs, width, stride))
+        }
+    }
+
+    /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
+    pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        match self {
+            Block::Basic(block) => block.forward(x, mode),
+            Block::Bottleneck(block) => block.forward(x, mode),
+        }
+    }
+}
+
+/// Two 3x3 convolutions and a shortcut.
+#[derive(Module, Debug)]
+pub struct BasicBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl BasicBlock {
+    fn new(init: &mut Init, inputs: usize, width: usize, stride: usize) -> Self {
+        Self {
+            conv1: Conv2d::new(init, inputs, width, 3, stride),
+            bn1: BatchNorm::new(init, width),
+            conv2: Conv2d::new(init, width, width, 3, 1),
+            bn2: BatchNorm::new(init, width),
+            downsample: downsample(init, inputs, width, stride),
+        }
+    }
+
+    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let y = self.conv1.forward(x.clone());
+        let y = self.bn1.forward(y, None, Activation::Relu, mode);
+        let y = self.conv2.forward(y);
+        let shortcut = shortcut(&mut self.downsample, x, mode);
+        self.bn2.forward(y, Some(shortcut), Activation::Relu, mode)
+    }
+}
+
+/// 1x1, 3x3 with the stride, 1x1 to four times the channels, and a shortcut.
+#[derive(Module, Debug)]
+pub struct Bottleneck {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    conv3: Conv2d,
+    bn3: BatchNorm,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl Bottleneck {
+    fn new(init: &mut Init, inputs: usize, width: usize, stride: usize) -> Self {
+        let outputs = 4 * width;
+        Self {
+            conv1: Conv2d::new(init, inputs, width, 1, 1),
+            bn1: BatchNorm::new(init, width),
+            conv2: Conv2d::new(init, width, width, 3, stride),
+            bn2: BatchNorm::new(init, width),
+            conv3: Conv2d::new(init, width, outputs, 1, 1),
+            bn3: BatchNorm::new(init, outputs),
+            downsample: downsample(init, inputs, outputs, stride),
+        }
+    }
+
+    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let y = self.conv1.forward(x.clone());
+        let y = self.bn1.forward(y, None, Activation::Relu, mode);
+        let y = self.conv2.forward(y);
+        let y = self.bn2.forward(y, None, Activation::Relu, mode);
+        let y = self.conv3.forward(y);
+        let shortcut = shortcut(&mut self.downsample, x, mode);
+        self.bn3.forward(y, Some(shortcut), Activation::Relu, mode)
+    }
+}
+
+/// A 1x1 convolution where the block changes size or channels.
+fn downsample(
+    init: &mut Init,
+    inputs: usize,
+    outputs: usize,
+    stride: usize,
+) -> Option<(Conv2d, BatchNorm)> {
+    (stride != 1 || inputs != outputs).then(|| {
+        let conv = Conv2d::new(init, inputs, outputs, 1, stride);
+        (conv, BatchNorm::new(init, outputs))
+    })
+}
+
+fn shortcut(downsample: &mut Option<(Conv2d, BatchNorm)>, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+    match downsample {
+        Some((conv, norm)) => norm.forward(conv.forward(x), None, Activation::None, mode),
+        None => x,
+    }
+}
