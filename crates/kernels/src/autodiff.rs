@@ -131,7 +131,7 @@ fn normed<B: Kernels>(
     bias: FloatTensor<B>,
     residual: Option<FloatTensor<B>>,
     relu: bool,
-    epsilon: f32,
+    epsilon: f64,
 ) -> (FloatTensor<B>, SavedNorm<B>) {
     let [output, mean, variance] =
         B::norm(x.clone(), weight.clone(), bias, residual, relu, epsilon);
@@ -187,7 +187,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
         let (bias, bias_node) = bias.into_parts();
@@ -201,7 +201,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
         let (bias, bias_node) = bias.into_parts();

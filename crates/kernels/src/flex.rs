@@ -1,12 +1,12 @@
 //! The CPU: tensors in and out of the loops of [`crate::cpu`].
 
 use burn::backend::TensorMetadata;
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
-use crate::cpu;
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};
+use crate::{cpu, double};
 
 /// A tensor whose values lie in order.
 struct Host(FlexTensor);
@@ -26,8 +26,16 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// f64 takes the plain loops of [`crate::double`].
+fn is_double(tensor: &FlexTensor) -> bool {
+    tensor.dtype() == DType::F64
+}
+
 impl Kernels for Flex {
     fn conv(x: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
+        if is_double(&x) {
+            return double::conv(x, weight, shape);
+        }
         let (x, weight) = (host(x), host(weight));
         let [height, width] = shape.out_size();
         let output = cpu::conv2d(&shape, x.values(), weight.values(), &[]);
@@ -35,6 +43,9 @@ impl Kernels for Flex {
     }
 
     fn conv_grad_input(grad: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
+        if is_double(&grad) {
+            return double::conv_grad_input(grad, weight, shape);
+        }
         let (grad, weight) = (host(grad), host(weight));
         let [height, width] = shape.size;
         let input = cpu::conv2d_grad_input(&shape, grad.values(), weight.values());
@@ -42,6 +53,9 @@ impl Kernels for Flex {
     }
 
     fn conv_grad_weight(x: FlexTensor, grad: FlexTensor, shape: ConvShape) -> FlexTensor {
+        if is_double(&grad) {
+            return double::conv_grad_weight(x, grad, shape);
+        }
         let (x, grad) = (host(x), host(grad));
         let [height, width] = shape.kernel;
         let weight = cpu::conv2d_grad_weight(&shape, x.values(), grad.values());
@@ -54,8 +68,11 @@ impl Kernels for Flex {
         bias: FlexTensor,
         residual: Option<FlexTensor>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> [FlexTensor; 3] {
+        if is_double(&x) {
+            return double::norm(x, weight, bias, residual, relu, epsilon);
+        }
         let (x, weight, bias) = (host(x), host(weight), host(bias));
         let residual = residual.map(host);
         let normed = cpu::batch_norm(
@@ -64,7 +81,7 @@ impl Kernels for Flex {
             bias.values(),
             residual.as_ref().map_or(&[], Host::values),
             relu,
-            epsilon,
+            epsilon as f32,
         );
         let channels = normed.mean.len();
         let rows = normed.output.len() / channels;
@@ -76,6 +93,9 @@ impl Kernels for Flex {
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 4] {
+        if is_double(&grad) {
+            return double::norm_grad(saved, grad);
+        }
         let grad = host(grad);
         let output = saved.output.map(host);
         let [x, weight, mean, variance] =
@@ -86,7 +106,7 @@ impl Kernels for Flex {
             grad.values(),
             weight.values(),
             (mean.values(), variance.values()),
-            saved.epsilon,
+            saved.epsilon as f32,
         );
         let shape = grad.0.shape();
         let [rows, channels] = [shape[0], shape[1]];
@@ -103,6 +123,9 @@ impl Kernels for Flex {
     }
 
     fn pool(x: FlexTensor, shape: PoolShape) -> FlexTensor {
+        if is_double(&x) {
+            return double::pool(x, shape);
+        }
         let [height, width] = shape.out_size();
         let output = cpu::max_pool(&shape, host(x).values());
         tensor(output, [shape.batch, height, width, shape.channels])
@@ -114,6 +137,9 @@ impl Kernels for Flex {
         grad: FlexTensor,
         shape: PoolShape,
     ) -> FlexTensor {
+        if is_double(&grad) {
+            return double::pool_grad(x, grad, shape);
+        }
         let [x, output, grad] = [x, output, grad].map(host);
         let input = cpu::max_pool_backward(&shape, x.values(), output.values(), grad.values());
         let [height, width] = shape.size;
@@ -121,16 +147,25 @@ impl Kernels for Flex {
     }
 
     fn linear_forward(x: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
+        if is_double(&x) {
+            return double::linear(x, weight, shape);
+        }
         let output = cpu::linear(&shape, host(x).values(), host(weight).values());
         tensor(output, [shape.batch, shape.outputs])
     }
 
     fn linear_grad_input(grad: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
+        if is_double(&grad) {
+            return double::linear_grad_input(grad, weight, shape);
+        }
         let input = cpu::linear_grad_input(&shape, host(grad).values(), host(weight).values());
         tensor(input, [shape.batch, shape.inputs])
     }
 
     fn linear_grad_weight(x: FlexTensor, grad: FlexTensor, shape: LinearShape) -> FlexTensor {
+        if is_double(&grad) {
+            return double::linear_grad_weight(x, grad, shape);
+        }
         let weight = cpu::linear_grad_weight(&shape, host(x).values(), host(grad).values());
         tensor(weight, [shape.outputs, shape.inputs])
     }

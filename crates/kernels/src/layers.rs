@@ -57,14 +57,17 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4
         shape.output_len() > 0 && shape.input_len() > 0,
         "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
-    assert_f32(x.dtype());
+    assert_float(x.dtype());
     let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
     Tensor::from_dispatch(output)
 }
 
-/// The kernels compute in f32.
-fn assert_f32(dtype: DType) {
-    assert!(dtype == DType::F32, "f32 values are needed, not {dtype:?}");
+/// The kernels compute in f32, and on the CPU in f64 too.
+fn assert_float(dtype: DType) {
+    assert!(
+        matches!(dtype, DType::F32 | DType::F64),
+        "f32 or, on the CPU, f64 values are needed, not {dtype:?}"
+    );
 }
 
 /// What [`batch_norm`] gives.
@@ -90,7 +93,7 @@ pub fn batch_norm<const D: usize>(
     bias: Tensor<1>,
     residual: Option<Tensor<D>>,
     activation: Activation,
-    epsilon: f32,
+    epsilon: f64,
 ) -> Normed<D> {
     let dims = x.dims();
     let channels = dims[D - 1];
@@ -102,7 +105,7 @@ pub fn batch_norm<const D: usize>(
         weight.dims(),
         bias.dims()
     );
-    assert_f32(x.dtype());
+    assert_float(x.dtype());
     let matrix = |x: Tensor<D>| x.reshape([rows, channels]).into_dispatch();
     let (x, weight, bias) = (matrix(x), weight.into_dispatch(), bias.into_dispatch());
     let relu = activation == Activation::Relu;
@@ -130,7 +133,7 @@ pub fn normalize_with<const D: usize>(
     (weight, bias): (Tensor<1>, Tensor<1>),
     residual: Option<Tensor<D>>,
     activation: Activation,
-    epsilon: f32,
+    epsilon: f64,
 ) -> Tensor<D> {
     let scale = weight / (variance + epsilon).sqrt();
     let shift = bias - mean * scale.clone();
@@ -172,7 +175,7 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
         batch * channels > 0 && shape.out_size().iter().all(|&side| side > 0),
         "an empty batch, or a window larger than the padded input: {shape:?}"
     );
-    assert_f32(x.dtype());
+    assert_float(x.dtype());
     Tensor::from_dispatch(Dispatch::layer_pool(x.into_dispatch(), shape))
 }
 
@@ -196,7 +199,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         batch * inputs * outputs > 0,
         "an empty batch or an empty weight: {shape:?}"
     );
-    assert_f32(x.dtype());
+    assert_float(x.dtype());
     let output = Dispatch::layer_linear(x.into_dispatch(), weight.into_dispatch(), shape);
     let output = Tensor::from_dispatch(output);
     match bias {

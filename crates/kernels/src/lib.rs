@@ -4,13 +4,14 @@
 //! the GPU take neighbouring channels. Weights keep PyTorch's order, `[out, in, height, width]`.
 //!
 //! The way of a call: [`layers`] checks shapes and enters Burn's dispatch; [`ops`] names what a device must
-//! offer; `flex` (CPU) and `cube` (GPU) offer it; `autodiff` ties forward and backward together. The CPU's
+//! offer; `flex` (CPU) and `cube` (GPU) offer it, `double` in f64 for checks on the CPU; `autodiff` ties forward and backward together. The CPU's
 //! loops are in [`cpu`], and know nothing of Burn.
 
 mod autodiff;
 mod choices;
 pub mod cpu;
 mod cube;
+mod double;
 mod flex;
 pub mod gradients;
 pub mod layers;

@@ -33,7 +33,7 @@ pub trait Kernels: Backend {
         bias: FloatTensor<Self>,
         residual: Option<FloatTensor<Self>>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> [FloatTensor<Self>; 3];
 
     /// The gradients of [`Kernels::norm`] by x, weight, bias and residual. `output` is there where ReLU was.
@@ -86,7 +86,7 @@ pub struct SavedNorm<B: Backend> {
     /// Biased, `[channels]`
     pub variance: FloatTensor<B>,
     /// Added to the variance.
-    pub epsilon: f32,
+    pub epsilon: f64,
 }
 
 /// The same operations with a graph where the device has one: what [`crate::layers`] calls.
@@ -105,7 +105,7 @@ pub trait LayerOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`Kernels::norm`], here with residual; mean and variance carry no gradient.
@@ -115,7 +115,7 @@ pub trait LayerOps: Backend {
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`Kernels::pool`].
@@ -260,7 +260,7 @@ macro_rules! without_graph {
                 weight: FloatTensor<Self>,
                 bias: FloatTensor<Self>,
                 relu: bool,
-                epsilon: f32,
+                epsilon: f64,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
                 Self::norm(x, weight, bias, None, relu, epsilon).into()
             }
@@ -271,7 +271,7 @@ macro_rules! without_graph {
                 bias: FloatTensor<Self>,
                 residual: FloatTensor<Self>,
                 relu: bool,
-                epsilon: f32,
+                epsilon: f64,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
                 Self::norm(x, weight, bias, Some(residual), relu, epsilon).into()
             }

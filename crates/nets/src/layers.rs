@@ -8,7 +8,7 @@ use parallax_kernels::{Activation, batch_norm, conv2d, linear, normalize_with};
 use crate::Init;
 
 /// Added to the variance before the root (methods.md 2.1).
-pub const BN_EPSILON: f32 = 1e-5;
+pub const BN_EPSILON: f64 = 1e-5;
 /// Share of the newest batch in the running statistics (methods.md 2.1).
 pub const BN_MOMENTUM: f64 = 0.1;
 

@@ -9,9 +9,11 @@ mod init;
 mod layers;
 pub mod names;
 mod resnet;
+mod size;
 
 pub use block::{BasicBlock, Block, Bottleneck};
 pub use head::{Head, HeadKind, HeadLayer};
 pub use init::Init;
 pub use layers::{BN_EPSILON, BN_MOMENTUM, BatchNorm, Conv2d, Linear, Mode};
 pub use resnet::{Arch, ResNet, ResNetConfig, Stem};
+pub use size::NetworkSize;

@@ -26,7 +26,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    fn blocks(self) -> [usize; 4] {
+    pub(crate) fn blocks(self) -> [usize; 4] {
         match self {
             Arch::Tiny => [1, 1, 1, 0],
             Arch::ResNet18 => [2, 2, 2, 2],
@@ -36,12 +36,12 @@ impl Arch {
         }
     }
 
-    fn is_bottleneck(self) -> bool {
+    pub(crate) fn is_bottleneck(self) -> bool {
         matches!(self, Arch::ResNet50 | Arch::ResNet101 | Arch::ResNet152)
     }
 
     /// Channels behind a block, in multiples of its width.
-    fn expansion(self) -> usize {
+    pub(crate) fn expansion(self) -> usize {
         if self.is_bottleneck() { 4 } else { 1 }
     }
 

@@ -72,6 +72,56 @@ fn parameter_counts_of_heads() {
 }
 
 #[test]
+fn the_size_is_known_without_building() {
+    for arch in [
+        Arch::Tiny,
+        Arch::ResNet18,
+        Arch::ResNet34,
+        Arch::ResNet50,
+        Arch::ResNet101,
+    ] {
+        for stem in [Stem::Imagenet, Stem::Cifar, Stem::Small] {
+            for head in [
+                HeadKind::None,
+                HeadKind::Linear,
+                HeadKind::Mlp,
+                HeadKind::Projector,
+                HeadKind::ProjectorPredictor,
+                HeadKind::BiasFreeProjectorPredictor,
+            ] {
+                let config = ResNetConfig {
+                    arch,
+                    stem,
+                    width: 4,
+                    head,
+                    hidden: 24,
+                    out: 6,
+                };
+                let built = ResNet::new(&config, &mut Init::new(0, &Device::flex()));
+                assert_eq!(config.size(32).parameters, parameters(&built), "{config:?}");
+            }
+        }
+    }
+    // ResNet-50 on 224 pixels: the stem, its pool, and the sixteen blocks by hand.
+    let config = ResNetConfig {
+        arch: Arch::ResNet50,
+        stem: Stem::Imagenet,
+        width: 64,
+        head: HeadKind::None,
+        hidden: 1,
+        out: 1,
+    };
+    let stem = 2 * 64 * 112 * 112 + 64 * 56 * 56;
+    let block = |width: usize, side: usize| 2 * side * side * (width + width + 4 * width);
+    let stage = |count, width, side| count * block(width, side) + 2 * side * side * 4 * width;
+    // The first block of the later stages reduces at its second convolution.
+    let wider = |width: usize, side: usize| 2 * width * (4 * side * side - side * side);
+    let stages = stage(3, 64, 56) + stage(4, 128, 28) + stage(6, 256, 14) + stage(3, 512, 7);
+    let wider = wider(128, 28) + wider(256, 14) + wider(512, 7);
+    assert_eq!(config.size(224).activations, stem + stages + wider);
+}
+
+#[test]
 fn names_are_those_of_torchvision() {
     let network = network(Arch::ResNet18, Stem::Cifar, 4, HeadKind::ProjectorPredictor);
     let names: Vec<String> = names::shapes(&network)

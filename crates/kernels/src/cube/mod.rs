@@ -55,9 +55,9 @@ impl Kernels for CubeBackend {
         bias: Primitive,
         residual: Option<Primitive>,
         relu: bool,
-        epsilon: f32,
+        epsilon: f64,
     ) -> [Primitive; 3] {
-        norm::norm(x, weight, bias, residual, relu, epsilon)
+        norm::norm(x, weight, bias, residual, relu, epsilon as f32)
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: Primitive) -> [Primitive; 4] {

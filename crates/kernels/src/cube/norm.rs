@@ -430,7 +430,7 @@ pub(crate) fn norm_grad(
             rows as u32,
             channels as u32,
             count as u32,
-            saved.epsilon,
+            saved.epsilon as f32,
         );
         input_gradient::launch_unchecked(
             &client,

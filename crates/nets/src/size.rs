@@ -1,0 +1,94 @@
+//! How large a network is, without building it.
+
+use crate::{HeadKind, ResNetConfig, Stem};
+
+/// Numbers of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSize {
+    /// Trained parameters.
+    pub parameters: usize,
+    /// Values a picture that a forward pass leaves for the backward pass: what goes into and comes out of every
+    /// batch norm.
+    pub activations: usize,
+}
+
+impl NetworkSize {
+    /// A bias-free convolution and the batch norm behind it, on `side` x `side` outputs.
+    fn conv(&mut self, inputs: usize, outputs: usize, kernel: usize, side: usize) {
+        self.parameters += inputs * outputs * kernel * kernel + 2 * outputs;
+        self.activations += 2 * outputs * side * side;
+    }
+
+    fn linear(&mut self, inputs: usize, outputs: usize, bias: bool) {
+        self.parameters += inputs * outputs + if bias { outputs } else { 0 };
+        self.activations += outputs;
+    }
+
+    fn projector(&mut self, inputs: usize, hidden: usize, out: usize, bias: bool) {
+        self.linear(inputs, hidden, true);
+        self.parameters += 2 * hidden;
+        self.activations += 2 * hidden;
+        self.linear(hidden, out, bias);
+    }
+}
+
+impl ResNetConfig {
+    /// The size of the network on pictures of `side` x `side` pixels.
+    pub fn size(&self, side: usize) -> NetworkSize {
+        let mut size = NetworkSize::default();
+        let (kernel, stride) = match self.stem {
+            Stem::Imagenet => (7, 2),
+            Stem::Cifar => (3, 1),
+            Stem::Small => (3, 2),
+        };
+        let mut side = side.div_ceil(stride);
+        size.conv(3, self.width, kernel, side);
+        if self.stem != Stem::Cifar {
+            side = side.div_ceil(2);
+            size.activations += self.width * side * side;
+        }
+        let mut inputs = self.width;
+        for (stage, &blocks) in self.arch.blocks().iter().enumerate() {
+            let (width, outputs) = (
+                self.width << stage,
+                self.arch.expansion() * (self.width << stage),
+            );
+            for block in 0..blocks {
+                let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+                let after = side.div_ceil(stride);
+                if self.arch.is_bottleneck() {
+                    size.conv(inputs, width, 1, side);
+                    size.conv(width, width, 3, after);
+                    size.conv(width, outputs, 1, after);
+                } else {
+                    size.conv(inputs, width, 3, after);
+                    size.conv(width, outputs, 3, after);
+                }
+                if stride != 1 || inputs != outputs {
+                    size.conv(inputs, outputs, 1, after);
+                }
+                (inputs, side) = (outputs, after);
+            }
+        }
+        let (features, hidden, out) = (self.features(), self.hidden, self.out);
+        match self.head {
+            HeadKind::None => {}
+            HeadKind::Linear => size.linear(features, out, true),
+            HeadKind::Mlp => {
+                size.linear(features, hidden, true);
+                size.activations += hidden;
+                size.linear(hidden, out, true);
+            }
+            HeadKind::Projector => size.projector(features, hidden, out, true),
+            HeadKind::ProjectorPredictor => {
+                size.projector(features, hidden, out, true);
+                size.projector(out, hidden, out, true);
+            }
+            HeadKind::BiasFreeProjectorPredictor => {
+                size.projector(features, hidden, out, false);
+                size.projector(out, hidden, out, false);
+            }
+        }
+        size
+    }
+}
