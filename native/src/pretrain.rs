@@ -8,7 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use parallax_data::Source;
 use parallax_probes::knn_accuracy;
-use parallax_train::{Event, Loader, Recipe, Row, Run, features, final_table};
+use parallax_train::{
+    DataShape, Event, Loader, MemoryEstimate, Recipe, Row, Run, RunError, features, final_table,
+};
 use pollster::block_on;
 use serde_json::json;
 
@@ -48,9 +50,10 @@ fn begin(
     opened: &Opened,
 ) -> Result<(RunFolder, Run)> {
     let name = recipe::short_name(&arguments.recipe);
-    let examples = sources.train.len();
+    let data = DataShape::of(sources.train.as_ref());
     if !arguments.resume {
-        let run = Run::new(recipe, examples, &opened.device)?;
+        announce_memory(&recipe, data.classes);
+        let run = Run::new(recipe, data, &opened.device)?;
         let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
         return Ok((RunFolder::create(&path, run.recipe())?, run));
     }
@@ -79,18 +82,40 @@ fn begin(
         return Err(BadArgument(message.to_string()).into());
     }
     let run = match folder.newest()? {
-        Some(checkpoint) => Run::resume(&checkpoint, examples, &opened.device)
+        Some(checkpoint) => Run::resume(&checkpoint, data, &opened.device)
             .with_context(|| format!("{} step {}", path.display(), checkpoint.step))?,
         None => {
             eprintln!(
                 "no checkpoint in {} yet: starting at step 0",
                 path.display()
             );
-            Run::new(stored, examples, &opened.device)?
+            Run::new(stored, data, &opened.device)?
         }
     };
     folder.rewind_events(run.step_index())?;
     Ok((folder, run))
+}
+
+/// Says what the run takes before it takes it: a GPU that is too small fails at the first step otherwise.
+fn announce_memory(recipe: &Recipe, classes: usize) {
+    let estimate = MemoryEstimate::of(recipe, classes);
+    let size = |bytes: u64| match bytes as f64 / (1u64 << 20) as f64 {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib => format!("{mib:.0} MiB"),
+    };
+    eprintln!(
+        "memory on the device: {} at least (networks {}, queue {}, activations {})",
+        size(estimate.total()),
+        size(estimate.networks),
+        size(estimate.queue),
+        size(estimate.activations)
+    );
+    if !recipe.run.accumulates_equally(&recipe.method) {
+        eprintln!(
+            "note: with run.accumulate batch norm sees a part of the batch at a time; the result is not that \
+             of a run without it"
+        );
+    }
 }
 
 fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
@@ -190,7 +215,10 @@ impl Session {
         while self.run.step_index() < total {
             let begin = Instant::now();
             let batch = batches.next()?;
-            let report = block_on(self.run.step(&batch))?;
+            let report = match block_on(self.run.step(&batch)) {
+                Ok(report) => report,
+                Err(error) => return Err(self.give_up(error)),
+            };
             let seconds = begin.elapsed().as_secs_f64();
             self.emit(&Event::Step {
                 step: report.step,
@@ -199,6 +227,8 @@ impl Session {
                 lr: report.lr,
                 momentum: report.momentum,
                 embedding_std: report.embedding_std,
+                online_loss: report.online.map(|online| online.loss),
+                online_accuracy: report.online.map(|online| online.accuracy),
                 images_per_second: batch.size as f64 / seconds,
                 data_wait: batches.waited.as_secs_f64() / seconds,
             })?;
@@ -221,6 +251,24 @@ impl Session {
             }
         }
         Ok(Outcome::Done)
+    }
+
+    /// Saves what was before a step that diverged, where that is of use.
+    fn give_up(&mut self, error: RunError) -> anyhow::Error {
+        self.progress.finish();
+        let whole = matches!(error, RunError::Diverged { whole: true, .. });
+        let error = anyhow::Error::from(error);
+        if !whole {
+            return error;
+        }
+        match self.save() {
+            Ok(()) => {
+                let step = self.run.step_index();
+                let path = self.folder.path().display();
+                error.context(format!("stopped; saved as {path}/checkpoints/step-{step}"))
+            }
+            Err(failed) => error.context(format!("stopped and not saved ({failed:#})")),
+        }
     }
 
     fn probe(&mut self) -> Result<f64> {
@@ -295,18 +343,22 @@ impl Session {
                 lr,
                 momentum,
                 embedding_std,
+                online_loss,
+                online_accuracy,
                 images_per_second,
                 data_wait,
                 ..
             } => {
-                let scalars = vec![
-                    ("train/loss", f64::from(*loss)),
+                let mut scalars = vec![
+                    ("train/loss", *loss),
                     ("train/lr", *lr),
-                    ("train/target_momentum", *momentum),
                     ("train/embedding_std", f64::from(*embedding_std)),
                     ("speed/images_per_second", *images_per_second),
                     ("speed/data_wait", *data_wait),
                 ];
+                scalars.extend(momentum.map(|value| ("train/target_momentum", value)));
+                scalars.extend(online_loss.map(|value| ("online/loss", value)));
+                scalars.extend(online_accuracy.map(|value| ("online/accuracy", f64::from(value))));
                 (*step, scalars)
             }
             Event::Probe { step, knn } => (*step, vec![("probe/knn", *knn)]),

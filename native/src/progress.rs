@@ -46,6 +46,7 @@ impl Progress {
                 epoch,
                 loss,
                 embedding_std,
+                online_accuracy,
                 images_per_second,
                 data_wait,
                 ..
@@ -54,8 +55,11 @@ impl Progress {
                     .knn
                     .map(|knn| format!("  kNN {knn:.1} %"))
                     .unwrap_or_default();
+                let online = online_accuracy
+                    .map(|accuracy| format!("  online {accuracy:.0} %"))
+                    .unwrap_or_default();
                 let message = format!(
-                    "loss {loss:.4}  spread {embedding_std:.2}{knn}  {images_per_second:.0} img/s  wait {:.1} %",
+                    "loss {loss:.4}  spread {embedding_std:.2}{knn}{online}  {images_per_second:.0} img/s  wait {:.1} %",
                     100.0 * data_wait
                 );
                 self.bar.set_position(*step);

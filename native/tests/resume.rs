@@ -7,24 +7,37 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::{Scratch, parallax, stderr, succeed, tiny, weights};
+use common::{Scratch, fail, parallax, stderr, succeed, tiny, training, weights};
 
-const METHODS: [&str; 2] = ["byol", "moco-v2-plus"];
+/// Methods and overrides: queue, coin, velocity with the rate inside, classifier, devices of their own. Every system at
+/// every step is resumed in `crates/train/tests/run.rs`.
+const SYSTEMS: [(&str, &[&str]); 3] = [
+    ("byol", &["optimizer.name=lars", "probe.online=true"]),
+    ("moco-v2-plus", &["probe.online=true"]),
+    ("moco-v1", &["method.bn_groups=2"]),
+];
 /// Steps of the runs that are killed.
 const STEPS: u32 = 300;
 
 #[test]
 fn kills_at_any_moment_change_nothing() {
     let scratch = Scratch::new();
-    for method in METHODS {
+    for (method, overrides) in SYSTEMS {
+        let tiny = |out: &std::path::Path| {
+            let mut command = tiny(method, STEPS, out);
+            for value in overrides {
+                command.args(["--set", value]);
+            }
+            command
+        };
         let whole = scratch.join(&format!("{method}-whole"));
         let began = Instant::now();
-        succeed(&mut tiny(method, STEPS, &whole));
+        succeed(&mut tiny(&whole));
         let duration = began.elapsed();
         let killed = scratch.join(&format!("{method}-killed"));
         let (mut kills, mut part) = (0, 40);
         loop {
-            let mut command = tiny(method, STEPS, &killed);
+            let mut command = tiny(&killed);
             if killed.exists() {
                 command.arg("--resume");
             }
@@ -49,6 +62,11 @@ fn kills_at_any_moment_change_nothing() {
         assert_eq!(
             weights(&whole, STEPS),
             weights(&killed, STEPS),
+            "{method} after {kills} kills"
+        );
+        assert_eq!(
+            training(&whole, STEPS),
+            training(&killed, STEPS),
             "{method} after {kills} kills"
         );
         let steps = |run: &std::path::Path| {
@@ -108,6 +126,19 @@ fn ctrl_c_saves_after_the_step() {
     assert!(stderr(&output).contains("--resume"), "{}", stderr(&output));
     let saved = std::fs::read_dir(out.join("checkpoints")).unwrap().count();
     assert_eq!(saved, 1);
+}
+
+#[test]
+fn a_run_that_diverges_says_where() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let mut command = tiny("byol", 40, &out);
+    command.args(["--set", "optimizer.base_lr=1e30"]);
+    fail(
+        &mut command,
+        1,
+        &["the loss became", "at step", "diverged", "base_lr"],
+    );
 }
 
 #[test]

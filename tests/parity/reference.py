@@ -1,114 +1,432 @@
-"""The siamese methods once more, in PyTorch, from methods.md and nothing else: what Parallax is compared with.
+"""The paper's systems once more, in PyTorch, from methods.md and nothing else: what Parallax is compared with.
 
-Needs torch (any recent version, CPU):  python -m venv venv && venv/bin/pip install torch safetensors
+    python -m venv venv && venv/bin/pip install torch
+    venv/bin/python tests/parity/reference.py          writes tests/parity/cases/*.json
+
+Each case is a hundred steps of a small network in f64. Weights, queue and batches come from `noise`, which Parallax
+has too, so a case holds only what came out: losses, norms of gradients and parameters, a digest of the queue.
 """
 
+import copy
+import json
 import math
+import pathlib
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-BLOCKS = {"tiny": [1, 1, 1], "resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
+STEPS = 100
+BATCH = 16
+CLASSES = 5
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)
 
 
-class BasicBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride):
+# Inputs that are the same in every language.
+
+MASK = 0xFFFFFFFF
+
+
+def mix(stream, index):
+    """32 well mixed bits, for a number or for a tensor of them (products wrap around below 2^64)."""
+    x = (index * 0x9E3779B1 + stream * 0x85EBCA77 + 0x165667B1) & MASK
+    x ^= x >> 15
+    x = (x * 0x2C1B3C6D) & MASK
+    x ^= x >> 12
+    x = (x * 0x297A2D39) & MASK
+    return x ^ (x >> 15)
+
+
+def noise(stream, count, scale, offset=0.0):
+    """Uniform in offset + scale * [-1/2, 1/2), computed in f64, rounded to f32, kept in f64."""
+    bits = mix(stream, torch.arange(count))
+    return (offset + scale * (bits.double() / 4294967296 - 0.5)).float().double()
+
+
+# Networks.
+
+
+class Norm(nn.Module):
+    """Batch norm with its running statistics by hand. `remember`: 'unbiased', 'biased' or None."""
+
+    def __init__(self, channels):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.remember = "unbiased"
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
+        y = F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, 1e-5)
+        if self.remember:
+            axes = [axis for axis in range(x.dim()) if axis != 1]
+            with torch.no_grad():
+                mean = x.mean(axes)
+                variance = x.var(axes, unbiased=self.remember == "unbiased")
+                self.running_mean.mul_(0.9).add_(mean, alpha=0.1)
+                self.running_var.mul_(0.9).add_(variance, alpha=0.1)
+        return y
+
+
+def conv(inputs, outputs, kernel, stride):
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, width, stride, bottleneck):
+        super().__init__()
+        outputs = 4 * width if bottleneck else width
+        if bottleneck:
+            layers = [(inputs, width, 1, 1), (width, width, 3, stride), (width, outputs, 1, 1)]
+        else:
+            layers = [(inputs, width, 3, stride), (width, width, 3, 1)]
+        self.count = len(layers)
+        for number, layer in enumerate(layers, 1):
+            setattr(self, f"conv{number}", conv(*layer))
+            setattr(self, f"bn{number}", Norm(layer[1]))
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(conv(inputs, outputs, 1, stride), Norm(outputs))
+
+    def forward(self, x):
+        y = x
+        for number in range(1, self.count + 1):
+            y = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(y))
+            if number < self.count:
+                y = F.relu(y)
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
+ARCHS = {
+    "tiny": ([1, 1, 1], False),
+    "resnet18": ([2, 2, 2, 2], False),
+    "resnet34": ([3, 4, 6, 3], False),
+    "resnet50": ([3, 4, 6, 3], True),
+}
+
+
+def head(kind, features, hidden, out):
+    def mlp(inputs, bias):
+        return [nn.Linear(inputs, hidden), Norm(hidden), nn.ReLU(), nn.Linear(hidden, out, bias=bias)]
+
+    layers = {
+        "cls": lambda: [nn.Linear(features, out)],
+        "moco": lambda: [nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, out)],
+        "projector": lambda: mlp(features, True),
+        "predictor": lambda: mlp(features, True) + mlp(out, True),
+        "mcv2p": lambda: mlp(features, False) + mlp(out, False),
+    }
+    return nn.Sequential(*layers[kind]())
+
+
 class ResNet(nn.Module):
-    """A backbone and its head; `heads` is 1 for a projector, 2 for projector and predictor."""
-
-    def __init__(self, arch, stem, width, heads, hidden, out):
+    def __init__(self, arch, stem, width, kind, hidden, out):
         super().__init__()
+        blocks, bottleneck = ARCHS[arch]
         kernel, stride = {"cifar": (3, 1), "small": (3, 2), "imagenet": (7, 2)}[stem]
-        self.conv1 = nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.conv1 = conv(3, width, kernel, stride)
+        self.bn1 = Norm(width)
         self.pool = nn.Identity() if stem == "cifar" else nn.MaxPool2d(3, 2, 1)
-        self.stages = []
+        self.stages = len(blocks)
         inputs = width
-        for number, count in enumerate(BLOCKS[arch]):
-            outputs = width << number
-            blocks = []
+        for number, count in enumerate(blocks):
+            stage = []
             for block in range(count):
-                blocks.append(BasicBlock(inputs, outputs, 2 if block == 0 and number > 0 else 1))
-                inputs = outputs
-            setattr(self, f"layer{number + 1}", nn.Sequential(*blocks))
-            self.stages.append(f"layer{number + 1}")
-        layers = []
-        for width_in in [inputs, out][:heads]:
-            layers += [nn.Linear(width_in, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, out)]
-        self.fc = nn.Sequential(*layers)
-
-    def features(self, x):
-        x = self.pool(F.relu(self.bn1(self.conv1(x))))
-        for stage in self.stages:
-            x = getattr(self, stage)(x)
-        return x.mean(dim=(2, 3))
+                stage.append(Block(inputs, width << number, 2 if block == 0 and number > 0 else 1, bottleneck))
+                inputs = (width << number) * (4 if bottleneck else 1)
+            setattr(self, f"layer{number + 1}", nn.Sequential(*stage))
+        self.fc = head(kind, inputs, hidden, out)
+        self.features = inputs
 
     def forward(self, x):
-        return self.fc(self.features(x))
-
-
-def normalize(x):
-    return x / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
-
-
-def byol_loss(online, target, x1, x2, **_):
-    with torch.no_grad():
-        z1, z2 = normalize(target(x1)), normalize(target(x2))
-    p1, p2 = normalize(online(x1)), normalize(online(x2))
-    loss = (2 - 2 * (p1 * z2).sum(1)).mean() + (2 - 2 * (p2 * z1).sum(1)).mean()
-    return loss, z1, z2
-
-
-def moco_v2_plus_loss(online, target, x1, x2, queue, temperature, **_):
-    with torch.no_grad():
-        b1, b2 = normalize(target(x1)), normalize(target(x2))
-    a1, a2 = normalize(online(x1)), normalize(online(x2))
-
-    def info_nce(q, k):
-        logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], 1) / temperature
-        return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
-
-    return info_nce(a1, b2) + info_nce(a2, b1), b1, b2
-
-
-LOSSES = {"byol": byol_loss, "moco-v2-plus": moco_v2_plus_loss}
-
-
-def build(arch, stem, width, hidden, out):
-    online = ResNet(arch, stem, width, 2, hidden, out)
-    target = ResNet(arch, stem, width, 1, hidden, out)
-    target.load_state_dict(online.state_dict(), strict=False)
-    for parameter in target.parameters():
-        parameter.requires_grad_(False)
-    return online, target
+        x = self.pool(F.relu(self.bn1(self.conv1(x))))
+        for number in range(self.stages):
+            x = getattr(self, f"layer{number + 1}")(x)
+        features = x.mean(dim=(2, 3))
+        return features, self.fc(features)
 
 
 @torch.no_grad()
-def update_target(online, target, momentum):
-    """Parameters only, in order, the predictor left out; buffers stay the target's own."""
-    for theirs, ours in zip(target.parameters(), online.parameters()):
-        theirs.mul_(momentum).add_(ours, alpha=1 - momentum)
+def fill(network):
+    """Weights of the cases, by the parameter's number."""
+    for number, (name, p) in enumerate(network.named_parameters()):
+        count = p.numel()
+        if p.dim() == 4:
+            value = noise(100 + number, count, math.sqrt(24 / (p.shape[0] * p.shape[2] * p.shape[3])))
+        elif p.dim() == 2:
+            value = noise(100 + number, count, 2 / math.sqrt(p.shape[1]))
+        elif name.endswith(".weight"):
+            value = noise(100 + number, count, 0.4, 1.0)
+        else:
+            value = noise(100 + number, count, 0.2)
+        p.copy_(value.reshape(p.shape))
 
 
-def pictures(phase, shape):
-    """The formula of the parity cases, in f64 and rounded to f32."""
-    count = math.prod(shape)
-    values = [math.sin(0.37 * i + phase) + math.sin(0.011 * (i % 977) * (i % 977)) for i in range(count)]
-    return torch.tensor(values, dtype=torch.float64).float().reshape(shape)
+def initial_queue(keys, out):
+    """Rows of length one; the sum in plain order, so that rounding to f32 is the same everywhere."""
+    rows = noise(1, keys * out, 1.0).reshape(keys, out).tolist()
+    for row in rows:
+        square = 0.0
+        for value in row:
+            square += value * value
+        row[:] = [value / math.sqrt(square) for value in row]
+    return torch.tensor(rows).float().double()
+
+
+# Methods.
+
+
+def run_in_groups(network, x, groups, remember):
+    """Each group is a device of its own; the first one's running statistics stay."""
+    features, outs = [], []
+    for number, part in enumerate(x.chunk(groups)):
+        for module in network.modules():
+            if isinstance(module, Norm):
+                module.remember = remember if number == 0 else None
+        feature, out = network(part)
+        features.append(feature)
+        outs.append(out)
+    return torch.cat(features), torch.cat(outs)
+
+
+def unit(x):
+    return x / x.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def info_nce(q, k, queue, temperature):
+    logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], 1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+
+
+class System:
+    """One system of the paper: its networks, queue, optimiser, schedules and online classifier."""
+
+    HEADS = {
+        "supervised": ("cls", None),
+        "moco-v1": ("cls", "cls"),
+        "moco-v2": ("moco", "moco"),
+        "moco-v2-plus": ("predictor", "projector"),
+        "s-moco-v2-plus": ("mcv2p", "mcv2p"),
+        "byol": ("predictor", "projector"),
+    }
+
+    def __init__(self, case):
+        self.case = case
+        online, target = self.HEADS[case["method"]]
+        out = CLASSES if case["method"] == "supervised" else case["out"]
+        build = lambda kind: ResNet(case["arch"], case["stem"], case["width"], kind, case["hidden"], out)
+        self.online = build(online)
+        fill(self.online)
+        self.target = None
+        if target:
+            self.target = build(target)
+            state = self.online.state_dict()
+            self.target.load_state_dict({name: copy.deepcopy(state[name]) for name in self.target.state_dict()})
+            self.target.requires_grad_(False)
+        self.queue = initial_queue(case["queue"], out)
+        self.pointer = 0
+        self.lars = case["optimizer"] == "lars"
+        if self.lars:
+            self.velocity = {name: torch.zeros_like(p) for name, p in self.online.named_parameters()}
+        else:
+            self.sgd = torch.optim.SGD(self.online.parameters(), lr=1.0, momentum=0.9, weight_decay=1e-4)
+        self.classifier = None
+        if case["method"] != "supervised":
+            features = self.online.features
+            self.classifier = nn.Linear(features, CLASSES)
+            with torch.no_grad():
+                self.classifier.weight.copy_(noise(2, CLASSES * features, 0.5).reshape(CLASSES, -1))
+                self.classifier.bias.copy_(noise(3, CLASSES, 0.5))
+            self.probe = torch.optim.SGD(self.classifier.parameters(), lr=1.0, momentum=0.9)
+
+    def forward(self, x1, x2, labels, coins, order):
+        case, groups = self.case, self.case["bn_groups"]
+        method, tau = case["method"], case["temperature"]
+        per_device = method in ("supervised", "moco-v1", "moco-v2")
+        plainsync = case.get("bn") == "plainsync" and groups > 1
+        remember = "biased" if plainsync else "unbiased"
+        f = lambda x: run_in_groups(self.online, x, groups if per_device else 1, remember)
+
+        @torch.no_grad()
+        def g(x):
+            return unit(run_in_groups(self.target, x, groups if per_device else 1, remember)[1])
+
+        if method == "supervised":
+            features, logits = f(x1)
+            return F.cross_entropy(logits, labels), features, None
+        if method in ("moco-v1", "moco-v2"):
+            shuffled = g(x2[order])
+            k = torch.empty_like(shuffled)
+            k[order] = shuffled
+            features, q = f(x1)
+            return info_nce(unit(q), k, self.queue, tau), features, k
+        b1, b2 = g(x1), g(x2)
+        _, a1 = f(x1)
+        features, a2 = f(x2)
+        a1, a2 = unit(a1), unit(a2)
+        if method == "byol":
+            loss = (2 - 2 * (a1 * b2).sum(1)).mean() + (2 - 2 * (a2 * b1).sum(1)).mean()
+            return loss, features, None
+        loss = info_nce(a1, b2, self.queue, tau) + info_nce(a2, b1, self.queue, tau)
+        keys = [two if coin else one for one, two, coin in zip(b1.chunk(groups), b2.chunk(groups), coins)]
+        return loss, features, torch.cat(keys)
+
+    def rate(self, k):
+        case, warmup = self.case, 10
+        peak = case["base_lr"] * BATCH / 256
+        if case["schedule"] == "step":
+            return peak * 0.1 ** sum(k >= int(STEPS * m / 100) for m in (60, 80))
+        if k <= warmup:
+            return (peak - 1e-6) * k / warmup + 1e-6
+        return peak * 0.5 * (1 + math.cos(math.pi * (k - warmup) / (STEPS - warmup)))
+
+    def probe_rate(self, k):
+        if self.lars:
+            return 0.2 * 0.5 * (1 + math.cos(math.pi * k / STEPS))
+        return 0.5 * 0.1 ** sum(k >= epoch for epoch in (60, 80))  # one step an epoch
+
+    def momentum(self, t):
+        if self.case["momentum_schedule"] == "constant":
+            return self.case["momentum"]
+        return 1 - (1 - self.case["momentum"]) * (math.cos(math.pi * t / STEPS) + 1) / 2
+
+    @torch.no_grad()
+    def lars_step(self, rate):
+        for name, p in self.online.named_parameters():
+            v, decay = self.velocity[name], 1e-6 if p.dim() > 1 else 0.0
+            if decay:
+                w, g = p.norm(), p.grad.norm()
+                local = 0.001 * w / (g + decay * w) if w > 0 and g > 0 else 1.0
+                v.mul_(0.9).add_(local * rate * (p.grad + decay * p))
+            else:
+                v.mul_(0.9).add_(rate * p.grad)
+            p.sub_(v)
+
+    def step(self, k, x1, x2, labels, coins, order):
+        loss, features, keys = self.forward(x1, x2, labels, coins, order)
+        self.online.zero_grad()
+        loss.backward()
+        gradients = {name: p.grad.norm().item() for name, p in self.online.named_parameters()}
+        if self.lars:
+            self.lars_step(self.rate(k))
+        else:
+            self.sgd.param_groups[0]["lr"] = self.rate(k)
+            self.sgd.step()
+        if keys is not None:
+            places = (self.pointer + torch.arange(BATCH)) % len(self.queue)
+            self.queue = self.queue.index_copy(0, places, keys)
+            self.pointer = (self.pointer + BATCH) % len(self.queue)
+        if self.target:
+            m = self.momentum(k + 1)
+            with torch.no_grad():
+                for theirs, ours in zip(self.target.parameters(), self.online.parameters()):
+                    theirs.mul_(m).add_(ours, alpha=1 - m)
+        online_loss = None
+        if self.classifier:
+            probe_loss = F.cross_entropy(self.classifier(features.detach()), labels)
+            self.probe.zero_grad()
+            probe_loss.backward()
+            self.probe.param_groups[0]["lr"] = self.probe_rate(k)
+            self.probe.step()
+            online_loss = probe_loss.item()
+        return loss.item(), online_loss, gradients
+
+
+def batch(k, side, groups):
+    """Views that share their picture, labels, coins and an order."""
+    count = BATCH * 3 * side * side
+    picture = noise(10_000 + 8 * k, count, 4.0)
+    x1 = (picture + noise(10_001 + 8 * k, count, 2.0)).float().double()
+    x2 = (picture + noise(10_002 + 8 * k, count, 2.0)).float().double()
+    shape = (BATCH, 3, side, side)
+    labels = torch.tensor([mix(10_003 + 8 * k, i) % CLASSES for i in range(BATCH)])
+    coins = [mix(10_004 + 8 * k, group) & 1 == 1 for group in range(groups)]
+    order = sorted(range(BATCH), key=lambda i: mix(10_005 + 8 * k, i))
+    return x1.reshape(shape), x2.reshape(shape), labels, coins, torch.tensor(order)
+
+
+def norms(tensors):
+    return {name: tensor.norm().item() for name, tensor in tensors}
+
+
+def floats(network):
+    return list(network.state_dict().items())
+
+
+# Rates at which a step of 1e-7 off is not 1e-2 off ninety steps later: batch norm of few values is chaotic.
+CASES = {
+    "supervised": dict(method="supervised", bn_groups=2, base_lr=0.8),
+    "moco-v1": dict(method="moco-v1", bn_groups=2, temperature=0.07, schedule="step", base_lr=0.08),
+    "moco-v2": dict(method="moco-v2", bn_groups=4, base_lr=0.8),
+    "moco-v2-plus": dict(method="moco-v2-plus", base_lr=0.01),
+    "s-moco-v2-plus": dict(method="s-moco-v2-plus", base_lr=0.01),
+    "moco-v2-plus-lars": dict(method="moco-v2-plus", optimizer="lars", bn="plainsync", bn_groups=2, base_lr=0.16),
+    "byol": dict(method="byol", base_lr=0.08),
+    "byol-lars": dict(method="byol", optimizer="lars", base_lr=0.16),
+    "supervised-resnet50": dict(method="supervised", arch="resnet50", width=4, side=16, base_lr=0.08),
+    "byol-resnet18": dict(method="byol", arch="resnet18", stem="imagenet", side=32, base_lr=0.08),
+}
+
+
+def recipe(case):
+    """The case as Parallax reads it."""
+    supervised = case["method"] == "supervised"
+    method = {key: case[key] for key in ("hidden", "temperature", "queue", "momentum", "momentum_schedule", "bn_groups")}
+    method |= {"name": case["method"]} | ({} if supervised else {"out": case["out"]})
+    method |= {"bn": case["bn"]} if "bn" in case else {}
+    sections = {
+        "run": {"total_steps": STEPS, "batch_size": BATCH},
+        "views": {"size": case["side"]},
+        "model": {"arch": case["arch"], "stem": case["stem"], "width": case["width"]},
+        "method": method,
+        "optimizer": {
+            "name": case["optimizer"],
+            "base_lr": case["base_lr"],
+            "weight_decay": 1e-6 if case["optimizer"] == "lars" else 1e-4,
+        },
+        "schedule": {"kind": case["schedule"], "warmup_steps": 10},
+        "probe": {"online": not supervised, "online_lr": 0.2 if case["optimizer"] == "lars" else 0.5},
+    }
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    folder = pathlib.Path(__file__).parent / "cases"
+    for name, given in CASES.items():
+        defaults = dict(arch="tiny", stem="cifar", width=4, side=8, hidden=24, out=12, queue=40, temperature=0.2)
+        defaults |= dict(bn_groups=1, optimizer="sgd", schedule="warmup-cosine", momentum=0.9)
+        constant = given["method"] in ("moco-v1", "moco-v2")
+        defaults |= dict(momentum_schedule="constant" if constant else "cosine")
+        case = defaults | given
+        system = System(case)
+        losses, online_losses, first = [], [], None
+        for k in range(STEPS):
+            loss, online_loss, gradients = system.step(k, *batch(k, case["side"], case["bn_groups"]))
+            first = first or gradients
+            losses.append(loss)
+            online_losses.append(online_loss)
+        weights = noise(4, system.queue.numel(), 2.0).reshape(system.queue.shape)
+        result = {
+            "recipe": recipe(case),
+            "classes": CLASSES,
+            "losses": losses,
+            "online_losses": online_losses if system.classifier else [],
+            "gradients_of_the_first_step": first,
+            "online_after": norms(floats(system.online)),
+            "target_after": norms(floats(system.target)) if system.target else {},
+            "queue_after": (system.queue * weights).sum().item() if case["method"] not in ("supervised", "byol") else None,
+            "queue_pointer_after": system.pointer,
+        }
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{name}: loss {losses[0]:.4f} to {losses[-1]:.4f}, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ mod device;
 mod js;
 mod run;
 
+use parallax_methods::MethodKind;
 use parallax_train::{RECIPES, Recipe};
 use wasm_bindgen::prelude::*;
 
@@ -24,16 +25,28 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// The page's recipe for a method (`byol`, `moco-v2-plus`) and a size (`tiny`, `small`), as TOML: the
-/// default recipe of the command line with another method or network.
+/// The page's recipe for a method (by its name in recipes) and a size (`tiny`, `small`), as TOML: the default
+/// recipe of the command line with another method or network.
 #[wasm_bindgen]
 pub fn recipe(method: &str, size: &str) -> Result<String, JsError> {
     // The page has room for a curve of many points.
     let probe = ["probe.knn_every=1"];
-    let overrides: &[&str] = match method {
-        "byol" => &["method.name=byol", "views.pipeline=byol-asymmetric"],
-        "moco-v2-plus" => &[],
-        other => return Err(JsError::new(&format!("there is no method '{other}'"))),
+    let kind = MethodKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == method);
+    let kind = kind.ok_or_else(|| JsError::new(&format!("there is no method '{method}'")))?;
+    let overrides: &[&str] = match kind {
+        MethodKind::MocoV2Plus => &[],
+        MethodKind::SMocoV2Plus => &["method.name=s-moco-v2-plus"],
+        MethodKind::Byol => &["method.name=byol", "views.pipeline=byol-asymmetric"],
+        MethodKind::Supervised => &["method.name=supervised", "views.pipeline=supervised"],
+        MethodKind::MocoV1 => &[
+            "method.name=moco-v1",
+            "views.pipeline=moco-v1",
+            "method.temperature=0.07",
+            "method.momentum_schedule=constant",
+        ],
+        MethodKind::MocoV2 => &["method.name=moco-v2", "method.momentum_schedule=constant"],
     };
     let network: &[&str] = match size {
         "tiny" => &[],

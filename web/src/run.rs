@@ -8,7 +8,7 @@ use parallax_methods::random_backbone;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
-    Checkpoint, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
+    Checkpoint, DataShape, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
     TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
 };
 use parallax_weights::{WeightFile, copy};
@@ -48,7 +48,7 @@ impl WebRun {
 
     /// The online backbone where probes are computed.
     async fn encoder(&self) -> Result<ResNet, RunError> {
-        let network = self.run.recipe().method_config().network.backbone();
+        let network = self.run.recipe().backbone();
         let fresh = ResNet::new(&network, &mut Init::new(0, &self.opened.probes));
         Ok(copy(self.run.online(), fresh).await?)
     }
@@ -72,7 +72,7 @@ impl WebRun {
         let recipe = Recipe::parse(&recipe, &[])?;
         let (train, test) = data.split()?;
         let opened = device::open(&device).await?;
-        let run = Run::new(recipe, train.len(), &opened.device)?;
+        let run = Run::new(recipe, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, test, opened)
     }
 
@@ -97,7 +97,7 @@ impl WebRun {
         let checkpoint = Checkpoint { step: 0, files };
         let (train, test) = data.split()?;
         let opened = device::open(&device).await?;
-        let run = Run::resume(&checkpoint, train.len(), &opened.device)?;
+        let run = Run::resume(&checkpoint, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, test, opened)
     }
 
@@ -194,7 +194,7 @@ impl WebRun {
     /// The final comparison: trained, random, pixels.
     #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
-        let config = self.run.recipe().method_config();
+        let config = self.run.method_config();
         let table = final_table(
             &self.encoder().await?,
             &random_backbone(&config, &self.opened.probes),

@@ -7,15 +7,16 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    DRAWS, GPU, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views, check_heads,
-    check_kernels, check_run, compare, draws_digest, expected, step, views_digest,
+    CASES, DRAWS, GPU, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views,
+    check_heads, check_kernels, check_run, compare, draws_digest, expected, replay, step,
+    views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 async fn check(device: &Device, name: &str, tolerance: Tolerance) {
-    for kind in MethodKind::ALL {
+    for kind in ONE_STEP {
         let found = step(kind, device).await.unwrap();
         let worst = compare(&found, &expected(kind).unwrap(), tolerance)
             .unwrap_or_else(|error| panic!("{} on {name}:\n{error}", kind.name()));
@@ -54,6 +55,11 @@ async fn webgpu_agrees_with_the_cpu() {
     let device = Device::wgpu_options().init_async().await;
     let device = device.expect("this browser has no WebGPU");
     check(&device, "WebGPU", GPU).await;
+    for (name, text) in CASES {
+        let deviation = replay(name, text, &device, 10).await.unwrap().deviation();
+        console_log!("{name} on WebGPU, 10 steps beside PyTorch: {deviation}");
+        assert!(deviation.losses(10) < 1e-3, "{name}: {deviation}");
+    }
     let worst = check_kernels(&device, 1e-5).await;
     let worst = worst.unwrap_or_else(|error| panic!("{error}"));
     console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
@@ -74,7 +80,7 @@ fn views_are_the_same_everywhere() {
 
 #[wasm_bindgen_test]
 fn page_recipes_are_whole() {
-    for method in ["byol", "moco-v2-plus"] {
+    for method in MethodKind::ALL.map(MethodKind::name) {
         for size in ["tiny", "small"] {
             let text = parallax_web::recipe(method, size).ok().unwrap();
             assert!(text.contains(method), "{text}");

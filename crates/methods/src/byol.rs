@@ -1,10 +1,10 @@
 //! BYOL (methods.md 3.6): predict the target's projection of the other view.
 
 use burn::tensor::{Device, Tensor};
-use parallax_nets::{HeadKind, ResNet};
+use parallax_nets::HeadKind;
 
-use crate::loss::{normalize, regression};
-use crate::{Method, MethodConfig, Output, Siamese, Views};
+use crate::loss::regression;
+use crate::{Method, MethodConfig, Output, Parts, PartsMut, Siamese, Views};
 
 /// Two networks, a predictor on one of them, and no negatives.
 pub struct Byol {
@@ -22,37 +22,35 @@ impl Byol {
 }
 
 impl Method for Byol {
-    fn loss(&mut self, Views { first, second, .. }: Views) -> Output {
-        let z1 = normalize(self.nets.target(first.clone()));
-        let z2 = normalize(self.nets.target(second.clone()));
-        let p1 = normalize(self.nets.online(first));
-        let p2 = normalize(self.nets.online(second));
+    fn loss(&mut self, views: Views) -> Output {
+        let z1 = self.nets.target(views.first.clone());
+        let z2 = self.nets.target(views.second.clone());
+        let p1 = self.nets.online(views.first);
+        let p2 = self.nets.online(views.second);
 
-        let loss =
-            regression(p1, Tensor::from_inner(z2)) + regression(p2, Tensor::from_inner(z1.clone()));
+        let loss = regression(p1.rows, Tensor::from_inner(z2))
+            + regression(p2.rows, Tensor::from_inner(z1.clone()));
         Output {
             loss,
             embedding: z1,
+            features: p2.features,
+            keys: None,
         }
     }
 
-    fn update_target(&mut self, momentum: f64) {
-        self.nets.update_target(momentum);
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            online: &self.nets.online,
+            target: Some(&self.nets.target),
+            queue: None,
+        }
     }
 
-    fn online(&self) -> &ResNet {
-        &self.nets.online
-    }
-
-    fn online_mut(&mut self) -> &mut ResNet {
-        &mut self.nets.online
-    }
-
-    fn target(&self) -> &ResNet {
-        &self.nets.target
-    }
-
-    fn target_mut(&mut self) -> &mut ResNet {
-        &mut self.nets.target
+    fn parts_mut(&mut self) -> PartsMut<'_> {
+        PartsMut {
+            online: &mut self.nets.online,
+            target: Some(&mut self.nets.target),
+            queue: None,
+        }
     }
 }

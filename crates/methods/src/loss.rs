@@ -1,7 +1,7 @@
-//! Losses of the siamese methods.
+//! Losses and what they are made of.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
 use parallax_kernels::{linear, row_sums};
 
 /// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
@@ -24,6 +24,24 @@ pub fn regression(p: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
 pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) -> Tensor<1> {
     let positive = (q.clone() * k).sum_dim(1);
     let negative = linear(q, queue, None);
-    let logits = Tensor::cat(vec![positive, negative], 1) / temperature;
+    // Not a division: its gradient in Burn rounds the temperature to f32, in f64, too.
+    let logits = Tensor::cat(vec![positive, negative], 1) * (1.0 / temperature);
     log_softmax(logits, 1).narrow(1, 0, 1).mean().neg()
+}
+
+/// Mean over the batch of -log softmax(logits) at the label (methods.md 3.1).
+///
+/// `logits`: `[batch, classes]`; `truth`: rows as of [`one_hot`].
+pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
+    (log_softmax(logits, 1) * truth).sum_dim(1).mean().neg()
+}
+
+/// 1 at the label, 0 elsewhere: `[batch, classes]`. A label past the classes gives a row of zeros.
+pub fn one_hot(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
+    let ([batch], device) = (labels.dims(), labels.device());
+    let classes = classes as i64;
+    let row = Tensor::<1, Int>::arange(0..classes, &device).reshape([1, -1]);
+    let row = row.expand([batch as i64, classes]);
+    let labels = labels.reshape([-1, 1]).expand([batch as i64, classes]);
+    row.equal(labels).float()
 }

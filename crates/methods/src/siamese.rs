@@ -5,16 +5,26 @@ use std::collections::VecDeque;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use parallax_nets::names::{self, Map, Visit, is_buffer};
-use parallax_nets::{HeadKind, Init, Mode, ResNet, ResNetConfig};
+use parallax_nets::{HeadKind, Init, ResNet, ResNetConfig};
 
-use crate::MethodConfig;
+use crate::loss::normalize;
+use crate::{MethodConfig, Norm};
 
 /// An online network with gradients and a target network without.
 pub struct Siamese {
-    /// f: backbone, projector, predictor.
+    /// f: backbone, head.
     pub online: ResNet,
-    /// g: backbone, projector.
+    /// g: backbone, head, in most methods without the predictor.
     pub target: ResNet,
+    norm: Norm,
+}
+
+/// What the online network makes of a view.
+pub struct Query {
+    /// Pooled features without their graph, for the online classifier, `[batch, features]`.
+    pub features: Tensor<2>,
+    /// n(f(x)) with its graph, rows of length one, `[batch, out]`.
+    pub rows: Tensor<2>,
 }
 
 impl Siamese {
@@ -22,40 +32,56 @@ impl Siamese {
     pub fn new(config: &MethodConfig, online: HeadKind, target: HeadKind, device: &Device) -> Self {
         // Tensors are initialised in the order of definition and the predictor comes last, so building
         // both from one seed gives the target the very values of the online network.
-        let build = |head, device: &Device| {
-            let network = ResNetConfig {
-                head,
-                ..config.network
-            };
-            ResNet::new(&network, &mut Init::new(config.seed, device))
-        };
         let autodiff = device.clone().autodiff();
         Self {
-            online: build(online, &autodiff),
-            target: build(target, device).no_grad(),
+            online: network(config, online, &autodiff),
+            target: network(config, target, device).no_grad(),
+            norm: config.norm,
         }
     }
 
-    /// f(x), with its graph.
-    pub fn online(&mut self, x: Tensor<4>) -> Tensor<2> {
-        self.online.forward(Tensor::from_inner(x), Mode::Train)
+    /// n(f(x)), with its graph.
+    pub fn online(&mut self, x: Tensor<4>) -> Query {
+        let pass = self.norm.pass(&mut self.online, Tensor::from_inner(x));
+        Query {
+            features: pass.features.inner(),
+            rows: normalize(pass.out),
+        }
     }
 
-    /// g(x): normalised by the statistics of its own batch, without gradient.
+    /// n(g(x)): normalised by the statistics of its own batch, without gradient.
     pub fn target(&mut self, x: Tensor<4>) -> Tensor<2> {
-        self.target.forward(x, Mode::Train)
+        normalize(self.norm.pass(&mut self.target, x).out)
     }
 
-    /// Moves the target's parameters, never its buffers, towards the online ones.
-    pub fn update_target(&mut self, momentum: f64) {
-        let mut online = Flat(VecDeque::new());
-        names::visit(&self.online, &mut online);
-        let mut blend = Blend { online, momentum };
-        self.target = names::map(self.target.clone(), &mut blend);
+    /// n(g(x)) with ShuffleBN.
+    pub fn target_shuffled(&mut self, x: Tensor<4>, order: &[u32]) -> Tensor<2> {
+        normalize(self.norm.shuffled_pass(&mut self.target, x, order))
     }
 }
 
-/// Online parameters in order, each as a vector; the predictor's stay unused at the end.
+/// The network of a method at its random initialisation.
+pub fn network(config: &MethodConfig, head: HeadKind, device: &Device) -> ResNet {
+    let network = ResNetConfig {
+        head,
+        ..config.network
+    };
+    ResNet::new(&network, &mut Init::new(config.seed, device))
+}
+
+/// `theta_t <- m theta_t + (1 - m) theta_o` over parameters, never buffers, paired in order; what the online
+/// network has more stays out (methods.md 2.4).
+pub fn follow(target: ResNet, online: &ResNet, momentum: f64) -> ResNet {
+    let mut flat = Flat(VecDeque::new());
+    names::visit(online, &mut flat);
+    let mut blend = Blend {
+        online: flat,
+        momentum,
+    };
+    names::map(target, &mut blend)
+}
+
+/// Online parameters in order, each as a vector.
 struct Flat(VecDeque<Tensor<1>>);
 
 impl Visit for Flat {

@@ -1,7 +1,9 @@
 //! Target network and queue (methods.md 2.4, 3.2).
 
 use burn::tensor::{Device, Tensor};
-use parallax_methods::{Method, MethodConfig, MethodKind, Queue, Views, build};
+use parallax_methods::{
+    Method, MethodConfig, MethodKind, Norm, NormKind, Queue, Views, build, cross_entropy, one_hot,
+};
 use parallax_nets::names::{self, Visit, is_buffer};
 use parallax_nets::{Arch, HeadKind, ResNet, ResNetConfig, Stem};
 
@@ -15,6 +17,10 @@ fn config(kind: MethodKind) -> MethodConfig {
             head: HeadKind::None,
             hidden: 8,
             out: 4,
+        },
+        norm: Norm {
+            kind: kind.norm(),
+            groups: 1,
         },
         temperature: 0.2,
         queue: 10,
@@ -42,57 +48,221 @@ fn values(network: &ResNet, buffers: bool) -> Vec<(String, Vec<f32>)> {
     read.1
 }
 
+fn pictures(batch: usize, phase: f32) -> Tensor<4> {
+    let values: Vec<f32> = (0..batch * 3 * 64)
+        .map(|i| (i as f32 * 0.7 + phase).sin() + (i as f32 * i as f32 * 0.013).sin())
+        .collect();
+    Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([batch, 3, 8, 8])
+}
+
+fn views(enqueue_second: Vec<bool>, order: Vec<u32>) -> Views {
+    Views {
+        first: pictures(4, 0.0),
+        second: pictures(4, 0.5),
+        labels: Tensor::from_ints([0, 3, 1, 2], &Device::flex()),
+        enqueue_second,
+        order,
+    }
+}
+
 fn step(method: &mut dyn Method) -> f32 {
-    let device = Device::flex();
-    let pictures = |phase: f32| {
-        let values: Vec<f32> = (0..4 * 3 * 64)
-            .map(|i| (i as f32 * 0.7 + phase).sin())
-            .collect();
-        Tensor::<1>::from_floats(values.as_slice(), &device).reshape([4, 3, 8, 8])
-    };
-    let views = Views {
-        first: pictures(0.0),
-        second: pictures(0.5),
-        enqueue_second: false,
-    };
-    method.loss(views).loss.into_scalar::<f32>()
+    let output = method.loss(views(vec![false], vec![0, 1, 2, 3]));
+    output.loss.into_scalar::<f32>()
+}
+
+fn rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
+    let columns = tensor.dims()[1];
+    let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+    values.chunks(columns).map(<[f32]>::to_vec).collect()
 }
 
 #[test]
-fn the_target_starts_as_the_online_network_without_its_predictor() {
+fn the_target_starts_as_the_online_network() {
     for kind in MethodKind::ALL {
         let method = build(&config(kind), &Device::flex());
-        let (online, target) = (
-            values(method.online(), false),
-            values(method.target(), false),
-        );
+        let parts = method.parts();
+        let online = values(parts.online, false);
+        let Some(target) = parts.target.map(|target| values(target, false)) else {
+            assert_eq!(kind, MethodKind::Supervised);
+            continue;
+        };
         assert_eq!(online[..target.len()], target);
-        assert!(online.len() > target.len() && online[target.len()].0.starts_with("fc.4"));
+        let rest: Vec<&str> = online[target.len()..]
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        // Only in MoCo v2+ and BYOL the target lacks the predictor.
+        match kind {
+            MethodKind::MocoV2Plus | MethodKind::Byol => assert_eq!(rest[0], "fc.4.weight"),
+            _ => assert!(rest.is_empty(), "{rest:?}"),
+        }
     }
 }
 
 #[test]
 fn the_target_follows_in_parameters_and_keeps_its_own_statistics() {
-    let mut method = build(&config(MethodKind::Byol), &Device::flex());
-    step(method.as_mut());
-    let before = values(method.target(), true);
-    assert!(
-        before
-            .iter()
-            .any(|(_, values)| values.iter().any(|v| *v != 0.0 && *v != 1.0))
-    );
-    method.update_target(0.0);
+    for kind in [
+        MethodKind::Byol,
+        MethodKind::SMocoV2Plus,
+        MethodKind::MocoV1,
+    ] {
+        let mut method = build(&config(kind), &Device::flex());
+        step(method.as_mut());
+        let read = |method: &dyn Method, buffers| {
+            method
+                .parts()
+                .target
+                .map(|target| values(target, buffers))
+                .unwrap()
+        };
+        let before = read(method.as_ref(), true);
+        let moved =
+            |(_, values): &(String, Vec<f32>)| values.iter().any(|v| *v != 0.0 && *v != 1.0);
+        assert!(before.iter().any(moved));
+        // Away from the online network, then back: m = 0 copies.
+        let online = method.online().clone();
+        *method.parts_mut().online = names::map(online, &mut Double);
+        method.update_target(0.0);
+        assert_eq!(
+            read(method.as_ref(), true),
+            before,
+            "buffers are not averaged"
+        );
+        let target = read(method.as_ref(), false);
+        assert_eq!(values(method.online(), false)[..target.len()], target);
+    }
+}
+
+struct Double;
+
+impl names::Map for Double {
+    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+        if is_buffer(name) {
+            tensor
+        } else {
+            tensor * 2.0
+        }
+    }
+}
+
+#[test]
+fn a_loss_moves_running_statistics_and_nothing_else() {
+    for kind in MethodKind::ALL {
+        let mut method = build(&config(kind), &Device::flex());
+        let online = values(method.online(), false);
+        let queue = |method: &dyn Method| {
+            let queue = method.parts().queue;
+            queue.map(|queue| (rows(queue.keys.clone()), queue.pointer))
+        };
+        let before = queue(method.as_ref());
+        assert_eq!(before.is_some(), kind.has_queue());
+        step(method.as_mut());
+        assert_eq!(values(method.online(), false), online);
+        assert_eq!(queue(method.as_ref()), before);
+    }
+}
+
+#[test]
+fn each_virtual_device_gives_the_keys_of_its_coin() {
+    let keys = |coins: Vec<bool>| {
+        let mut method = build(&config(MethodKind::MocoV2Plus), &Device::flex());
+        rows(method.loss(views(coins, Vec::new())).keys.unwrap())
+    };
+    let (first, second) = (keys(vec![false]), keys(vec![true]));
+    assert_ne!(first, second);
+    let mixed = keys(vec![false, true]);
+    assert_eq!(mixed[..2], first[..2]);
+    assert_eq!(mixed[2..], second[2..]);
+}
+
+fn per_device(kind: MethodKind, groups: usize) -> Box<dyn Method> {
+    let norm = Norm {
+        kind: NormKind::PerDevice,
+        groups,
+    };
+    let config = MethodConfig {
+        norm,
+        ..config(kind)
+    };
+    build(&config, &Device::flex())
+}
+
+#[test]
+fn keys_of_a_shuffled_batch_come_back_in_order() {
+    let keys = |groups, order: Vec<u32>| {
+        let mut method = per_device(MethodKind::MocoV1, groups);
+        rows(method.loss(views(vec![false], order)).keys.unwrap())
+    };
+    // The groups {0, 1} and {2, 3}, dealt in any order within, have the same statistics.
+    let plain = keys(2, vec![0, 1, 2, 3]);
+    let same = keys(2, vec![3, 2, 1, 0]);
+    for (a, b) in plain.iter().flatten().zip(same.iter().flatten()) {
+        assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    }
+    // Other groups have others.
+    let other = keys(2, vec![0, 2, 1, 3]);
+    let far = |a: &[Vec<f32>], b: &[Vec<f32>]| {
+        let pairs = a.iter().flatten().zip(b.iter().flatten());
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert!(far(&plain, &other) > 1e-3);
+    // One device does not care.
+    let (one, shuffled) = (keys(1, vec![0, 1, 2, 3]), keys(1, vec![2, 0, 3, 1]));
+    assert_eq!(one, shuffled);
+}
+
+#[test]
+fn running_statistics_are_those_of_the_first_device() {
+    let statistics = |method: &dyn Method| values(method.online(), true);
+    let mut whole = per_device(MethodKind::Supervised, 2);
+    step(whole.as_mut());
+    let mut first = per_device(MethodKind::Supervised, 1);
+    let all = views(vec![false], Vec::new());
+    first.loss(Views {
+        first: all.first.narrow(0, 0, 2),
+        second: all.second.narrow(0, 0, 2),
+        labels: all.labels.narrow(0, 0, 2),
+        ..views(vec![false], Vec::new())
+    });
+    assert_eq!(statistics(whole.as_ref()), statistics(first.as_ref()));
+}
+
+#[test]
+fn plainsync_differs_in_the_running_variance_alone() {
+    let after = |kind, groups| {
+        let norm = Norm { kind, groups };
+        let config = MethodConfig {
+            norm,
+            ..config(MethodKind::MocoV2Plus)
+        };
+        let mut method = build(&config, &Device::flex());
+        let loss = step(method.as_mut());
+        (loss, values(method.online(), true))
+    };
+    let sync = after(NormKind::Sync, 2);
     assert_eq!(
-        values(method.target(), true),
-        before,
-        "buffers are not averaged"
+        after(NormKind::Plainsync, 1),
+        sync,
+        "on one device it is ordinary"
     );
-    let target = values(method.target(), false);
-    assert_eq!(
-        values(method.online(), false)[..target.len()],
-        target,
-        "m = 0 copies"
-    );
+    let plain = after(NormKind::Plainsync, 2);
+    assert_eq!(plain.0, sync.0);
+    for ((name, a), (_, b)) in plain.1.iter().zip(&sync.1) {
+        assert_eq!(a == b, !name.ends_with("var"), "{name}");
+    }
+}
+
+#[test]
+fn cross_entropy_is_that_of_the_label() {
+    let device = Device::flex();
+    let logits = Tensor::<2>::from_floats([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], &device);
+    let labels = Tensor::from_ints([1, 0], &device);
+    let loss = cross_entropy(logits, one_hot(labels, 3)).into_scalar::<f32>();
+    let row = |logits: [f32; 3], label: usize| {
+        logits.iter().map(|l| l.exp()).sum::<f32>().ln() - logits[label]
+    };
+    let expected = (row([1.0, 2.0, 0.5], 1) + row([0.0, -1.0, 3.0], 0)) / 2.0;
+    assert!((loss - expected).abs() < 1e-6, "{loss} is not {expected}");
 }
 
 #[test]

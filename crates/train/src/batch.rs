@@ -5,7 +5,9 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use parallax_data::{Order, Source, Visit};
 use parallax_gpu_views::{Packer, runs_on};
-use parallax_views::{Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view};
+use parallax_views::{
+    Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, permutation,
+};
 
 use crate::error::RunError;
 use crate::recipe::Recipe;
@@ -18,12 +20,49 @@ pub struct Batch {
     pub step: u64,
     /// Pictures.
     pub size: usize,
-    /// Side of a view in pixels.
-    pub side: usize,
-    /// Two views of each picture, drawn with the pipeline's two laws.
+    /// Height and width of a view in pixels.
+    pub pixels: [usize; 2],
+    /// The views of each picture, drawn with the pipeline's two laws.
     pub views: BatchViews,
-    /// Whether the second view's keys go into the queue.
-    pub enqueue_second: bool,
+    /// Class of each picture.
+    pub labels: Vec<u32>,
+    /// Whether the second view's keys go into the queue: the coin of each virtual device.
+    pub enqueue_second: Vec<bool>,
+    /// The order in which keys are dealt to virtual devices: a permutation of the batch.
+    pub order: Vec<u32>,
+}
+
+/// What is not views of one of `count` equal parts of a batch, which virtual devices are dealt to as in the whole.
+pub(crate) struct Part {
+    /// First picture.
+    pub begin: usize,
+    /// Pictures.
+    pub size: usize,
+    pub labels: Vec<u32>,
+    pub enqueue_second: Vec<bool>,
+    pub order: Vec<u32>,
+}
+
+impl Batch {
+    /// Part `number` of `count`.
+    pub(crate) fn part(&self, number: usize, count: usize) -> Part {
+        let size = self.size / count;
+        let (begin, end) = (number * size, (number + 1) * size);
+        let coins = self.enqueue_second.len();
+        let coins = match coins.is_multiple_of(count) {
+            true => number * coins / count..(number + 1) * coins / count,
+            false => 0..coins,
+        };
+        let own = self.order.iter().map(|&place| place as usize);
+        let own = own.filter(|place| (begin..end).contains(place));
+        Part {
+            begin,
+            size,
+            labels: self.labels[begin..end].to_vec(),
+            enqueue_second: self.enqueue_second[coins].to_vec(),
+            order: own.map(|place| (place - begin) as u32).collect(),
+        }
+    }
 }
 
 /// Makes the batch of any step: a pure function of the recipe's seed, the source and the step.
@@ -34,6 +73,8 @@ pub struct Loader {
     pipeline: Pipeline,
     side: u32,
     size: usize,
+    views: usize,
+    groups: usize,
     seed: u64,
     kernels: bool,
 }
@@ -58,6 +99,8 @@ impl Loader {
             pipeline: recipe.pipeline(),
             side: recipe.views.size,
             size: batch,
+            views: recipe.method.name.views(),
+            groups: recipe.method.bn_groups,
             seed: recipe.run.seed,
             kernels: runs_on(device),
             source,
@@ -73,7 +116,7 @@ impl Loader {
         self.order.batch(step * self.size as u64, self.size)
     }
 
-    /// Both views of every example of a step.
+    /// The views of every example of a step.
     ///
     /// # Errors
     /// When an example cannot be read.
@@ -87,24 +130,34 @@ impl Loader {
             Some(views) => views,
             None => self.made(&examples)?,
         };
-        let mut coin = Draws::new(self.seed, Stream::Coin, 0, step as u32, 0);
+        let coin = |group: usize| {
+            let mut draws = Draws::new(self.seed, Stream::Coin, 0, step as u32, group as u16);
+            draws.unit() < 0.5
+        };
+        let label = |visit: &Visit| self.source.label(visit.index as usize);
         Ok(Batch {
             step,
             size: self.size,
-            side: self.side as usize,
+            pixels: [self.side as usize; 2],
             views,
-            enqueue_second: coin.unit() < 0.5,
+            labels: examples.iter().map(label).collect(),
+            enqueue_second: (0..self.groups).map(coin).collect(),
+            order: shuffle_order(self.seed, step, self.size),
         })
     }
 
     /// The views made here.
     fn made(&self, examples: &[Visit]) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
-        let mut views = [(); 2].map(|()| vec![0.0; examples.len() * pixels]);
+        // A method of one view leaves the second empty.
+        let mut views = [0, 1].map(|view| match view < self.views {
+            true => vec![0.0; examples.len() * pixels],
+            false => Vec::new(),
+        });
         let mut canvas = Canvas::default();
         for (place, visit) in examples.iter().enumerate() {
             let image = self.source.image(visit.index as usize)?;
-            for (view, out) in views.iter_mut().enumerate() {
+            for (view, out) in views.iter_mut().take(self.views).enumerate() {
                 let ops = self.draw(&image, *visit, view as u16);
                 let out = &mut out[place * pixels..(place + 1) * pixels];
                 canvas
@@ -167,6 +220,13 @@ impl Loader {
         };
         draw_view(self.pipeline, image.width, image.height, self.side, key)
     }
+}
+
+/// The order in which a step's keys are dealt to virtual devices (ShuffleBN).
+///
+/// A permutation of the batch, a function of seed and 0-based step.
+pub fn shuffle_order(seed: u64, step: u64, size: usize) -> Vec<u32> {
+    permutation(seed, Stream::Shuffle, step as u32, size as u32)
 }
 
 /// One example and what became of it.

@@ -6,13 +6,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use parallax_weights::{NamedTensor, ONLINE, TARGET, WeightFile, collect, load};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::OnlineClassifier;
 use crate::error::RunError;
 use crate::recipe::Recipe;
-use crate::run::Run;
+use crate::run::{DataShape, Run};
 
 /// Both networks and the queue, with PyTorch's names: what other tools read.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
-/// The optimiser's velocity.
+/// The optimiser's velocity and the online classifier.
 pub const TRAINING_FILE: &str = "training.safetensors";
 /// The place in time, and sizes and checksums of the other files.
 pub const STATE_FILE: &str = "state.json";
@@ -22,6 +23,10 @@ pub const RECIPE_FILE: &str = "recipe.toml";
 const QUEUE: &str = "queue";
 const QUEUE_POINTER: &str = "queue_ptr";
 const VELOCITY: &str = "velocity.";
+const CLASSIFIER: &str = "classifier.";
+const CLASSIFIER_VELOCITY: &str = "classifier_velocity.";
+const WEIGHT: &str = "weight";
+const BIAS: &str = "bias";
 
 /// Everything that a run needs to go on as if it had never stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ struct State {
     step: u64,
     /// Training examples: the order of the data depends on them.
     examples: usize,
+    /// Classes of their labels.
+    classes: usize,
     files: BTreeMap<String, Sum>,
 }
 
@@ -59,7 +66,7 @@ impl Sum {
     }
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 fn broken(file: &str, reason: impl Into<String>) -> RunError {
     RunError::Checkpoint {
@@ -118,9 +125,12 @@ impl Run {
     /// When the device fails.
     pub async fn checkpoint(&self) -> Result<Checkpoint, RunError> {
         let recipe = self.recipe.to_toml()?;
-        let mut tensors = collect(self.method.online(), ONLINE).await?;
-        tensors.extend(collect(self.method.target(), TARGET).await?);
-        if let Some(queue) = self.method.queue() {
+        let parts = self.method.parts();
+        let mut tensors = collect(parts.online, ONLINE).await?;
+        if let Some(target) = parts.target {
+            tensors.extend(collect(target, TARGET).await?);
+        }
+        if let Some(queue) = parts.queue {
             tensors.push(read(QUEUE, queue.keys.dims().to_vec(), queue.keys.clone()).await?);
             tensors.push(NamedTensor::counter(QUEUE_POINTER, queue.pointer));
         }
@@ -130,6 +140,9 @@ impl Run {
         for (name, tensor) in &self.optimizer.velocity {
             let shape = tensor.dims().to_vec();
             velocity.push(read(&format!("{VELOCITY}{name}"), shape, tensor.clone()).await?);
+        }
+        if let Some(classifier) = &self.classifier {
+            velocity.extend(classifier_tensors(classifier).await?);
         }
         let training = WeightFile::new(TRAINING_FILE, velocity);
 
@@ -142,7 +155,8 @@ impl Run {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_string(),
             step: self.step,
-            examples: self.examples,
+            examples: self.data.examples,
+            classes: self.data.classes,
             files: files
                 .iter()
                 .map(|(name, bytes)| (name.clone(), Sum::of(bytes)))
@@ -160,31 +174,32 @@ impl Run {
     /// Continues from a checkpoint, on any device.
     ///
     /// # Errors
-    /// When the checkpoint is damaged, or was made with another number of examples.
+    /// When the checkpoint is damaged, or was made with another number of examples or classes.
     pub fn resume(
         checkpoint: &Checkpoint,
-        examples: usize,
+        data: DataShape,
         device: &Device,
     ) -> Result<Self, RunError> {
         let state = checkpoint.state()?;
-        if state.examples != examples {
+        if (state.examples, state.classes) != (data.examples, data.classes) {
             let reason = format!(
-                "the run was trained on {} pictures, the data now has {examples}; \
+                "the run was trained on {} pictures of {} classes, the data now has {} of {}; \
                  use the same data, or start a new run",
-                state.examples
+                state.examples, state.classes, data.examples, data.classes
             );
             return Err(broken(STATE_FILE, reason));
         }
         let recipe = String::from_utf8_lossy(checkpoint.file(RECIPE_FILE)?).into_owned();
-        let mut run = Run::new(Recipe::parse(&recipe, &[])?, examples, device)?;
+        let mut run = Run::new(Recipe::parse(&recipe, &[])?, data, device)?;
         run.step = state.step;
 
         let weights = WeightFile::from_bytes(WEIGHTS_FILE, checkpoint.file(WEIGHTS_FILE)?)?;
-        let (online, _) = load(run.method.online().clone(), ONLINE, &weights)?;
-        *run.method.online_mut() = online;
-        let (target, _) = load(run.method.target().clone(), TARGET, &weights)?;
-        *run.method.target_mut() = target;
-        if let Some(queue) = run.method.queue_mut() {
+        let parts = run.method.parts_mut();
+        *parts.online = load(parts.online.clone(), ONLINE, &weights)?.0;
+        if let Some(target) = parts.target {
+            *target = load(target.clone(), TARGET, &weights)?.0;
+        }
+        if let Some(queue) = parts.queue {
             let lacks = |name: &str| broken(WEIGHTS_FILE, format!("tensor '{name}' is missing"));
             let keys = weights.tensors.get(QUEUE).ok_or_else(|| lacks(QUEUE))?;
             let pointer = weights
@@ -208,8 +223,66 @@ impl Run {
                 run.optimizer.velocity.insert(name.to_string(), tensor);
             }
         }
+        if let Some(classifier) = &mut run.classifier {
+            load_classifier(classifier, &training, device)?;
+        }
         Ok(run)
     }
+}
+
+async fn classifier_tensors(classifier: &OnlineClassifier) -> Result<Vec<NamedTensor>, RunError> {
+    let name = |part: &str| format!("{CLASSIFIER}{part}");
+    let weight = &classifier.weight;
+    let mut tensors = vec![
+        read(&name(WEIGHT), weight.dims().to_vec(), weight.clone()).await?,
+        read(
+            &name(BIAS),
+            classifier.bias.dims().to_vec(),
+            classifier.bias.clone(),
+        )
+        .await?,
+    ];
+    for (part, velocity) in [WEIGHT, BIAS]
+        .into_iter()
+        .zip(classifier.velocity.iter().flatten())
+    {
+        let name = format!("{CLASSIFIER_VELOCITY}{part}");
+        tensors.push(read(&name, velocity.dims().to_vec(), velocity.clone()).await?);
+    }
+    Ok(tensors)
+}
+
+fn load_classifier(
+    classifier: &mut OnlineClassifier,
+    training: &WeightFile,
+    device: &Device,
+) -> Result<(), RunError> {
+    let find = |name: &str, shape: &[usize]| {
+        let found = training.tensors.get(name);
+        let found = found.filter(|tensor| tensor.shape == shape);
+        let lacks = || {
+            broken(
+                TRAINING_FILE,
+                format!("tensor '{name}' is missing or misshapen"),
+            )
+        };
+        found.ok_or_else(lacks)
+    };
+    let (shape, count) = (
+        classifier.weight.dims(),
+        classifier.weight.shape().num_elements(),
+    );
+    let weight = find(&format!("{CLASSIFIER}{WEIGHT}"), &shape)?;
+    let bias = find(&format!("{CLASSIFIER}{BIAS}"), &shape[..1])?;
+    classifier.weight = upload(weight, shape, device);
+    classifier.bias = upload(bias, [shape[0]], device);
+    let names = [WEIGHT, BIAS].map(|part| format!("{CLASSIFIER_VELOCITY}{part}"));
+    // Before its first step there is no velocity.
+    if names.iter().any(|name| training.tensors.contains_key(name)) {
+        let velocity = [find(&names[0], &[count])?, find(&names[1], &shape[..1])?];
+        classifier.velocity = Some(velocity.map(|v| upload(v, [v.values.len()], device)));
+    }
+    Ok(())
 }
 
 async fn read<const D: usize>(

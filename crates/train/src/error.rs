@@ -60,16 +60,25 @@ pub enum RunError {
         /// How many a step takes.
         batch: usize,
     },
-    /// A loss that is no number.
+    /// A loss that is no number. The step was not taken.
     #[error(
-        "the loss became {loss} at step {step}: training diverged; try a lower optimizer.base_lr \
-         or a longer schedule.warmup_epochs"
+        "the loss became {loss} at step {step} (epoch {epoch:.2}, learning rate {lr:.3e}): training diverged; \
+         {}. Start again with a lower optimizer.base_lr or a longer schedule.warmup_epochs",
+        if *.whole { "the state before that step is whole" } else {
+            "the weights are not finite any more, so only older checkpoints are of use"
+        }
     )]
     Diverged {
-        /// 1-based step.
+        /// 1-based.
         step: u64,
+        /// Passes over the data.
+        epoch: f64,
         /// NaN or infinity.
-        loss: f32,
+        loss: f64,
+        /// Learning rate that the step would have had.
+        lr: f64,
+        /// Whether the weights before the step are finite, so that the run can be saved.
+        whole: bool,
     },
     /// A checkpoint that is not whole or not of this run.
     #[error("{file}: {reason}")]

@@ -66,8 +66,7 @@ pub fn encoder_from(
         Some(text) => Recipe::parse(text, &[])?,
         None => recipe_by_shapes(file, branch)?,
     };
-    let network = recipe.method_config().network.backbone();
-    let fresh = ResNet::new(&network, &mut Init::new(0, device));
+    let fresh = ResNet::new(&recipe.backbone(), &mut Init::new(0, device));
     let (encoder, _) = load(fresh, branch, file)?;
     Ok((encoder, recipe))
 }

@@ -26,13 +26,20 @@ pub enum Event {
         /// Passes over the data so far.
         epoch: f64,
         /// Loss of the step's batch.
-        loss: f32,
+        loss: f64,
         /// Learning rate.
         lr: f64,
-        /// Target momentum.
-        momentum: f64,
-        /// Spread of the target's embeddings: 1 even, 0 collapsed.
+        /// Target momentum, where there is a target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        momentum: Option<f64>,
+        /// Spread of the embeddings: 1 even, 0 collapsed.
         embedding_std: f32,
+        /// Cross-entropy of the online classifier on the step's batch, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        online_loss: Option<f64>,
+        /// Its right answers, percent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        online_accuracy: Option<f32>,
         /// Pictures a second since the step before.
         images_per_second: f64,
         /// Share of the step's time that was spent waiting for data.

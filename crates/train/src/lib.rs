@@ -4,10 +4,17 @@
 //! bytes out. What waits for a device is `async`, because a browser must not block.
 
 mod batch;
+mod check;
 mod checkpoint;
+mod classifier;
 mod error;
 mod evaluate;
 mod event;
+mod gradients;
+mod lars;
+mod memory;
+mod optimizer;
+mod paper;
 mod parse;
 mod recipe;
 mod run;
@@ -15,18 +22,23 @@ mod schedule;
 mod sgd;
 mod views;
 
-pub use batch::{Batch, Loader, Preview};
+pub use batch::{Batch, Loader, Preview, shuffle_order};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
+pub use classifier::OnlineClassifier;
 pub use error::{RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
 pub use event::Event;
+pub use gradients::ParamGradients;
+pub use lars::Lars;
+pub use memory::MemoryEstimate;
+pub use optimizer::{Optimizer, Rule};
 pub use parallax_weights::{ONLINE, TARGET};
 pub use parse::RECIPES;
 pub use recipe::{
     CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
-    ProbeSection, Recipe, RunSection, ScheduleSection, ViewsSection,
+    ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
-pub use run::{Run, StepReport};
-pub use schedule::{Momentum, MomentumKind, Schedule, ScheduleKind};
+pub use run::{DataShape, Norms, OnlineReport, Run, StepReport};
+pub use schedule::{Curve, Momentum, MomentumKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
 pub use views::BatchViews;

@@ -4,19 +4,34 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use crate::error::RecipeError;
+use crate::paper;
 use crate::recipe::Recipe;
 
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../recipes/", $name, ".toml")))),*]
+    };
+}
+
 /// Names and texts of the recipes in `recipes/`.
-pub const RECIPES: [(&str, &str); 3] = [
-    ("demo", include_str!("../../../recipes/demo.toml")),
-    (
-        "byol-cifar10",
-        include_str!("../../../recipes/byol-cifar10.toml"),
-    ),
-    (
-        "moco-v2-plus-cifar10",
-        include_str!("../../../recipes/moco-v2-plus-cifar10.toml"),
-    ),
+pub const RECIPES: [(&str, &str); 17] = recipes![
+    "demo",
+    "supervised",
+    "moco-v1",
+    "moco-v2",
+    "moco-v2-plus",
+    "s-moco-v2-plus",
+    "moco-v2-plus-lars",
+    "byol",
+    "byol-lars",
+    "supervised-cifar10",
+    "moco-v1-cifar10",
+    "moco-v2-cifar10",
+    "moco-v2-plus-cifar10",
+    "s-moco-v2-plus-cifar10",
+    "moco-v2-plus-lars-cifar10",
+    "byol-cifar10",
+    "byol-lars-cifar10",
 ];
 
 impl Recipe {
@@ -30,6 +45,7 @@ impl Recipe {
         for text in overrides {
             set(&mut table, text)?;
         }
+        paper::fill(&mut table);
         let recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
         recipe.check()?;
         Ok(recipe)

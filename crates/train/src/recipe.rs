@@ -1,14 +1,14 @@
 //! The recipe: everything that describes a run.
 
-use parallax_methods::{MethodConfig, MethodKind};
+use parallax_methods::{MethodConfig, MethodKind, Norm, NormKind};
 use parallax_nets::{Arch, HeadKind, ResNetConfig, Stem};
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
-use crate::error::RecipeError;
-use crate::schedule::{Momentum, MomentumKind, Schedule, ScheduleKind};
+use crate::schedule::{Curve, Momentum, MomentumKind, Schedule, ScheduleKind};
 
-/// A recipe, as in `recipes/*.toml`. Unknown keys are refused; missing ones take the paper's values.
+/// A recipe, as in `recipes/*.toml`. Unknown keys are refused; missing ones take the paper's values for the
+/// method, which [`Recipe::parse`] fills in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -67,6 +67,9 @@ section! {
         total_steps: Option<u64> = None,
         /// Pictures a step.
         batch_size: usize = 256,
+        /// Parts that a step's batch goes through the network in, one after the other: see
+        /// [`RunSection::accumulates_equally`].
+        accumulate: usize = 1,
         /// Key of all randomness: order, views, weights, queue.
         seed: u64 = 0,
     }
@@ -79,7 +82,17 @@ section! {
         source: String = "sample".to_string(),
         /// Share of the classes that is used, all images of a chosen class (methods.md 8.1).
         class_ratio: f64 = 1.0,
+        /// What the classes are grouped by.
+        taxonomy: Taxonomy = Taxonomy::None,
     }
+}
+
+/// Groupings of classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taxonomy {
+    /// The classes as they are.
+    None,
 }
 
 section! {
@@ -112,43 +125,24 @@ section! {
 pub struct MethodSection {
     /// Which method.
     pub name: MethodKind,
-    /// Hidden units of projector and predictor.
-    #[serde(default = "defaults::hidden")]
+    /// Hidden units of the head.
     pub hidden: usize,
-    /// Width of the embedding.
-    #[serde(default = "defaults::out")]
-    pub out: usize,
+    /// Width of the embedding; of supervised training the number of classes, by default the data's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<usize>,
     /// Divisor of the similarities; MoCo only.
-    #[serde(default = "defaults::temperature")]
     pub temperature: f64,
     /// Keys in the queue; MoCo only.
-    #[serde(default = "defaults::queue")]
     pub queue: usize,
     /// Share of the target that stays at an update.
-    #[serde(default = "defaults::momentum")]
     pub momentum: f64,
     /// Whether that share rises to 1.
-    #[serde(default)]
     pub momentum_schedule: MomentumKind,
-}
-
-/// The paper's values for MoCo v2+ and BYOL (methods.md 0).
-mod defaults {
-    pub fn hidden() -> usize {
-        4096
-    }
-    pub fn out() -> usize {
-        256
-    }
-    pub fn temperature() -> f64 {
-        0.2
-    }
-    pub fn queue() -> usize {
-        65536
-    }
-    pub fn momentum() -> f64 {
-        0.99
-    }
+    /// Whose statistics batch norm takes (methods.md 2.3).
+    pub bn: NormKind,
+    /// Virtual devices: parts of the batch with statistics of their own and ShuffleBN, where the method has
+    /// that, and each with its own enqueue coin.
+    pub bn_groups: usize,
 }
 
 /// The update rules.
@@ -158,6 +152,8 @@ pub enum OptimizerKind {
     /// Momentum SGD (methods.md 4.1).
     #[default]
     Sgd,
+    /// Layer-wise trust ratios (methods.md 4.2).
+    Lars,
 }
 
 section! {
@@ -169,8 +165,12 @@ section! {
         base_lr: f64 = 0.03,
         /// Share of the velocity that stays.
         momentum: f64 = 0.9,
-        /// Pull of every parameter towards zero.
+        /// Pull towards zero: with SGD of every parameter, with LARS of convolution and linear weights alone.
         weight_decay: f64 = 1e-4,
+        /// Whether SGD looks ahead (Nesterov).
+        nesterov: bool = false,
+        /// Trust coefficient of LARS.
+        eta: f64 = 0.001,
     }
 }
 
@@ -190,6 +190,10 @@ section! {
 section! {
     /// `[probe]`
     ProbeSection {
+        /// Whether a linear classifier learns beside the method from its features (methods.md 3.9).
+        online: bool = true,
+        /// Learning rate of that classifier, not scaled with the batch.
+        online_lr: f64 = 30.0,
         /// Epochs between two kNN probes; 0 for none.
         knn_every: u64 = 1,
         /// Whether the run ends with the comparison of trained, random and raw pixels.
@@ -214,20 +218,36 @@ impl Recipe {
         self.views.pipeline.unwrap_or(self.method.name.pipeline())
     }
 
-    /// What the method is built from.
-    pub fn method_config(&self) -> MethodConfig {
+    /// The network without its head.
+    pub fn backbone(&self) -> ResNetConfig {
+        ResNetConfig {
+            arch: self.model.arch,
+            stem: self.model.stem,
+            width: self.model.width.unwrap_or(self.model.arch.default_width()),
+            head: HeadKind::None,
+            hidden: self.method.hidden,
+            out: 1,
+        }
+    }
+
+    /// What the method is built from; `classes` are the data's.
+    pub fn method_config(&self, classes: usize) -> MethodConfig {
+        let section = &self.method;
         MethodConfig {
-            kind: self.method.name,
+            kind: section.name,
             network: ResNetConfig {
-                arch: self.model.arch,
-                stem: self.model.stem,
-                width: self.model.width.unwrap_or(self.model.arch.default_width()),
-                head: HeadKind::None,
-                hidden: self.method.hidden,
-                out: self.method.out,
+                out: section.out.unwrap_or(classes),
+                ..self.backbone()
             },
-            temperature: self.method.temperature,
-            queue: self.method.queue,
+            norm: Norm {
+                kind: section.bn,
+                groups: match section.bn {
+                    NormKind::PerDevice => (section.bn_groups / self.run.accumulate).max(1),
+                    NormKind::Sync | NormKind::Plainsync => section.bn_groups,
+                },
+            },
+            temperature: section.temperature,
+            queue: section.queue,
             seed: self.run.seed,
         }
     }
@@ -245,11 +265,35 @@ impl Recipe {
 
     /// The learning rate over time.
     pub fn schedule(&self, examples: usize) -> Schedule {
-        let warmup = self.schedule.warmup_epochs * self.steps_per_epoch(examples);
+        let total_steps = self.total_steps(examples);
+        let warmup = || self.schedule.warmup_epochs * self.steps_per_epoch(examples);
+        let curve = match self.schedule.kind {
+            ScheduleKind::WarmupCosine => Curve::WarmupCosine {
+                warmup: self.schedule.warmup_steps.unwrap_or_else(warmup),
+            },
+            ScheduleKind::Cosine => Curve::Cosine,
+            // 60 and 80 percent of the run, however long it is (methods.md 3.2).
+            ScheduleKind::Step => Curve::Steps([60, 80].map(|percent| total_steps * percent / 100)),
+        };
         Schedule {
-            kind: self.schedule.kind,
+            curve,
             peak: self.optimizer.base_lr * self.run.batch_size as f64 / 256.0,
-            warmup_steps: self.schedule.warmup_steps.unwrap_or(warmup),
+            total_steps,
+        }
+    }
+
+    /// The learning rate of the online classifier over time (methods.md 3.9).
+    pub fn online_schedule(&self, examples: usize) -> Schedule {
+        let curve = match self.optimizer.name {
+            // Epochs 60 and 80, however long the run is.
+            OptimizerKind::Sgd => {
+                Curve::Steps([60, 80].map(|epoch| epoch * self.steps_per_epoch(examples)))
+            }
+            OptimizerKind::Lars => Curve::Cosine,
+        };
+        Schedule {
+            curve,
+            peak: self.probe.online_lr,
             total_steps: self.total_steps(examples),
         }
     }
@@ -273,48 +317,18 @@ impl Recipe {
     pub fn probe_interval(&self, examples: usize) -> Option<u64> {
         Some(self.probe.knn_every * self.steps_per_epoch(examples)).filter(|&steps| steps > 0)
     }
+}
 
-    /// Values that no network or schedule can be made of.
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        let wrong = |key: &str, reason: &str| {
-            Err(RecipeError::Value {
-                key: key.to_string(),
-                reason: reason.to_string(),
-            })
-        };
-        let unit = |value: f64| (0.0..=1.0).contains(&value);
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        match self {
-            r if r.run.batch_size < 2 => wrong(
-                "run.batch_size",
-                "batch norm needs at least 2 pictures a step",
-            ),
-            r if r.views.pipeline == Some(Pipeline::Eval) => wrong(
-                "views.pipeline",
-                "must draw two views that differ; those of `eval` are the same",
-            ),
-            r if r.run.total_steps == Some(0) => wrong("run.total_steps", "must be at least 1"),
-            r if r.run.epochs == 0 && r.run.total_steps.is_none() => {
-                wrong("run.epochs", "must be at least 1")
-            }
-            r if !(8..=1024).contains(&r.views.size) => {
-                wrong("views.size", "must be between 8 and 1024 pixels")
-            }
-            r if r.model.width == Some(0) => wrong("model.width", "must be at least 1"),
-            r if r.method.hidden == 0 => wrong("method.hidden", "must be at least 1"),
-            r if r.method.out == 0 => wrong("method.out", "must be at least 1"),
-            r if r.method.queue == 0 => wrong("method.queue", "must be at least 1"),
-            r if !positive(r.method.temperature) => wrong("method.temperature", "must be above 0"),
-            r if !unit(r.method.momentum) => wrong("method.momentum", "must be from 0 to 1"),
-            r if !unit(r.optimizer.momentum) => wrong("optimizer.momentum", "must be from 0 to 1"),
-            r if !positive(r.optimizer.base_lr) => wrong("optimizer.base_lr", "must be above 0"),
-            r if !(r.optimizer.weight_decay >= 0.0 && r.optimizer.weight_decay.is_finite()) => {
-                wrong("optimizer.weight_decay", "must be 0 or above")
-            }
-            r if !(r.data.class_ratio > 0.0 && r.data.class_ratio <= 1.0) => {
-                wrong("data.class_ratio", "must be above 0 and at most 1")
-            }
-            _ => Ok(()),
-        }
+impl RunSection {
+    /// Whether a step in parts equals the step in one, for a method and its virtual devices.
+    ///
+    /// Gradients are averaged over the parts, all parts see one queue, and all keys enter it after the last. What
+    /// differs is batch norm: a part is normalised by its own statistics, and the first part's are remembered. That
+    /// is what virtual devices do anyway, so supervised training is equal where `accumulate` divides
+    /// `method.bn_groups`. MoCo v1 and v2 deal keys to devices within a part (equal in law, not in value), and the
+    /// symmetric methods have the whole batch's statistics in one piece only.
+    pub fn accumulates_equally(&self, method: &MethodSection) -> bool {
+        let supervised = method.name == MethodKind::Supervised && method.bn == NormKind::PerDevice;
+        self.accumulate == 1 || (supervised && method.bn_groups.is_multiple_of(self.accumulate))
     }
 }

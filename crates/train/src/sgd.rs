@@ -1,62 +1,37 @@
 //! Momentum SGD (methods.md 4.1).
 
-use std::collections::BTreeMap;
+use burn::tensor::Tensor;
 
-use burn::tensor::{Gradients, Tensor};
-use parallax_nets::ResNet;
-use parallax_nets::names::{self, Map};
-
-/// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, over every parameter, biases and batch norm included.
-#[derive(Clone, Debug)]
+/// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, the first v being the first g. With Nesterov's momentum
+/// `w <- w - lr (g + mu v)`. One rule for every parameter, biases and batch norm included.
+#[derive(Clone, Copy, Debug)]
 pub struct Sgd {
-    momentum: f64,
-    weight_decay: f64,
-    /// v by the parameter's name, flat; a parameter's first step puts it here.
-    pub(crate) velocity: BTreeMap<String, Tensor<1>>,
+    /// mu, from 0 to 1.
+    pub momentum: f64,
+    /// wd, 0 or above.
+    pub weight_decay: f64,
+    /// Whether it looks ahead.
+    pub nesterov: bool,
 }
 
 impl Sgd {
-    /// At rest.
-    pub fn new(momentum: f64, weight_decay: f64) -> Self {
-        Self {
-            momentum,
-            weight_decay,
-            velocity: BTreeMap::new(),
-        }
-    }
-
-    /// Moves every parameter that has a gradient.
-    pub fn step(&mut self, network: ResNet, gradients: &mut Gradients, rate: f64) -> ResNet {
-        let mut update = Update {
-            sgd: self,
-            gradients,
-            rate,
+    /// The next weight and velocity, flat as what they are made of.
+    pub fn update(
+        &self,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        velocity: Option<Tensor<1>>,
+        rate: f64,
+    ) -> (Tensor<1>, Tensor<1>) {
+        let pull = gradient + weight.clone() * self.weight_decay;
+        let velocity = match velocity {
+            Some(velocity) => velocity * self.momentum + pull.clone(),
+            None => pull.clone(),
         };
-        names::map(network, &mut update)
-    }
-}
-
-struct Update<'a> {
-    sgd: &'a mut Sgd,
-    gradients: &'a mut Gradients,
-    rate: f64,
-}
-
-impl Map for Update<'_> {
-    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
-        let Some(gradient) = tensor.grad_remove(self.gradients) else {
-            return tensor;
+        let step = match self.nesterov {
+            true => pull + velocity.clone() * self.momentum,
+            false => velocity.clone(),
         };
-        let shape = tensor.dims();
-        let count = shape.iter().product::<usize>();
-        let weight = tensor.inner().reshape([count]);
-        let pull = gradient.reshape([count]) + weight.clone() * self.sgd.weight_decay;
-        let velocity = match self.sgd.velocity.remove(name) {
-            Some(velocity) => velocity * self.sgd.momentum + pull,
-            None => pull,
-        };
-        self.sgd.velocity.insert(name.to_string(), velocity.clone());
-        let next = weight - velocity * self.rate;
-        Tensor::from_inner(next.reshape(shape))
+        (weight - step * rate, velocity)
     }
 }

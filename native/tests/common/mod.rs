@@ -83,6 +83,15 @@ pub fn fail(command: &mut Command, code: i32, texts: &[&str]) {
 
 /// The weights after a number of steps.
 pub fn weights(run: &Path, step: u32) -> Vec<u8> {
-    let path = run.join(format!("checkpoints/step-{step}/weights.safetensors"));
+    checkpoint_file(run, step, "weights.safetensors")
+}
+
+/// Velocities and the online classifier after a number of steps.
+pub fn training(run: &Path, step: u32) -> Vec<u8> {
+    checkpoint_file(run, step, "training.safetensors")
+}
+
+fn checkpoint_file(run: &Path, step: u32, name: &str) -> Vec<u8> {
+    let path = run.join(format!("checkpoints/step-{step}")).join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

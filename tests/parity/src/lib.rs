@@ -1,24 +1,32 @@
-//! One step of a small network, to be compared between devices and with PyTorch.
+//! Steps of small networks, to be compared between devices and with PyTorch.
 //!
-//! Weights and batch come from formulas, so a case needs no input file. What a step computes is a list of
-//! named tensors: the weights it began with, loss, every gradient, the weights after the optimiser's step,
-//! the target after its update. The expected values stand in `cases/`; see `cases/README.md`.
+//! Weights and batches come from formulas, so a case needs no input file. There are two kinds: one step with every
+//! value of its result, to be compared between builds ([`step`]), and a hundred steps of every system of the paper
+//! beside PyTorch ([`replay`]). The expected values stand in `cases/`; see `cases/README.md`.
 
 mod gpu_views;
+mod inputs;
 mod kernels;
+mod replay;
 mod shapes;
+mod trace;
 mod views;
 
 pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
 pub use kernels::check_kernels;
+pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, replay};
 pub use shapes::{check_convolutions, check_heads};
+pub use trace::{TraceCase, trace_case};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use parallax_methods::{Method, MethodKind, Views, build};
 use parallax_nets::names::{self, Visit};
-use parallax_train::{Recipe, RecipeError, Sgd};
+use parallax_train::{Optimizer, ParamGradients, Recipe, RecipeError};
 use parallax_weights::{NamedTensor, WeightFile, WeightsError, collect};
+
+/// The methods that one step is compared of, value by value: between them they use every kernel.
+pub const ONE_STEP: [MethodKind; 2] = [MethodKind::Byol, MethodKind::MocoV2Plus];
 
 /// Pictures in the batch.
 pub const BATCH: usize = 64;
@@ -38,6 +46,12 @@ pub fn expected(kind: MethodKind) -> Result<WeightFile, WeightsError> {
     let bytes: &[u8] = match kind {
         MethodKind::Byol => include_bytes!("../cases/byol.safetensors"),
         MethodKind::MocoV2Plus => include_bytes!("../cases/moco-v2-plus.safetensors"),
+        other => {
+            return Err(WeightsError::Format {
+                file: other.name().to_string(),
+                reason: "there is no case of one step of this method".to_string(),
+            });
+        }
     };
     WeightFile::from_bytes(kind.name(), bytes)
 }
@@ -73,21 +87,27 @@ pub async fn step(kind: MethodKind, device: &Device) -> Result<WeightFile, Weigh
         file: kind.name().to_string(),
         reason: error.to_string(),
     })?;
-    let mut method = build(&recipe.method_config(), device);
+    let mut method = build(&recipe.method_config(1), device);
     let mut tensors = weights(method.as_ref(), "before").await?;
     let output = method.loss(Views {
         first: pictures(0.0, device),
         second: pictures(1.0, device),
-        enqueue_second: true,
+        labels: Tensor::zeros([BATCH], device),
+        enqueue_second: vec![true],
+        order: Vec::new(),
     });
     let mut gradients = output.loss.backward();
-    tensors.push(read("loss", output.loss.inner()).await?);
-    tensors.push(read("embedding", output.embedding).await?);
+    tensors.push(read("loss", output.loss.clone().inner()).await?);
+    tensors.push(read("embedding", output.embedding.clone()).await?);
     tensors.extend(read_gradients(method.as_ref(), &gradients).await?);
 
-    let mut sgd = Sgd::new(recipe.optimizer.momentum, recipe.optimizer.weight_decay);
+    let gradients = ParamGradients::take(method.online(), &mut gradients);
+    let mut optimizer = Optimizer::of(&recipe.optimizer);
     let online = method.online().clone();
-    *method.online_mut() = sgd.step(online, &mut gradients, RATE);
+    *method.parts_mut().online = optimizer.step(online, gradients, RATE);
+    if let Some(keys) = output.keys {
+        method.enqueue(keys);
+    }
     method.update_target(MOMENTUM);
     tensors.extend(weights(method.as_ref(), "after").await?);
     Ok(WeightFile::new(kind.name(), tensors))
@@ -95,9 +115,12 @@ pub async fn step(kind: MethodKind, device: &Device) -> Result<WeightFile, Weigh
 
 /// Both networks and the queue.
 async fn weights(method: &dyn Method, when: &str) -> Result<Vec<NamedTensor>, WeightsError> {
-    let mut tensors = collect(method.online(), &format!("{when}.online_encoder.")).await?;
-    tensors.extend(collect(method.target(), &format!("{when}.target_encoder.")).await?);
-    if let Some(queue) = method.queue() {
+    let parts = method.parts();
+    let mut tensors = collect(parts.online, &format!("{when}.online_encoder.")).await?;
+    if let Some(target) = parts.target {
+        tensors.extend(collect(target, &format!("{when}.target_encoder.")).await?);
+    }
+    if let Some(queue) = parts.queue {
         tensors.push(read(&format!("{when}.queue"), queue.keys.clone()).await?);
     }
     Ok(tensors)

@@ -4,15 +4,15 @@
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use parallax_methods::MethodKind;
 use parallax_parity::{
-    DRAWS, FUSED, GPU, VIEWS, check_convolutions, check_gpu_views, check_heads, check_kernels,
-    check_run, compare, draws_digest, expected, step, views_digest,
+    CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_convolutions, check_gpu_views,
+    check_heads, check_kernels, check_run, compare, draws_digest, expected, replay, step,
+    views_digest,
 };
 
 #[test]
 fn cpu_gives_the_committed_values() {
-    for kind in MethodKind::ALL {
+    for kind in ONE_STEP {
         let found = pollster::block_on(step(kind, &Device::flex())).unwrap();
         let worst =
             compare(&found, &expected(kind).unwrap(), FUSED).unwrap_or_else(|e| panic!("{e}"));
@@ -22,7 +22,7 @@ fn cpu_gives_the_committed_values() {
 
 #[test]
 fn cpu_is_reproducible_to_the_bit() {
-    for kind in MethodKind::ALL {
+    for kind in ONE_STEP {
         let [first, second] =
             [(); 2].map(|()| pollster::block_on(step(kind, &Device::flex())).unwrap());
         assert_eq!(first.to_bytes().unwrap(), second.to_bytes().unwrap());
@@ -43,12 +43,42 @@ fn vulkan() -> Device {
 
 #[test]
 fn vulkan_agrees_with_the_cpu() {
-    for kind in MethodKind::ALL {
+    for kind in ONE_STEP {
         let found = pollster::block_on(step(kind, &vulkan())).unwrap();
         let worst =
             compare(&found, &expected(kind).unwrap(), GPU).unwrap_or_else(|e| panic!("{e}"));
         println!("{}: vulkan differs by {worst:.2e}", kind.name());
     }
+}
+
+/// Replays every case, says how far each is apart, and names those that are too far.
+fn follow(device: &Device, name: &str, steps: usize, near: impl Fn(&Deviation) -> bool) {
+    let mut far = Vec::new();
+    for (case, text) in CASES {
+        let done = pollster::block_on(replay(case, text, device, steps)).unwrap();
+        let deviation = done.deviation();
+        println!("{case} on {name}: {deviation}");
+        if !near(&deviation) {
+            far.push(case);
+        }
+    }
+    assert!(far.is_empty(), "too far from PyTorch on {name}: {far:?}");
+}
+
+/// Every system of the paper beside PyTorch in f64: 1e-4 over the first 10 steps, 1e-2 over 100.
+#[test]
+fn every_system_follows_pytorch_for_a_hundred_steps() {
+    follow(&Device::flex(), "the CPU", 100, |deviation| {
+        let losses = deviation.losses(10) < 1e-4 && deviation.losses(100) < 1e-2;
+        losses && deviation.first_gradients < 1e-4 && deviation.after < 1e-2
+    });
+}
+
+#[test]
+fn every_system_on_vulkan_follows_pytorch_for_ten_steps() {
+    follow(&vulkan(), "Vulkan", 10, |deviation| {
+        deviation.losses(10) < 1e-3
+    });
 }
 
 #[test]

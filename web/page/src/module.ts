@@ -2,7 +2,8 @@
  * The interface of the WASM module, as the worker uses it. The module's own declarations must satisfy `ParallaxWeb`;
  * where it is not built yet, `worker/parallax-web.d.ts` stands in for them.
  */
-export type Method = 'byol' | 'moco-v2-plus';
+export type Method = (typeof METHODS)[number];
+export const METHODS = ['byol', 'moco-v2-plus', 's-moco-v2-plus', 'moco-v2', 'moco-v1', 'supervised'] as const;
 export type Size = 'tiny' | 'small';
 export type Device = 'webgpu' | 'cpu';
 
@@ -11,7 +12,8 @@ export interface StepReport {
   step: number;
   loss: number;
   lr: number;
-  momentum: number;
+  /** Of the target; without a target there is none. */
+  momentum: number | undefined;
   /** Pictures in this step. */
   images: number;
   /** Spread of the normalised features: 1 all over the sphere, 0 all in one point. */

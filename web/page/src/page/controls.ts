@@ -1,7 +1,8 @@
 /** The form: choices, and the buttons that start, pause, resume and stop. */
+import { METHODS } from '../module';
 import type { Gpu, Settings } from '../protocol';
 import { byId } from './dom';
-import { LIMITS, whole } from './settings';
+import { DEFAULTS, LIMITS, whole } from './settings';
 
 export type Phase = 'loading' | 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'busy' | 'dead';
 
@@ -23,7 +24,7 @@ function field(name: string): { value: string } {
 
 export function readForm(): Settings & { own: boolean } {
   return {
-    method: field('method').value === 'byol' ? 'byol' : 'moco-v2-plus',
+    method: METHODS.find((method) => method === field('method').value) ?? DEFAULTS.method,
     size: field('size').value === 'tiny' ? 'tiny' : 'small',
     device: ((value) => (value === 'webgpu' || value === 'cpu' ? value : 'auto'))(field('device').value),
     seed: whole(field('seed').value, ...LIMITS.seed) ?? 0,

@@ -25,7 +25,14 @@ export function bytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
-const METHODS: Record<string, string> = { byol: 'BYOL', 'moco-v2-plus': 'MoCo v2+' };
+const METHODS: Record<string, string> = {
+  byol: 'BYOL',
+  'moco-v2-plus': 'MoCo v2+',
+  's-moco-v2-plus': 'S-MoCo v2+',
+  'moco-v2': 'MoCo v2',
+  'moco-v1': 'MoCo v1',
+  supervised: 'Supervised',
+};
 export const methodName = (method: string): string => METHODS[method] ?? method;
 
 export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : 'loaded');

@@ -1,0 +1,68 @@
+//! Which values of a recipe make sense.
+
+use parallax_views::Pipeline;
+
+use crate::error::RecipeError;
+use crate::recipe::Recipe;
+
+impl Recipe {
+    /// Values that no network or schedule can be made of.
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        let wrong = |key: &str, reason: &str| {
+            Err(RecipeError::Value {
+                key: key.to_string(),
+                reason: reason.to_string(),
+            })
+        };
+        let unit = |value: f64| (0.0..=1.0).contains(&value);
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        match self {
+            r if r.run.batch_size < 2 => wrong(
+                "run.batch_size",
+                "batch norm needs at least 2 pictures a step",
+            ),
+            r if r.views.pipeline == Some(Pipeline::Eval) => wrong(
+                "views.pipeline",
+                "must draw two views that differ; those of `eval` are the same",
+            ),
+            r if r.run.total_steps == Some(0) => wrong("run.total_steps", "must be at least 1"),
+            r if r.run.epochs == 0 && r.run.total_steps.is_none() => {
+                wrong("run.epochs", "must be at least 1")
+            }
+            r if r.run.accumulate == 0 || r.run.batch_size % r.run.accumulate != 0 => {
+                wrong("run.accumulate", "must divide run.batch_size")
+            }
+            r if r.method.bn_groups == 0 || r.run.batch_size % r.method.bn_groups != 0 => {
+                wrong("method.bn_groups", "must divide run.batch_size")
+            }
+            r if r.method.bn_groups > 1 && r.method.bn_groups % r.run.accumulate != 0 => wrong(
+                "run.accumulate",
+                "must divide method.bn_groups: a part is normalised by whole virtual devices",
+            ),
+            r if r.run.batch_size / r.method.bn_groups.max(r.run.accumulate) < 2 => wrong(
+                "run.batch_size",
+                "leaves a virtual device, or a part of the step, fewer than 2 pictures",
+            ),
+            r if !(8..=1024).contains(&r.views.size) => {
+                wrong("views.size", "must be between 8 and 1024 pixels")
+            }
+            r if r.model.width == Some(0) => wrong("model.width", "must be at least 1"),
+            r if r.method.hidden == 0 => wrong("method.hidden", "must be at least 1"),
+            r if r.method.out == Some(0) => wrong("method.out", "must be at least 1"),
+            r if r.method.queue == 0 => wrong("method.queue", "must be at least 1"),
+            r if !positive(r.method.temperature) => wrong("method.temperature", "must be above 0"),
+            r if !unit(r.method.momentum) => wrong("method.momentum", "must be from 0 to 1"),
+            r if !unit(r.optimizer.momentum) => wrong("optimizer.momentum", "must be from 0 to 1"),
+            r if !positive(r.optimizer.base_lr) => wrong("optimizer.base_lr", "must be above 0"),
+            r if !(r.optimizer.weight_decay >= 0.0 && r.optimizer.weight_decay.is_finite()) => {
+                wrong("optimizer.weight_decay", "must be 0 or above")
+            }
+            r if !positive(r.optimizer.eta) => wrong("optimizer.eta", "must be above 0"),
+            r if !positive(r.probe.online_lr) => wrong("probe.online_lr", "must be above 0"),
+            r if !(r.data.class_ratio > 0.0 && r.data.class_ratio <= 1.0) => {
+                wrong("data.class_ratio", "must be above 0 and at most 1")
+            }
+            _ => Ok(()),
+        }
+    }
+}

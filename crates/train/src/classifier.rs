@@ -1,0 +1,85 @@
+//! The online classifier (methods.md 3.9): what the features are worth while they form.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor};
+use parallax_methods::one_hot;
+use parallax_nets::Init;
+use parallax_views::Stream;
+
+use crate::sgd::Sgd;
+
+/// Momentum 0.9, no decay.
+const RULE: Sgd = Sgd {
+    momentum: 0.9,
+    weight_decay: 0.0,
+    nesterov: false,
+};
+
+/// A linear layer with its own SGD. It sees features without their graph, so it never touches the network.
+#[derive(Clone, Debug)]
+pub struct OnlineClassifier {
+    /// `[classes, features]`
+    pub weight: Tensor<2>,
+    /// `[classes]`
+    pub bias: Tensor<1>,
+    /// Velocities of weight (flat) and bias, once there was a step.
+    pub velocity: Option<[Tensor<1>; 2]>,
+}
+
+/// What the classifier makes of a batch before it learns from it.
+pub struct Verdict {
+    /// Cross-entropy, `[1]`.
+    pub loss: Tensor<1>,
+    /// Share of the pictures whose class has the largest logit, `[1]`, from 0 to 1.
+    pub accuracy: Tensor<1>,
+    gradients: [Tensor<1>; 2],
+}
+
+impl OnlineClassifier {
+    /// With PyTorch's initialisation of linear layers.
+    pub fn new(features: usize, classes: usize, seed: u64, device: &Device) -> Self {
+        let mut init = Init::of_stream(seed, Stream::Probe, device);
+        Self {
+            weight: init.uniform_fan_in([classes, features], features),
+            bias: init.uniform_fan_in([classes], features),
+            velocity: None,
+        }
+    }
+
+    /// `features`: `[batch, features]`, `labels`: `[batch]`, both without graph.
+    pub fn judge(&self, features: Tensor<2>, labels: Tensor<1, Int>) -> Verdict {
+        let [classes, width] = self.weight.dims();
+        let batch = features.dims()[0];
+        let logits = features.clone().matmul(self.weight.clone().transpose())
+            + self.bias.clone().reshape([1, classes]);
+        let truth = one_hot(labels.clone(), classes);
+        let logs = log_softmax(logits.clone(), 1);
+        let loss = (logs.clone() * truth.clone()).sum_dim(1).mean().neg();
+        let right = logits.argmax(1).reshape([batch]).equal(labels);
+        // The gradient of the mean cross-entropy by the logits is (softmax - truth) / batch.
+        let error = (logs.exp() - truth) / batch as f64;
+        let by_weight = error.clone().transpose().matmul(features);
+        let by_bias = error.sum_dim(0).reshape([classes]);
+        Verdict {
+            loss,
+            accuracy: right.float().mean(),
+            gradients: [by_weight.reshape([classes * width]), by_bias],
+        }
+    }
+
+    /// Learns from a batch that was judged.
+    pub fn learn(&mut self, verdict: Verdict, rate: f64) {
+        let shape = self.weight.dims();
+        let [by_weight, by_bias] = verdict.gradients;
+        let [v_weight, v_bias] = match self.velocity.take() {
+            Some(velocity) => velocity.map(Some),
+            None => [None, None],
+        };
+        let weight = self.weight.clone().reshape([shape[0] * shape[1]]);
+        let (weight, v_weight) = RULE.update(weight, by_weight, v_weight, rate);
+        let (bias, v_bias) = RULE.update(self.bias.clone(), by_bias, v_bias, rate);
+        self.weight = weight.reshape(shape);
+        self.bias = bias;
+        self.velocity = Some([v_weight, v_bias]);
+    }
+}

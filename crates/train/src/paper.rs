@@ -1,0 +1,140 @@
+//! The paper's values, for what a recipe leaves out (methods.md 0).
+
+use parallax_methods::MethodKind;
+use toml::{Table, Value};
+
+use crate::recipe::OptimizerKind;
+
+/// Fills in what `recipe` lacks. A method or an optimiser that is not known is left to the parser's error.
+pub fn fill(recipe: &mut Table) {
+    let text = |section: &str, key: &str| {
+        let value = recipe.get(section).and_then(|section| section.get(key));
+        value
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_string()
+    };
+    let (method, optimizer) = (text("method", "name"), text("optimizer", "name"));
+    let Some(method) = MethodKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == method)
+    else {
+        return;
+    };
+    let optimizer = match optimizer.as_str() {
+        "lars" => OptimizerKind::Lars,
+        _ => OptimizerKind::Sgd,
+    };
+    let epochs = recipe.get("run").and_then(|run| run.get("epochs"));
+    let epochs = epochs.and_then(Value::as_integer).unwrap_or(200);
+    for (section, key, value) in values(method, optimizer, epochs) {
+        let section = recipe
+            .entry(section)
+            .or_insert_with(|| Value::Table(Table::new()));
+        if let Some(section) = section.as_table_mut() {
+            section.entry(key).or_insert(value);
+        }
+    }
+}
+
+type Default = (&'static str, &'static str, Value);
+
+fn values(method: MethodKind, optimizer: OptimizerKind, epochs: i64) -> Vec<Default> {
+    let early = matches!(method, MethodKind::MocoV1 | MethodKind::MocoV2);
+    let lars = optimizer == OptimizerKind::Lars;
+    let integer = Value::Integer;
+    let number = Value::Float;
+    let text = |text: &str| Value::String(text.to_string());
+
+    let mut values = vec![
+        ("method", "hidden", integer(if early { 2048 } else { 4096 })),
+        ("method", "queue", integer(65_536)),
+        (
+            "method",
+            "momentum",
+            number(if early { 0.999 } else { 0.99 }),
+        ),
+        ("method", "bn_groups", integer(1)),
+        ("method", "bn", {
+            match Value::try_from(method.norm()) {
+                Ok(name) => name,
+                Err(_) => text("sync"),
+            }
+        }),
+        ("method", "momentum_schedule", {
+            text(if early { "constant" } else { "cosine" })
+        }),
+        ("method", "temperature", {
+            number(if method == MethodKind::MocoV1 {
+                0.07
+            } else {
+                0.2
+            })
+        }),
+        ("optimizer", "base_lr", {
+            number(match (optimizer, method) {
+                // 0.45 for 100 epochs, 0.3 for 200 and 300 (methods.md 3.7).
+                (OptimizerKind::Lars, _) if epochs <= 100 => 0.45,
+                (OptimizerKind::Lars, _) => 0.3,
+                (OptimizerKind::Sgd, MethodKind::Supervised) => 0.1,
+                (OptimizerKind::Sgd, _) => 0.03,
+            })
+        }),
+        (
+            "optimizer",
+            "weight_decay",
+            number(if lars { 1e-6 } else { 1e-4 }),
+        ),
+        ("schedule", "kind", {
+            text(if method == MethodKind::MocoV1 {
+                "step"
+            } else {
+                "warmup-cosine"
+            })
+        }),
+        (
+            "probe",
+            "online",
+            Value::Boolean(method != MethodKind::Supervised),
+        ),
+        ("probe", "online_lr", number(if lars { 0.2 } else { 30.0 })),
+    ];
+    if method != MethodKind::Supervised {
+        values.push(("method", "out", integer(if early { 128 } else { 256 })));
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::recipe::Recipe;
+
+    fn of(text: &str) -> Recipe {
+        Recipe::parse(text, &[]).unwrap()
+    }
+
+    #[test]
+    fn each_method_has_its_own_values() {
+        let v1 = of("[method]\nname = 'moco-v1'");
+        assert_eq!((v1.method.temperature, v1.method.momentum), (0.07, 0.999));
+        assert_eq!((v1.method.out, v1.optimizer.base_lr), (Some(128), 0.03));
+        let v2 = of("[method]\nname = 'moco-v2'\nout = 64");
+        assert_eq!((v2.method.hidden, v2.method.out), (2048, Some(64)));
+        let byol = of("[method]\nname = 'byol'");
+        assert_eq!((byol.method.hidden, byol.method.out), (4096, Some(256)));
+        assert!(byol.probe.online && byol.probe.online_lr == 30.0);
+        let supervised = of("[method]\nname = 'supervised'");
+        assert_eq!(supervised.optimizer.base_lr, 0.1);
+        assert_eq!(supervised.method.out, None);
+        assert!(!supervised.probe.online);
+        let lars = "[method]\nname = 'byol'\n[optimizer]\nname = 'lars'\n[run]\nepochs = ";
+        let short = of(&format!("{lars}100"));
+        assert_eq!(
+            (short.optimizer.base_lr, short.optimizer.weight_decay),
+            (0.45, 1e-6)
+        );
+        assert_eq!(short.probe.online_lr, 0.2);
+        assert_eq!(of(&format!("{lars}300")).optimizer.base_lr, 0.3);
+    }
+}
