@@ -22,6 +22,8 @@ pub enum Command {
     Pretrain(Pretrain),
     /// Make views of a picture: those that a recipe draws, or given operations
     Augment(Augment),
+    /// Take steps from given weights on given views, to be compared with another program
+    Trace(Trace),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
     /// Turn weights of any known tool into those of another
@@ -123,6 +125,35 @@ pub struct Augment {
     /// Print the drawn parameters as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Trace {
+    /// A recipe's name (see `recipes/`) or a file; without run.total_steps and schedule.warmup_steps its data are
+    /// opened to count them
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: String,
+    /// Weights to begin with: online_encoder.*, target_encoder.* (else a copy of the online network), queue, queue_ptr
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Views: view1, view2 [steps, batch, 3, height, width], labels [steps, batch], enqueue_view [steps] or [steps, devices] (1 or 2);
+    /// shuffle [steps, batch], the order of ShuffleBN, if it shall not be drawn
+    #[arg(long, value_name = "FILE")]
+    pub batches: PathBuf,
+    /// Steps to take [default: all in the file]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// Where the lines go [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the weights after the last step, named as in --weights
+    #[arg(long, value_name = "FILE")]
+    pub save_weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: On,
+    /// Override a value of the recipe, for example run.total_steps=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
 }
 
 #[derive(Args)]

@@ -16,6 +16,7 @@ mod recipe;
 mod run_folder;
 mod sources;
 mod tensorboard;
+mod trace;
 mod usage;
 mod weights;
 mod whole;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
         Command::Augment(arguments) => augment::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),

@@ -1,7 +1,7 @@
 //! The replayed cases as files for `parallax trace`.
 
 use burn::tensor::{Device, Tensor};
-use parallax_train::{ONLINE, Recipe, Run, RunError, TARGET};
+use parallax_train::{BatchViews, ONLINE, Recipe, Run, RunError, TARGET};
 use parallax_weights::{NamedTensor, WeightFile, collect};
 
 use crate::inputs::batch;
@@ -47,8 +47,10 @@ pub async fn trace_case(name: &str, text: &str, steps: usize) -> Result<TraceCas
     let mut rows: [Vec<f32>; 5] = Default::default();
     for k in 0..steps as u32 {
         let batch = batch(k, size, side, case.classes as u32, groups as u32);
-        rows[0].extend(batch.first);
-        rows[1].extend(batch.second);
+        if let BatchViews::Made([first, second]) = batch.views {
+            rows[0].extend(first);
+            rows[1].extend(second);
+        }
         rows[2].extend(batch.labels.iter().map(|&label| label as f32));
         rows[3].extend(
             batch
@@ -82,11 +84,7 @@ pub async fn trace_case(name: &str, text: &str, steps: usize) -> Result<TraceCas
 }
 
 fn named(name: &str, shape: Vec<usize>, values: Vec<f32>) -> NamedTensor {
-    NamedTensor {
-        name: name.to_string(),
-        shape,
-        values,
-    }
+    NamedTensor::new(name, shape, values)
 }
 
 async fn values(tensor: Tensor<2>) -> Result<Vec<f32>, RunError> {

@@ -1,0 +1,286 @@
+//! `parallax trace`: optimisation steps from given weights on given views, to be compared with another program.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write, stdout};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_methods::MethodKind;
+use parallax_train::{
+    Batch, BatchViews, DataShape, ONLINE, Recipe, Run, TARGET, WEIGHTS_FILE, shuffle_order,
+};
+use parallax_weights::{NamedTensor, WeightFile, load};
+use pollster::block_on;
+use serde_json::json;
+
+use crate::cli::Trace;
+use crate::data::OnBadImage;
+use crate::sources::Sources;
+use crate::usage::BadArgument;
+use crate::{device, recipe};
+
+/// Runs the steps and writes a line for each.
+pub fn run(arguments: &Trace) -> Result<()> {
+    let mut recipe = recipe::read(&arguments.recipe, None, &arguments.overrides)?;
+    // The classifier beside the method is no part of what is compared.
+    recipe.probe.online = false;
+    let weights = read(&arguments.weights)?;
+    let views = Views::read(read(&arguments.batches)?, &recipe)?;
+    let steps = arguments.steps.unwrap_or(views.steps);
+    if steps > views.steps {
+        let message = format!(
+            "--steps {steps} is more than the {} steps in {}",
+            views.steps,
+            arguments.batches.display()
+        );
+        return Err(BadArgument(message).into());
+    }
+    let opened = device::open(&arguments.on.device)?;
+    let data = DataShape {
+        examples: examples(&recipe)?,
+        classes: classes(&recipe, &weights),
+    };
+    let mut run = Run::new(recipe, data, &opened.device)?;
+    run.measure_norms(true);
+    begin(&mut run, &weights, &opened.device)?;
+
+    let mut out: Box<dyn Write> = match &arguments.out {
+        Some(path) => {
+            let file = File::create(path);
+            Box::new(BufWriter::new(file.with_context(|| {
+                format!("{} cannot be written", path.display())
+            })?))
+        }
+        None => Box::new(stdout()),
+    };
+    for step in 0..steps {
+        let report = block_on(run.step(&views.batch(step, data.classes, run.recipe())?))?;
+        let norms = report.norms.unwrap_or_default();
+        let line = json!({
+            "step": report.step,
+            "loss": report.loss,
+            "lr": report.lr,
+            "momentum": report.momentum,
+            "grad_norm": norms.gradient(),
+            "param_norm": norms.parameter(),
+        });
+        writeln!(out, "{line}").context("the trace cannot be written")?;
+    }
+    out.flush().context("the trace cannot be written")?;
+    if let Some(path) = &arguments.save_weights {
+        let checkpoint = block_on(run.checkpoint())?;
+        fs::write(path, checkpoint.file(WEIGHTS_FILE)?)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A safetensors file with plain names: without `module.` in front, a linear head under `fc.0`.
+fn read(path: &Path) -> Result<WeightFile> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut file = WeightFile::from_bytes(&path.display().to_string(), &bytes)?;
+    let tensors = std::mem::take(&mut file.tensors);
+    file.tensors = tensors
+        .into_values()
+        .map(|tensor| {
+            let name = tensor.name.strip_prefix("module.").unwrap_or(&tensor.name);
+            let name = match name.split_once("_encoder.fc.") {
+                Some((branch, "weight")) => format!("{branch}_encoder.fc.0.weight"),
+                Some((branch, "bias")) => format!("{branch}_encoder.fc.0.bias"),
+                _ => name.to_string(),
+            };
+            (name.clone(), NamedTensor { name, ..tensor })
+        })
+        .collect();
+    Ok(file)
+}
+
+/// Pictures of the recipe's data, where its length in steps does not follow from the recipe alone.
+fn examples(recipe: &Recipe) -> Result<usize> {
+    use parallax_train::ScheduleKind::WarmupCosine;
+    let warmup = recipe.schedule.kind != WarmupCosine || recipe.schedule.warmup_steps.is_some();
+    if recipe.run.total_steps.is_some() && warmup {
+        return Ok(recipe.run.batch_size);
+    }
+    let sources = Sources::open(recipe, OnBadImage::Error).context(
+        "run.total_steps and schedule.warmup_steps are not both set, so the number of pictures is needed",
+    )?;
+    Ok(sources.train.len())
+}
+
+/// Outputs of a supervised head: the recipe's or the file's.
+fn classes(recipe: &Recipe, weights: &WeightFile) -> usize {
+    let head = weights.tensors.get(&format!("{ONLINE}fc.0.weight"));
+    let rows = head.and_then(|tensor| tensor.shape.first().copied());
+    recipe.method.out.or(rows).unwrap_or(1)
+}
+
+/// Gives the run the file's weights.
+fn begin(run: &mut Run, weights: &WeightFile, device: &Device) -> Result<()> {
+    let parts = run.method_mut().parts_mut();
+    *parts.online = load(parts.online.clone(), ONLINE, weights)?.0;
+    if let Some(target) = parts.target {
+        let given = weights.tensors.keys().any(|name| name.starts_with(TARGET));
+        // What the target has the online network has too, under the same names.
+        let branch = if given { TARGET } else { ONLINE };
+        *target = load(target.clone(), branch, weights)?.0;
+    }
+    if let Some(queue) = parts.queue {
+        let keys = find(weights, "queue")?;
+        expect(weights, keys, &queue.keys.dims())?;
+        let pointer = find(weights, "queue_ptr")?;
+        let place = pointer.values.first().copied().unwrap_or(-1.0);
+        let length = keys.shape[0];
+        if pointer.values.len() != 1 || !(0.0..length as f32).contains(&place) {
+            let file = &weights.name;
+            anyhow::bail!(
+                "{file}: tensor 'queue_ptr' must be one number from 0 to {}",
+                length - 1
+            );
+        }
+        let data = TensorData::new(keys.values.clone(), queue.keys.dims());
+        queue.keys = Tensor::from_data(data, device);
+        queue.pointer = place as usize;
+    }
+    Ok(())
+}
+
+fn find<'a>(file: &'a WeightFile, name: &str) -> Result<&'a NamedTensor> {
+    let missing = || {
+        let names: Vec<&str> = file.tensors.keys().map(String::as_str).take(8).collect();
+        format!(
+            "{}: tensor '{name}' is missing; it has {} ...",
+            file.name,
+            names.join(", ")
+        )
+    };
+    file.tensors.get(name).with_context(missing)
+}
+
+fn expect(file: &WeightFile, tensor: &NamedTensor, shape: &[usize]) -> Result<()> {
+    if tensor.shape != shape {
+        let (name, file, found) = (&tensor.name, &file.name, &tensor.shape);
+        anyhow::bail!("{file}: tensor '{name}' has the shape {found:?}, {shape:?} is needed");
+    }
+    Ok(())
+}
+
+/// The file of batches.
+struct Views {
+    file: WeightFile,
+    steps: usize,
+    pixels: [usize; 2],
+}
+
+impl Views {
+    /// Checks names and shapes of everything that the method needs.
+    fn read(file: WeightFile, recipe: &Recipe) -> Result<Self> {
+        let (kind, batch) = (recipe.method.name, recipe.run.batch_size);
+        let first = find(&file, "view1")?;
+        let &[steps, found, 3, height, width] = first.shape.as_slice() else {
+            let (file, shape) = (&file.name, &first.shape);
+            anyhow::bail!(
+                "{file}: tensor 'view1' has the shape {shape:?}, [steps, batch, 3, height, width] is needed"
+            );
+        };
+        if found != batch {
+            let file = &file.name;
+            anyhow::bail!(
+                "{file}: the batches hold {found} pictures, the recipe says run.batch_size = {batch}"
+            );
+        }
+        if kind.views() > 1 {
+            expect(&file, find(&file, "view2")?, &first.shape)?;
+        }
+        if kind == MethodKind::Supervised {
+            expect(&file, find(&file, "labels")?, &[steps, batch])?;
+        }
+        if is_symmetric_moco(kind) {
+            let views = find(&file, "enqueue_view")?;
+            if views.shape != [steps, recipe.method.bn_groups] {
+                expect(&file, views, &[steps])?;
+            }
+            if let Some(other) = views
+                .values
+                .iter()
+                .find(|&&view| view != 1.0 && view != 2.0)
+            {
+                let file = &file.name;
+                anyhow::bail!("{file}: tensor 'enqueue_view' holds {other}, 1 or 2 is needed");
+            }
+        }
+        if let Some(order) = file.tensors.get("shuffle") {
+            expect(&file, order, &[steps, batch])?;
+            for row in order.values.chunks(batch) {
+                let mut sorted: Vec<usize> = row.iter().map(|&place| place as usize).collect();
+                sorted.sort_unstable();
+                if !sorted.into_iter().eq(0..batch) {
+                    let file = &file.name;
+                    anyhow::bail!(
+                        "{file}: each row of 'shuffle' must hold 0 to {} once",
+                        batch - 1
+                    );
+                }
+            }
+        }
+        Ok(Self {
+            pixels: [height, width],
+            steps,
+            file,
+        })
+    }
+
+    /// One row of a tensor; empty where the file has none.
+    fn row(&self, name: &str, step: usize) -> &[f32] {
+        let Some(tensor) = self.file.tensors.get(name) else {
+            return &[];
+        };
+        let length = tensor.values.len() / self.steps.max(1);
+        &tensor.values[step * length..(step + 1) * length]
+    }
+
+    fn batch(&self, step: usize, classes: usize, recipe: &Recipe) -> Result<Batch> {
+        let (kind, size) = (recipe.method.name, recipe.run.batch_size);
+        let labels: Vec<u32> = match kind {
+            MethodKind::Supervised => self.row("labels", step).iter().map(|l| *l as u32).collect(),
+            _ => vec![0; size],
+        };
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
+            let file = &self.file.name;
+            anyhow::bail!(
+                "{file}: label {label} at step {}, the head has {classes} classes",
+                step + 1
+            );
+        }
+        let devices = recipe.method.bn_groups;
+        let enqueue_second = match self.row("enqueue_view", step) {
+            _ if !is_symmetric_moco(kind) => vec![false; devices],
+            [view] => vec![*view == 2.0; devices],
+            views => views.iter().map(|view| *view == 2.0).collect(),
+        };
+        let order = self.row("shuffle", step);
+        Ok(Batch {
+            step: step as u64,
+            size,
+            pixels: self.pixels,
+            views: BatchViews::Made([
+                self.row("view1", step).to_vec(),
+                match kind.views() {
+                    1 => Vec::new(),
+                    _ => self.row("view2", step).to_vec(),
+                },
+            ]),
+            labels,
+            enqueue_second,
+            order: match order {
+                [] => shuffle_order(recipe.run.seed, step as u64, size),
+                order => order.iter().map(|&place| place as u32).collect(),
+            },
+        })
+    }
+}
+
+fn is_symmetric_moco(kind: MethodKind) -> bool {
+    matches!(kind, MethodKind::MocoV2Plus | MethodKind::SMocoV2Plus)
+}
