@@ -3,8 +3,8 @@
 
 use burn::tensor::{Device, Tensor};
 use parallax_train::{
-    Batch, BatchViews, Checkpoint, DataShape, OnlineClassifier, Recipe, Run, RunError, TRAINING_FILE,
-    WEIGHTS_FILE, shuffle_order,
+    Batch, BatchViews, Checkpoint, DataShape, OnlineClassifier, Recipe, Run, RunError,
+    TRAINING_FILE, WEIGHTS_FILE, shuffle_order,
 };
 use pollster::block_on;
 

@@ -239,7 +239,11 @@ pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f32>, String> 
     for (place, losses) in [device, &Device::flex()].into_iter().zip(&mut losses) {
         let loader = Loader::new(&recipe, source.clone(), place);
         let loader = loader.map_err(|error| error.to_string())?;
-        let run = Run::new(recipe.clone(), DataShape::of(loader.source().as_ref()), device);
+        let run = Run::new(
+            recipe.clone(),
+            DataShape::of(loader.source().as_ref()),
+            device,
+        );
         let mut run = run.map_err(|error| error.to_string())?;
         for step in 0..steps {
             let batch = loader.load(step).map_err(|error| error.to_string())?;

@@ -70,7 +70,7 @@ fn follow(device: &Device, name: &str, steps: usize, near: impl Fn(&Deviation) -
 fn every_system_follows_pytorch_for_a_hundred_steps() {
     follow(&Device::flex(), "the CPU", 100, |deviation| {
         let losses = deviation.losses(10) < 1e-4 && deviation.losses(100) < 1e-2;
-        losses && deviation.first_gradients < 1e-4 && deviation.after < 1e-2
+        losses && deviation.first_gradients < 1e-4 && deviation.after < 5e-2
     });
 }
 
