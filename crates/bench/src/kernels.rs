@@ -14,7 +14,7 @@ use crate::stock;
 use crate::table::{Table, number};
 use crate::timer::{Bench, BenchError, Measured};
 
-const EPSILON: f32 = 1e-5;
+const EPSILON: f64 = 1e-5;
 
 /// An operation, measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -232,13 +232,12 @@ async fn norm(bench: &Bench<'_>, [rows, channels]: [usize; 2]) -> Result<Both, B
             })
             .await?,
     ];
-    let epsilon = f64::from(EPSILON);
-    let forward = || stock::norm_relu(x_of(), weight_of(), bias.clone(), epsilon);
+    let forward = || stock::norm_relu(x_of(), weight_of(), bias.clone(), EPSILON);
     let passed = forward();
     let stock = vec![
         bench.measure(|| drop(forward())).await?,
         bench
-            .measure(|| stock::norm_relu_backward(x_of(), &passed, weight_of(), grad_of(), epsilon))
+            .measure(|| stock::norm_relu_backward(x_of(), &passed, weight_of(), grad_of(), EPSILON))
             .await?,
     ];
     Ok((ours, stock))

@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
-use parallax_train::Sgd;
+use parallax_train::{Optimizer, ParamGradients, Rule, Sgd};
 use serde::Serialize;
 
 use crate::cases::Setting;
@@ -122,7 +122,7 @@ pub async fn step(
 
 struct Training {
     network: ResNet,
-    optimizer: Sgd,
+    optimizer: Optimizer,
     pictures: Tensor<4>,
     targets: Tensor<2>,
 }
@@ -152,7 +152,11 @@ impl Training {
         let targets = TensorData::new(targets, [of.batch, CLASSES]);
         Self {
             network,
-            optimizer: Sgd::new(MOMENTUM, 0.0),
+            optimizer: Optimizer::new(Rule::Sgd(Sgd {
+                momentum: MOMENTUM,
+                weight_decay: 0.0,
+                nesterov: false,
+            })),
             pictures: Tensor::from_data(pictures, device),
             targets: Tensor::from_data(targets, device),
         }
@@ -167,7 +171,8 @@ impl Training {
         let loss = (log_softmax(logits, 1) * targets).sum() * (-1.0 / batch);
         let mut gradients = loss.backward();
         let network = self.network.clone();
-        self.network = self.optimizer.step(network, &mut gradients, RATE);
+        let gradients = ParamGradients::take(&network, &mut gradients);
+        self.network = self.optimizer.step(network, gradients, RATE);
         loss.inner()
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn run(program: &[u32], begin: u32, end: u32, mean: u32, input: u32) 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use parallax_views::{Image, Op};
 

@@ -43,7 +43,7 @@ pub fn batch_norm_relu(
     normed: Normed<2>,
     weight: Tensor<1>,
     grad: Tensor<2>,
-    epsilon: f32,
+    epsilon: f64,
 ) -> (Tensor<2>, Tensor<1>, Tensor<1>) {
     let dims = x.dims();
     assert!(grad.dims() == dims && normed.output.dims() == dims && weight.dims() == [dims[1]]);

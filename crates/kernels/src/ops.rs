@@ -154,7 +154,7 @@ pub trait GradientOps: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`Kernels::pool_grad`].
@@ -204,7 +204,7 @@ impl<B: Kernels> GradientOps for B {
         mean: FloatTensor<B>,
         variance: FloatTensor<B>,
         grad: FloatTensor<B>,
-        epsilon: f32,
+        epsilon: f64,
     ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
         let saved = SavedNorm {
             x,

@@ -1,4 +1,5 @@
 //! Target network and queue (methods.md 2.4, 3.2).
+#![allow(clippy::unwrap_used)]
 
 use burn::tensor::{Device, Tensor};
 use parallax_methods::{

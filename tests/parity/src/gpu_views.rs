@@ -229,7 +229,7 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
 ///
 /// # Errors
 /// When they differ, or the device makes no views.
-pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f32>, String> {
+pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f64>, String> {
     let text = "[run]\nseed = 3\nbatch_size = 16\ntotal_steps = 10\n[model]\narch = 'tiny'\nwidth = 4\n\
         [method]\nname = 'byol'\nhidden = 16\nout = 8\n[views]\nsize = 16\n";
     let recipe = Recipe::parse(text, &[]).map_err(|error| error.to_string())?;

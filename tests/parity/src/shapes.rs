@@ -89,8 +89,7 @@ impl Look<'_> {
         for index in places(self.found.len(), LOOKS) {
             let (sum, found) = ((self.expected)(index), f64::from(self.found[index]));
             let error = (found - sum.value).abs() / sum.tolerance().max(f64::MIN_POSITIVE);
-            // Not a number is never near.
-            if !(error <= 1.0) {
+            if error.is_nan() || error > 1.0 {
                 let (what, value) = (&self.what, sum.value);
                 return Err(format!("{what}[{index}]: {found} is not {value}"));
             }

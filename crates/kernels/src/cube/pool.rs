@@ -65,6 +65,10 @@ fn max_of_window(x: &[f32], out: &mut [f32], p: &Places, #[comptime] kernel: u32
 }
 
 /// A value of the input takes the gradients of the windows that it has won.
+#[allow(
+    clippy::manual_is_multiple_of,
+    reason = "a kernel has the remainder only"
+)]
 #[cube(launch_unchecked)]
 fn gradients_won(
     x: &[f32],

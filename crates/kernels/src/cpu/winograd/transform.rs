@@ -2,6 +2,10 @@
 //!
 //! Everything here is a plain loop in a function that is inlined: a closure, or the `map` of an array, would be
 //! compiled without the wide vectors of the processor.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the index runs over the second dimension"
+)]
 
 use pulp::{Simd, WithSimd};
 
