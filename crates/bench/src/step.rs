@@ -170,8 +170,8 @@ impl Training {
         let logits = self.network.forward(pictures, Mode::Train);
         let loss = (log_softmax(logits, 1) * targets).sum() * (-1.0 / batch);
         let mut gradients = loss.backward();
+        let gradients = ParamGradients::take(&self.network, &mut gradients);
         let network = self.network.clone();
-        let gradients = ParamGradients::take(&network, &mut gradients);
         self.network = self.optimizer.step(network, gradients, RATE);
         loss.inner()
     }
