@@ -23,6 +23,21 @@ pub use run::{WebRun, evaluate};
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
+    #[cfg(target_arch = "wasm32")]
+    register();
+}
+
+/// Fills the registries of the GPU compiler, once. Where nobody calls the constructors by name, the linker calls them at
+/// the entry of every exported function: thousands of registrations, some milliseconds a call.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+fn register() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the linker makes this function, without arguments and result; it is meant to be called once, at first.
+    ONCE.call_once(|| unsafe { __wasm_call_ctors() });
 }
 
 /// The page's recipe for a method (by its name in recipes) and a size (`tiny`, `small`), as TOML: the default

@@ -51,6 +51,8 @@ async fn cpu_computes_every_product_of_the_resnets() {
 
 #[wasm_bindgen_test]
 async fn webgpu_agrees_with_the_cpu() {
+    // The runner of the tests does not call what a page's loader calls.
+    parallax_web::start();
     // One test, because the device opens once a page.
     let device = Device::wgpu_options().init_async().await;
     let device = device.expect("this browser has no WebGPU");
