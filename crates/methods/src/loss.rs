@@ -6,7 +6,11 @@ use parallax_kernels::{linear, row_sums};
 
 /// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
-    let norm = row_sums(x.clone().square()).sqrt().clamp_min(1e-12);
+    let squares = row_sums(x.clone().square());
+    // A step of Heron's from the root itself: the same value, and a gradient of one division. That of Burn's root is a
+    // power, which mathematical libraries round differently.
+    let root = squares.clone().detach().sqrt().clamp_min(1e-12);
+    let norm = ((squares / root.clone() + root) * 0.5).clamp_min(1e-12);
     // Spread by a product, so that its gradient is summed by one, too.
     let [_, columns] = x.dims();
     let ones = x.clone().detach().narrow(0, 0, 1).ones_like();
