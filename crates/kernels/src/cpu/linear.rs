@@ -109,7 +109,10 @@ impl Product<'_> {
             Order::Depth => {
                 let lines = self.right.chunks_exact(self.columns).skip(from);
                 for (panel, line) in panel.chunks_exact_mut(width).zip(lines) {
-                    panel[..columns].copy_from_slice(&line[column..column + columns]);
+                    // A loop, because in WebAssembly a copy of eight values costs a call.
+                    for (to, &value) in panel.iter_mut().zip(&line[column..column + columns]) {
+                        *to = value;
+                    }
                 }
             }
             Order::Columns => {
