@@ -360,7 +360,7 @@ CASES = {
     "supervised": dict(method="supervised", bn_groups=2, base_lr=0.8),
     "moco-v1": dict(method="moco-v1", bn_groups=2, temperature=0.07, schedule="step", base_lr=0.08),
     "moco-v2": dict(method="moco-v2", bn_groups=4, base_lr=0.8),
-    "moco-v2-plus": dict(method="moco-v2-plus", base_lr=0.01),
+    "moco-v2-plus": dict(method="moco-v2-plus", base_lr=0.004),
     "s-moco-v2-plus": dict(method="s-moco-v2-plus", base_lr=0.01),
     "moco-v2-plus-lars": dict(method="moco-v2-plus", optimizer="lars", bn="plainsync", bn_groups=2, base_lr=0.16),
     "byol": dict(method="byol", base_lr=0.08),

@@ -7,18 +7,18 @@
 use burn::tensor::Device;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    CASES, DRAWS, GPU, LIBRARIES, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions,
-    check_gpu_views, check_heads, check_kernels, check_run, compare, draws_digest, expected,
-    replay, step, views_digest,
+    CASES, DRAWS, GPU, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views,
+    check_heads, check_kernels, check_run, compare, draws_digest, expected, replay, step,
+    views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-async fn check(device: &Device, name: &str, tolerance: impl Fn(MethodKind) -> Tolerance) {
+async fn check(device: &Device, name: &str, tolerance: Tolerance) {
     for kind in ONE_STEP {
         let found = step(kind, device).await.unwrap();
-        let worst = compare(&found, &expected(kind).unwrap(), tolerance(kind))
+        let worst = compare(&found, &expected(kind).unwrap(), tolerance)
             .unwrap_or_else(|error| panic!("{} on {name}:\n{error}", kind.name()));
         console_log!(
             "{} on {name}: largest relative difference {worst:.2e}",
@@ -29,11 +29,7 @@ async fn check(device: &Device, name: &str, tolerance: impl Fn(MethodKind) -> To
 
 #[wasm_bindgen_test]
 async fn cpu_equals_the_native_cpu() {
-    let tolerance = |kind| match kind {
-        MethodKind::Byol => PORTABLE,
-        _ => LIBRARIES,
-    };
-    check(&Device::flex(), "WebAssembly", tolerance).await;
+    check(&Device::flex(), "WebAssembly", PORTABLE).await;
 }
 
 /// All products of the ResNets against their definition in f64.
@@ -60,7 +56,7 @@ async fn webgpu_agrees_with_the_cpu() {
     // One test, because the device opens once a page.
     let device = Device::wgpu_options().init_async().await;
     let device = device.expect("this browser has no WebGPU");
-    check(&device, "WebGPU", |_| GPU).await;
+    check(&device, "WebGPU", GPU).await;
     for (name, text) in CASES {
         let deviation = replay(name, text, &device, 10).await.unwrap().deviation();
         console_log!("{name} on WebGPU, 10 steps beside PyTorch: {deviation}");

@@ -2,7 +2,7 @@
 //!
 //! As Burn's own operations do, these panic when shapes do not fit together.
 
-use burn::backend::Dispatch;
+use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
@@ -216,4 +216,17 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
 pub fn row_sums(x: Tensor<2>) -> Tensor<2> {
     let ones = x.clone().detach().narrow(0, 0, 1).ones_like();
     linear(x, ones, None)
+}
+
+/// `x - ln(sum of exp(x))` over each row of `x` `[rows, columns]`.
+///
+/// On a CPU exponentials and the logarithm are taken in f64: mathematical libraries differ in a result's last bit, so that
+/// in f32 a browser and the command line would part here, and nowhere else in a step.
+pub fn log_softmax(x: Tensor<2>) -> Tensor<2> {
+    let dtype = x.dtype();
+    if matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) {
+        let logs = burn::tensor::activation::log_softmax(x.cast(DType::F64), 1);
+        return logs.cast(dtype);
+    }
+    burn::tensor::activation::log_softmax(x, 1)
 }

@@ -20,5 +20,6 @@ pub mod ops;
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
 pub use layers::{
-    Activation, Normed, batch_norm, conv2d, linear, max_pool2d, normalize_with, row_sums,
+    Activation, Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with,
+    row_sums,
 };

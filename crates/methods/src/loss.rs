@@ -1,8 +1,7 @@
 //! Losses and what they are made of.
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
-use parallax_kernels::{linear, row_sums};
+use parallax_kernels::{linear, log_softmax, row_sums};
 
 /// n(x): rows of length one, divided by max(|x|, 1e-12) (methods.md 3).
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
@@ -26,18 +25,18 @@ pub fn regression(p: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
 ///
 /// `q`, `k`: `[batch, out]`; `queue`: `[keys, out]`; all rows of length one.
 pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) -> Tensor<1> {
-    let positive = (q.clone() * k).sum_dim(1);
+    let positive = row_sums(q.clone() * k);
     let negative = linear(q, queue, None);
     // Not a division: its gradient in Burn rounds the temperature to f32, in f64, too.
     let logits = Tensor::cat(vec![positive, negative], 1) * (1.0 / temperature);
-    log_softmax(logits, 1).narrow(1, 0, 1).mean().neg()
+    log_softmax(logits).narrow(1, 0, 1).mean().neg()
 }
 
 /// Mean over the batch of -log softmax(logits) at the label (methods.md 3.1).
 ///
 /// `logits`: `[batch, classes]`; `truth`: rows as of [`one_hot`].
 pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<2>) -> Tensor<1> {
-    (log_softmax(logits, 1) * truth).sum_dim(1).mean().neg()
+    (log_softmax(logits) * truth).sum_dim(1).mean().neg()
 }
 
 /// 1 at the label, 0 elsewhere: `[batch, classes]`. A label past the classes gives a row of zeros.

@@ -181,12 +181,6 @@ pub const PORTABLE: Tolerance = Tolerance {
     gradients: 1e-6,
     others: 1e-6,
 };
-/// Between WebAssembly and such a native build for a method whose loss takes exponentials and logarithms: those come from
-/// two mathematical libraries, which differ in the last bit.
-pub const LIBRARIES: Tolerance = Tolerance {
-    gradients: 5e-6,
-    others: 1e-6,
-};
 /// Between a CPU that rounds `a b + c` once and one that rounds it twice.
 pub const FUSED: Tolerance = Tolerance {
     gradients: 5e-6,
