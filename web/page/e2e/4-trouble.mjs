@@ -69,6 +69,9 @@ export default async function ({ browser, address, shot, check }) {
       document.querySelector('#stop').click();
     });
     assert.equal(await text(page, '#state'), 'Cancelled');
+    // The program is loaded again meanwhile; that is no news.
+    await phase(page, 'idle');
+    assert.equal(await text(page, '#state'), 'Cancelled');
     await start(page);
     await reachStep(page, 1);
     await page.evaluate(() => {

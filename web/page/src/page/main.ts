@@ -29,6 +29,8 @@ let stopPressed = 0;
 
 const engine = new Engine(hear);
 const loadState = byId('load-state');
+/** Whether the page waits for the program; a worker that is only replaced loads it again beside what is shown. */
+const showsLoading = (): boolean => byId('state').textContent?.startsWith('Loading') ?? false;
 
 function enter(next: Phase): void {
   phase = next;
@@ -107,6 +109,11 @@ function replaceWorker(then: (() => void) | null = null): void {
   engine.restart();
 }
 
+function loadAgain(): void {
+  status.state('Loading the program');
+  replaceWorker();
+}
+
 function stop(): void {
   const run = engine.run;
   if (phase === 'running' || phase === 'paused' || phase === 'pausing') {
@@ -147,7 +154,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   if (kind === 'load') {
     enter('dead');
     status.state('Not started');
-    return notify({ kind: 'error', title: 'The program could not be started', text: message, detail, actions: [['Try again', () => replaceWorker()]] });
+    return notify({ kind: 'error', title: 'The program could not be started', text: message, detail, actions: [['Try again', loadAgain]] });
   }
   const was = phase;
   const onGpu = (used ?? startedOn) === 'webgpu';
@@ -184,11 +191,12 @@ function hear(event: Event): void {
       const work = afterwards;
       afterwards = null;
       if (work) return work();
-      return byId('state').textContent?.startsWith('Loading') ? status.state('Ready') : undefined;
+      return showsLoading() ? status.state('Ready') : undefined;
     }
     case 'progress':
       if (phase === 'busy' && event.run.startsWith('pictures')) return showReading(`${event.text}…`);
       if (phase === 'busy') loadState.textContent = `${event.text}…`;
+      if (event.run === '' && !showsLoading()) return;
       return status.state(event.text, event.fraction, event.fraction === null && event.run !== '');
     case 'pictures': {
       const { accepted, classes, refused } = event;
