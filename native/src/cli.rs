@@ -273,6 +273,9 @@ pub struct BenchKernels {
     /// List what a GPU would launch, and measure nothing
     #[arg(long)]
     pub choices: bool,
+    /// List what an adapter that is a program would launch: lavapipe, SwiftShader
+    #[arg(long, requires = "choices")]
+    pub software: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Distribution, Tensor};
 use parallax_kernels::layers::ConvOptions;
 use parallax_kernels::{
-    Activation, ConvShape, LinearShape, PoolShape, batch_norm, conv2d, gradients, linear,
+    Activation, Adapter, ConvShape, LinearShape, PoolShape, batch_norm, conv2d, gradients, linear,
     max_pool2d,
 };
 use serde::Serialize;
@@ -121,6 +121,7 @@ pub async fn kernels(
     mut on_line: impl FnMut(&KernelLine),
 ) -> Result<(), BenchError> {
     setting.check()?;
+    let adapter = Adapter::of_device(bench.device()).unwrap_or_default();
     for case in cases(setting) {
         let (ours, stock) = match &case {
             Case::Conv(shape) => convolution(bench, shape).await?,
@@ -129,7 +130,7 @@ pub async fn kernels(
             Case::Linear(shape, weight) => products(bench, shape, *weight).await?,
         };
         for (((operation, choice), ours), stock) in
-            operations(&case).into_iter().zip(ours).zip(stock)
+            operations(&case, adapter).into_iter().zip(ours).zip(stock)
         {
             let flops = 2.0 * choice.multiply_adds as f64;
             let rate = (flops > 0.0).then(|| flops / ours.seconds);

@@ -1,6 +1,6 @@
 //! What the kernels for GPUs launch, listed without a device.
 
-use parallax_kernels::{Choice, choices, linear_choices, norm_choices, pool_choices};
+use parallax_kernels::{Adapter, Choice, choices, linear_choices, norm_choices, pool_choices};
 use serde::Serialize;
 
 use crate::cases::{Case, Setting, Weight, cases};
@@ -99,11 +99,11 @@ pub(crate) fn dash() -> String {
     "-".to_string()
 }
 
-/// How every operation that [`crate::kernels`] measures is launched on a GPU.
+/// How every operation that [`crate::kernels`] measures is launched on an adapter of this kind.
 ///
 /// # Errors
 /// When a size is zero.
-pub fn plans(setting: &Setting) -> Result<Vec<PlanLine>, BenchError> {
+pub fn plans(setting: &Setting, adapter: Adapter) -> Result<Vec<PlanLine>, BenchError> {
     setting.check()?;
     let lines = cases(setting).into_iter().flat_map(|case| {
         let shape = case.name();
@@ -112,25 +112,25 @@ pub fn plans(setting: &Setting) -> Result<Vec<PlanLine>, BenchError> {
             operation,
             plan: choice.into(),
         };
-        operations(&case).into_iter().map(line)
+        operations(&case, adapter).into_iter().map(line)
     });
     Ok(lines.collect())
 }
 
 /// The operations of a case, in the order in which they are measured.
-pub(crate) fn operations(case: &Case) -> Vec<(&'static str, Choice)> {
+pub(crate) fn operations(case: &Case, adapter: Adapter) -> Vec<(&'static str, Choice)> {
     const PRODUCTS: [&str; 3] = ["forward", "input gradient", "weight gradient"];
     const PASSES: [&str; 2] = ["forward", "backward"];
     match case {
-        Case::Conv(shape) => PRODUCTS.into_iter().zip(choices(shape)).collect(),
+        Case::Conv(shape) => PRODUCTS.into_iter().zip(choices(shape, adapter)).collect(),
         Case::Norm([rows, channels]) => {
-            let choices = norm_choices(*rows, *channels, false, true);
+            let choices = norm_choices(*rows, *channels, false, true, adapter);
             PASSES.into_iter().zip(choices).collect()
         }
         Case::Pool(shape) => PASSES.into_iter().zip(pool_choices(shape)).collect(),
         Case::Linear(shape, weight) => {
             let products = if *weight == Weight::Queue { 2 } else { 3 };
-            let choices = linear_choices(shape).into_iter().take(products);
+            let choices = linear_choices(shape, adapter).into_iter().take(products);
             PRODUCTS.into_iter().zip(choices).collect()
         }
     }

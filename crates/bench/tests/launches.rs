@@ -1,8 +1,11 @@
 //! What is listed is what is launched, on the software adapter.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::OnceLock;
+
 use burn::tensor::Device;
 use parallax_bench::{Bench, Setting, StepSetting, kernels, plans, step};
+use parallax_kernels::Adapter;
 
 const SETTING: Setting = Setting {
     width: 4,
@@ -10,16 +13,25 @@ const SETTING: Setting = Setting {
     batch: 2,
 };
 
+/// One test for both, because what is assumed is assumed of the whole process.
 #[test]
 fn dispatches_are_those_of_the_plans() {
-    let device = Device::wgpu_options().init().unwrap();
+    for adapter in [Adapter::Hardware, Adapter::Software] {
+        adapter.assume();
+        dispatches_are_as_planned(adapter);
+    }
+}
+
+fn dispatches_are_as_planned(adapter: Adapter) {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let device = DEVICE.get_or_init(|| Device::wgpu_options().init().unwrap());
     let begin = std::time::Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
-    let bench = Bench::new(&device, &clock, 0.0);
+    let bench = Bench::new(device, &clock, 0.0);
     let mut lines = Vec::new();
     let measured = kernels(&bench, &SETTING, 1.0, |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
-    let plans = plans(&SETTING).unwrap();
+    let plans = plans(&SETTING, adapter).unwrap();
     assert_eq!(lines.len(), plans.len());
     for (line, plan) in lines.iter().zip(&plans) {
         let name = format!("{}, {}", line.shape, line.operation);
@@ -53,5 +65,5 @@ fn steps_train() {
         batch: 0,
         ..SETTING
     };
-    assert!(plans(&none).is_err());
+    assert!(plans(&none, Adapter::Hardware).is_err());
 }

@@ -2,8 +2,9 @@
 //! cubes from where these figures come from.
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::cube::adapter::Adapter;
 use crate::cube::axis::Axis;
-use crate::cube::{conv, conv_weight, linear, norm, pool};
+use crate::cube::{conv, conv_weight, direct_weight, linear, norm, norm_direct, pool};
 
 /// How an operation is launched on a GPU, and what that costs on any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Choice {
 }
 
 /// A convolution forward, its gradient by the input and its gradient by the weight.
-pub fn choices(shape: &ConvShape) -> [Choice; 3] {
+pub fn choices(shape: &ConvShape, adapter: Adapter) -> [Choice; 3] {
     let taps = shape.kernel[0] * shape.kernel[1];
     let work = shape.output_len() * shape.inputs * taps;
     let others = shape.output_len() + shape.weight_len();
@@ -53,14 +54,24 @@ pub fn choices(shape: &ConvShape) -> [Choice; 3] {
         ..choice
     };
     [
-        of(conv::Plan::forward(shape).choice(), read),
-        of(conv::Plan::backward(shape).choice(), shape.input_len()),
-        of(conv_weight::Plan::of(shape).choice(), read),
+        of(conv::Plan::forward(shape, adapter).choice(), read),
+        of(
+            conv::Plan::backward(shape, adapter).choice(),
+            shape.input_len(),
+        ),
+        of(weight_choice(shape, adapter), read),
     ]
 }
 
+fn weight_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
+    match adapter {
+        Adapter::Hardware => conv_weight::Plan::of(shape).choice(),
+        Adapter::Software => direct_weight::Plan::of(shape).choice(),
+    }
+}
+
 /// A linear layer forward, its gradient by the input and its gradient by the weight.
-pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
+pub fn linear_choices(shape: &LinearShape, adapter: Adapter) -> [Choice; 3] {
     let LinearShape {
         batch,
         inputs,
@@ -69,13 +80,13 @@ pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
     let minimum = batch * inputs + inputs * outputs + batch * outputs;
     let forward = match linear::forward_route(shape) {
         linear::Route::Straight(product) | linear::Route::Turned(product) => {
-            conv::Plan::forward(&product).choice()
+            conv::Plan::forward(&product, adapter).choice()
         }
     };
     let input = match linear::grad_input_route(shape) {
-        linear::Route::Straight(product) => conv::Plan::backward(&product).choice(),
+        linear::Route::Straight(product) => conv::Plan::backward(&product, adapter).choice(),
         linear::Route::Turned(product) => {
-            let choice = conv_weight::Plan::of(&product).choice();
+            let choice = weight_choice(&product, adapter);
             // The gradient is turned first, where it has more than one row.
             let turns = usize::from(batch > 1);
             Choice {
@@ -87,7 +98,7 @@ pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
             }
         }
     };
-    let weight = conv_weight::Plan::of(&linear::pixels(batch, inputs, outputs)).choice();
+    let weight = weight_choice(&linear::pixels(batch, inputs, outputs), adapter);
     [forward, input, weight].map(|choice| Choice {
         minimum: bytes(minimum),
         multiply_adds: (batch * inputs * outputs) as u64,
@@ -96,8 +107,17 @@ pub fn linear_choices(shape: &LinearShape) -> [Choice; 3] {
 }
 
 /// Batch norm over `[rows, channels]` forward and backward, with a shortcut and with ReLU or without.
-pub fn norm_choices(rows: usize, channels: usize, residual: bool, relu: bool) -> [Choice; 2] {
-    norm::choices(rows, channels, residual, relu)
+pub fn norm_choices(
+    rows: usize,
+    channels: usize,
+    residual: bool,
+    relu: bool,
+    adapter: Adapter,
+) -> [Choice; 2] {
+    match adapter {
+        Adapter::Hardware => norm::choices(rows, channels, residual, relu),
+        Adapter::Software => norm_direct::choices(rows, channels, residual, relu),
+    }
 }
 
 /// Max-pool forward and backward.

@@ -16,10 +16,13 @@ mod flex;
 pub mod gradients;
 pub mod layers;
 pub mod ops;
+pub mod update;
 
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
+pub use cube::adapter::Adapter;
 pub use layers::{
     Activation, Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with,
     row_sums,
 };
+pub use update::{Momentum, momentum_step, weighted_sum};

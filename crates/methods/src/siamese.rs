@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use parallax_kernels::weighted_sum;
 use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_nets::{HeadKind, Init, ResNet, ResNetConfig};
 
@@ -106,7 +107,7 @@ impl Map for Blend {
         match self.online.0.pop_front() {
             Some(online) => {
                 let online = online.reshape(target.dims());
-                target * self.momentum + online * (1.0 - self.momentum)
+                weighted_sum(target, self.momentum, online, 1.0 - self.momentum)
             }
             None => target,
         }

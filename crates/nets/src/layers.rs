@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Activation, batch_norm, conv2d, linear, normalize_with};
+use parallax_kernels::{Activation, batch_norm, conv2d, linear, normalize_with, weighted_sum};
 
 use crate::Init;
 
@@ -147,6 +147,14 @@ impl BatchNorm {
 
 /// Moves a running statistic towards the batch's.
 fn track(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
-    let next = running.val() * (1.0 - BN_MOMENTUM) + batch.detach() * BN_MOMENTUM;
+    let before = running.val();
+    let on_graph = before.is_autodiff();
+    let next = weighted_sum(
+        before.inner(),
+        1.0 - BN_MOMENTUM,
+        batch.inner(),
+        BN_MOMENTUM,
+    );
+    let next = if on_graph { next.autodiff() } else { next };
     *running = Param::from_tensor(next.detach()).set_require_grad(false);
 }

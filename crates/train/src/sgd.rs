@@ -1,6 +1,7 @@
 //! Momentum SGD (methods.md 4.1).
 
 use burn::tensor::Tensor;
+use parallax_kernels::{Momentum, momentum_step};
 
 /// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, the first v being the first g. With Nesterov's momentum
 /// `w <- w - lr (g + mu v)`. One rule for every parameter, biases and batch norm included.
@@ -23,15 +24,22 @@ impl Sgd {
         velocity: Option<Tensor<1>>,
         rate: f64,
     ) -> (Tensor<1>, Tensor<1>) {
-        let pull = gradient + weight.clone() * self.weight_decay;
-        let velocity = match velocity {
-            Some(velocity) => velocity * self.momentum + pull.clone(),
-            None => pull.clone(),
+        let by = Momentum {
+            decay: self.weight_decay,
+            momentum: self.momentum,
+            rate,
+            nesterov: self.nesterov,
         };
-        let step = match self.nesterov {
-            true => pull + velocity.clone() * self.momentum,
-            false => velocity.clone(),
-        };
-        (weight - step * rate, velocity)
+        match velocity {
+            Some(velocity) => momentum_step(weight, gradient, velocity, by),
+            None => {
+                let pull = gradient + weight.clone() * self.weight_decay;
+                let step = match self.nesterov {
+                    true => pull.clone() + pull.clone() * self.momentum,
+                    false => pull.clone(),
+                };
+                (weight - step * rate, pull)
+            }
+        }
     }
 }

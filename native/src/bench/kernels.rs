@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use parallax_bench::{Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate};
+use parallax_bench::{Adapter, Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate};
 
 use crate::cli::BenchKernels;
 use crate::device;
@@ -16,7 +16,11 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
         batch: arguments.batch,
     };
     if arguments.choices {
-        return choices(&setting, arguments.json);
+        let adapter = match arguments.software {
+            true => Adapter::Software,
+            false => Adapter::Hardware,
+        };
+        return choices(&setting, adapter, arguments.json);
     }
     let opened = device::open(&arguments.on.device)?;
     let begin = Instant::now();
@@ -47,9 +51,9 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
     Ok(())
 }
 
-/// What a GPU would launch.
-fn choices(setting: &Setting, json: bool) -> Result<()> {
-    let lines = plans(setting)?;
+/// What an adapter of this kind would launch.
+fn choices(setting: &Setting, adapter: Adapter, json: bool) -> Result<()> {
+    let lines = plans(setting, adapter)?;
     if json {
         println!("{}", serde_json::to_string(&lines)?);
         return Ok(());

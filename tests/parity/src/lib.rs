@@ -4,6 +4,7 @@
 //! value of its result, to be compared between builds ([`step`]), and a hundred steps of every system of the paper
 //! beside PyTorch ([`replay`]). The expected values stand in `cases/`; see `cases/README.md`.
 
+mod any_shape;
 mod gpu_views;
 mod inputs;
 mod kernels;
@@ -12,6 +13,7 @@ mod shapes;
 mod trace;
 mod views;
 
+pub use any_shape::{check_any_shapes, check_not_numbers};
 pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
 pub use kernels::check_kernels;
 pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, replay};

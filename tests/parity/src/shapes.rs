@@ -1,7 +1,7 @@
 //! Every product of the ResNets on a device against its definition in f64, one value at a time and in places.
 
 #[path = "../../../crates/kernels/tests/common/mod.rs"]
-mod definition;
+pub(crate) mod definition;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
@@ -126,7 +126,7 @@ async fn three<const D: usize, const W: usize>(
     ])
 }
 
-async fn convolution(shape: ConvShape, device: &Device) -> Result<f64, String> {
+pub(crate) async fn convolution(shape: ConvShape, device: &Device) -> Result<f64, String> {
     let x = values(shape.input_len(), 1);
     let weight = values(shape.weight_len(), 2);
     let grad = values(shape.output_len(), 3);
@@ -175,7 +175,7 @@ async fn convolution(shape: ConvShape, device: &Device) -> Result<f64, String> {
     largest(&looks)
 }
 
-async fn product(shape: LinearShape, device: &Device) -> Result<f64, String> {
+pub(crate) async fn product(shape: LinearShape, device: &Device) -> Result<f64, String> {
     let LinearShape {
         batch,
         inputs,

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_parity::{
-    CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_convolutions, check_gpu_views,
-    check_heads, check_kernels, check_run, compare, draws_digest, expected, replay, step,
-    views_digest,
+    CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_any_shapes, check_convolutions,
+    check_gpu_views, check_heads, check_kernels, check_not_numbers, check_run, compare,
+    draws_digest, expected, replay, step, views_digest,
 };
 
 #[test]
@@ -87,6 +87,24 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
     println!(
         "largest difference {:.2e}",
         worst.unwrap_or_else(|error| panic!("{error}"))
+    );
+}
+
+#[test]
+fn any_shape_on_vulkan_is_right() {
+    let worst = pollster::block_on(check_any_shapes(&vulkan(), 60));
+    println!(
+        "at most {:.2} of the tolerance",
+        worst.unwrap_or_else(|error| panic!("{error}"))
+    );
+}
+
+#[test]
+fn not_numbers_reach_as_far_on_vulkan_as_they_should() {
+    let looked = pollster::block_on(check_not_numbers(&vulkan()));
+    println!(
+        "{} values",
+        looked.unwrap_or_else(|error| panic!("{error}"))
     );
 }
 

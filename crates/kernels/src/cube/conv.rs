@@ -7,7 +7,10 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::adapter::Adapter;
 use super::axis::Axis;
+use super::direct::{Direct, gather_direct, width};
+use super::direct_order::ordered;
 use super::empty;
 use super::tile::{Four, Tile, columns_at};
 use crate::choices::{Choice, bytes};
@@ -20,32 +23,32 @@ use crate::cpu::ConvShape;
 /// `(jy, jx) * stride + offset + (ii, jj) * source_step`.
 #[derive(CubeType, CubeLaunch, Clone)]
 pub(crate) struct Gather {
-    rows: u32,
-    count_y: u32,
-    count_x: u32,
-    first_y: u32,
-    first_x: u32,
-    step_y: u32,
-    step_x: u32,
-    out_y: u32,
-    out_x: u32,
-    columns: u32,
-    source_y: u32,
-    source_x: u32,
-    channels: u32,
-    stride_y: i32,
-    stride_x: i32,
-    offset_y: i32,
-    offset_x: i32,
-    source_step_y: i32,
-    source_step_x: i32,
-    taps_y: u32,
-    taps_x: u32,
-    tap0_y: u32,
-    tap0_x: u32,
-    tap_step_y: u32,
-    tap_step_x: u32,
-    kernel_x: u32,
+    pub(super) rows: u32,
+    pub(super) count_y: u32,
+    pub(super) count_x: u32,
+    pub(super) first_y: u32,
+    pub(super) first_x: u32,
+    pub(super) step_y: u32,
+    pub(super) step_x: u32,
+    pub(super) out_y: u32,
+    pub(super) out_x: u32,
+    pub(super) columns: u32,
+    pub(super) source_y: u32,
+    pub(super) source_x: u32,
+    pub(super) channels: u32,
+    pub(super) stride_y: i32,
+    pub(super) stride_x: i32,
+    pub(super) offset_y: i32,
+    pub(super) offset_x: i32,
+    pub(super) source_step_y: i32,
+    pub(super) source_step_x: i32,
+    pub(super) taps_y: u32,
+    pub(super) taps_x: u32,
+    pub(super) tap0_y: u32,
+    pub(super) tap0_x: u32,
+    pub(super) tap_step_y: u32,
+    pub(super) tap_step_x: u32,
+    pub(super) kernel_x: u32,
 }
 
 /// The source under step `k` of the sum for a row that begins at `(y, x)` of the picture behind `base` pixels; zero
@@ -232,12 +235,19 @@ fn gather_product<N: Size>(
     }
 }
 
+/// How a product is cut: through shared memory, or without it.
+#[derive(Clone, Copy)]
+enum Cut {
+    Staged(Tile),
+    Direct(Direct),
+}
+
 /// One launch: the pixels that meet the same taps.
 struct Phase {
     y: Axis,
     x: Axis,
     rows: usize,
-    tile: Tile,
+    cut: Cut,
     /// Along rows, columns, and rows again where they are too many.
     cubes: [u32; 3],
 }
@@ -256,6 +266,7 @@ fn in_order(shape: &ConvShape, axes: [usize; 4]) -> bool {
 
 /// A gathered product: the launches, and what they share. A gradient has one for each place between two strides.
 pub(crate) struct Plan {
+    adapter: Adapter,
     batch: usize,
     out_size: [usize; 2],
     source_size: [usize; 2],
@@ -269,8 +280,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// `[batch, height, width, in]` to `[batch, height', width', out]`.
-    pub fn forward(shape: &ConvShape) -> Self {
+    pub fn forward(shape: &ConvShape, adapter: Adapter) -> Self {
         let plan = Self {
+            adapter,
             batch: shape.batch,
             out_size: shape.out_size(),
             source_size: shape.size,
@@ -284,8 +296,9 @@ impl Plan {
     }
 
     /// The gradient by the input.
-    pub fn backward(shape: &ConvShape) -> Self {
+    pub fn backward(shape: &ConvShape, adapter: Adapter) -> Self {
         let plan = Self {
+            adapter,
             batch: shape.batch,
             out_size: shape.size,
             source_size: shape.out_size(),
@@ -302,16 +315,29 @@ impl Plan {
         for y in down {
             for &x in &across {
                 let rows = self.batch * y.count * x.count;
-                let tile = Tile::of(rows, self.columns);
-                let cubes = (rows as u32).div_ceil(tile.cube_rows());
-                let cubes_x = cubes.min(65_535);
-                let cubes_y = (self.columns as u32).div_ceil(tile.cube_columns());
+                let (cut, cubes) = match self.adapter {
+                    Adapter::Hardware => {
+                        let tile = Tile::of(rows, self.columns);
+                        let cubes = (rows as u32).div_ceil(tile.cube_rows());
+                        let cubes_x = cubes.min(65_535);
+                        let cubes_y = (self.columns as u32).div_ceil(tile.cube_columns());
+                        (
+                            Cut::Staged(tile),
+                            [cubes_x, cubes_y, cubes.div_ceil(cubes_x)],
+                        )
+                    }
+                    Adapter::Software => {
+                        let tile = Direct::of(rows, self.columns);
+                        let [along, again] = Direct::cubes(tile.units(rows, self.columns));
+                        (Cut::Direct(tile), [along, again, 1])
+                    }
+                };
                 self.phases.push(Phase {
                     y,
                     x,
                     rows,
-                    tile,
-                    cubes: [cubes_x, cubes_y, cubes.div_ceil(cubes_x)],
+                    cut,
+                    cubes,
                 });
             }
         }
@@ -328,15 +354,28 @@ impl Plan {
             cubes += along * columns * again;
             let inside = phase.y.inside(self.source_size[0]) * phase.x.inside(self.source_size[1]);
             let depth = phase.y.taps * phase.x.taps * self.channels;
-            let rows_of_cubes = phase.rows.div_ceil(phase.tile.cube_rows() as usize);
-            values += self.batch * inside * self.channels * columns
-                + rows_of_cubes * depth * self.columns
-                + phase.rows * self.columns;
+            let left = self.batch * inside * self.channels;
+            values += phase.rows * self.columns;
+            values += match phase.cut {
+                Cut::Staged(tile) => {
+                    let rows_of_cubes = phase.rows.div_ceil(tile.cube_rows() as usize);
+                    left * columns + rows_of_cubes * depth * self.columns
+                }
+                // Rows load under a tap outside, too, and let the value fall.
+                Cut::Direct(tile) => {
+                    let blocks = phase.rows.div_ceil(tile.rows as usize);
+                    let across = self.columns.div_ceil(tile.columns as usize);
+                    blocks * depth * (across * tile.rows as usize + self.columns)
+                }
+            };
         }
         // Phases differ by a pixel at most, and so have one tile but for the smallest pictures.
         let tile = self.phases.first();
         Choice {
-            tile: tile.map_or_else(String::new, |phase| phase.tile.to_string()),
+            tile: tile.map_or_else(String::new, |phase| match phase.cut {
+                Cut::Staged(tile) => tile.to_string(),
+                Cut::Direct(tile) => tile.to_string(),
+            }),
             cubes,
             parts: 1,
             dispatches: usize::from(self.reorders) + self.phases.len(),
@@ -352,7 +391,7 @@ impl Plan {
             y,
             x,
             rows,
-            tile,
+            cut,
             cubes: [cubes_x, cubes_y, cubes_z],
         } in &self.phases
         {
@@ -391,17 +430,31 @@ impl Plan {
             // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
             // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
             unsafe {
-                gather_product::launch_unchecked(
-                    &source.client,
-                    CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
-                    tile.cube(),
-                    if fours { 4 } else { 1 },
-                    source.clone().into_buffer_arg(),
-                    weight.clone().into_buffer_arg(),
-                    out.clone().into_buffer_arg(),
-                    gather,
-                    *tile,
-                );
+                match *cut {
+                    Cut::Staged(tile) => gather_product::launch_unchecked(
+                        &source.client,
+                        CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
+                        tile.cube(),
+                        if fours { 4 } else { 1 },
+                        source.clone().into_buffer_arg(),
+                        weight.clone().into_buffer_arg(),
+                        out.clone().into_buffer_arg(),
+                        gather,
+                        tile,
+                    ),
+                    Cut::Direct(tile) => gather_direct::launch_unchecked(
+                        &source.client,
+                        CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
+                        Direct::cube(),
+                        width(self.channels),
+                        width(self.columns),
+                        source.clone().into_buffer_arg(),
+                        weight.clone().into_buffer_arg(),
+                        out.clone().into_buffer_arg(),
+                        gather,
+                        tile,
+                    ),
+                }
             }
         }
     }
@@ -412,8 +465,12 @@ pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> Cube
     let x = into_contiguous(x);
     let [height, width] = shape.out_size();
     let out = empty(&x, vec![shape.batch, height, width, shape.outputs]);
-    let weight = into_contiguous(permute(weight, &FORWARD));
-    Plan::forward(shape).launch(&x, &weight, &out);
+    let plan = Plan::forward(shape, Adapter::of(&x.client));
+    let weight = match plan.reorders && plan.adapter == Adapter::Software {
+        true => ordered(weight, shape, true),
+        false => into_contiguous(permute(weight, &FORWARD)),
+    };
+    plan.launch(&x, &weight, &out);
     out
 }
 
@@ -426,7 +483,11 @@ pub(crate) fn conv_grad_input(
     let grad = into_contiguous(grad);
     let [height, width] = shape.size;
     let out = empty(&grad, vec![shape.batch, height, width, shape.inputs]);
-    let weight = into_contiguous(permute(weight, &BACKWARD));
-    Plan::backward(shape).launch(&grad, &weight, &out);
+    let plan = Plan::backward(shape, Adapter::of(&grad.client));
+    let weight = match plan.reorders && plan.adapter == Adapter::Software {
+        true => ordered(weight, shape, false),
+        false => into_contiguous(permute(weight, &BACKWARD)),
+    };
+    plan.launch(&grad, &weight, &out);
     out
 }

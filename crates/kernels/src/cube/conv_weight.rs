@@ -6,7 +6,9 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::adapter::Adapter;
 use super::axis::Axis;
+use super::direct_weight;
 use super::tile::{Four, Tile, columns_at};
 use super::{BLOCK, blocks, empty};
 use crate::choices::{Choice, bytes};
@@ -270,15 +272,16 @@ impl Plan {
 
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
+    if Adapter::of(&x.client) == Adapter::Software {
+        return direct_weight::conv_grad_weight(x, grad, shape);
+    }
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));
     let plan = Plan::of(shape);
     let Plan { rows, columns, .. } = plan;
     let [cubes_x, cubes_y, parts] = plan.cubes;
-    let [kh, kw] = shape.kernel;
+    let [_, kw] = shape.kernel;
     let [height, width] = shape.out_size();
-
     let partial = empty(&x, vec![parts, rows, columns]);
-    let weight = empty(&x, vec![columns, shape.inputs, kh, kw]);
     let sum = SumLaunch::new(
         rows as u32,
         columns as u32,
@@ -299,7 +302,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     );
     let fours = shape.inputs.is_multiple_of(4) && columns.is_multiple_of(4);
     let client = x.client.clone();
-    #[expect(unsafe_code, reason = "the kernels check every place themselves")]
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: reads are behind `inside`, `row < rows`, `pixel < end` and `column < columns`, writes behind the
     // same bounds; the buffers have the lengths that these imply.
     unsafe {
@@ -314,6 +317,19 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             sum,
             plan.tile,
         );
+    }
+    sum_of_parts(partial, shape)
+}
+
+/// The second pass: from `[part][tap, in][out]` to the weight's `[out, in, kernel, kernel]`.
+pub(super) fn sum_of_parts(partial: CubeTensor, shape: &ConvShape) -> CubeTensor {
+    let [parts, rows, columns] = partial.meta.shape().dims();
+    let [kh, kw] = shape.kernel;
+    let weight = empty(&partial, vec![columns, shape.inputs, kh, kw]);
+    let client = partial.client.clone();
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
+    // SAFETY: units behind the weight's length return.
+    unsafe {
         add_parts::launch_unchecked(
             &client,
             blocks(rows * columns),

@@ -7,13 +7,19 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeCount;
 
+pub(crate) mod adapter;
 pub(crate) mod axis;
 pub(crate) mod conv;
 pub(crate) mod conv_weight;
+mod direct;
+mod direct_order;
+pub(crate) mod direct_weight;
 pub(crate) mod linear;
 pub(crate) mod norm;
+pub(crate) mod norm_direct;
 pub(crate) mod pool;
 mod tile;
+pub(crate) mod update;
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};

@@ -6,6 +6,8 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::adapter::Adapter;
+use super::norm_direct;
 use super::{BLOCK, blocks, empty};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
@@ -262,6 +264,77 @@ fn parted(rows: usize, channels: usize) -> (usize, usize, [u32; 2]) {
     (part, count, cubes)
 }
 
+/// Rows in parts of `part`, and how many parts.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    pub rows: usize,
+    pub channels: usize,
+    pub part: usize,
+    pub count: usize,
+}
+
+/// Mean and biased variance of each channel from those of the parts, `[count, 2, channels]`.
+pub(super) fn joined_statistics(parts: CubeTensor, of: Parts) -> [CubeTensor; 2] {
+    let (mean, variance) = (
+        empty(&parts, vec![of.channels]),
+        empty(&parts, vec![of.channels]),
+    );
+    let client = parts.client.clone();
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
+    // SAFETY: units behind the last channel return.
+    unsafe {
+        join_statistics::launch_unchecked(
+            &client,
+            blocks(of.channels),
+            CubeDim::new_1d(BLOCK),
+            parts.into_buffer_arg(),
+            mean.clone().into_buffer_arg(),
+            variance.clone().into_buffer_arg(),
+            of.rows as u32,
+            of.channels as u32,
+            of.part as u32,
+            of.count as u32,
+        );
+    }
+    [mean, variance]
+}
+
+/// The gradients of scale and shift, and the factors of the input's gradient, from the parts' sums; `weight` and `variance`
+/// are those of the channels.
+pub(super) fn joined_sums(
+    parts: CubeTensor,
+    (weight, variance): (CubeTensor, CubeTensor),
+    of: Parts,
+    epsilon: f32,
+) -> [CubeTensor; 3] {
+    let factors = empty(&parts, vec![3, of.channels]);
+    let (grad_weight, grad_bias) = (
+        empty(&parts, vec![of.channels]),
+        empty(&parts, vec![of.channels]),
+    );
+    let client = parts.client.clone();
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
+    // SAFETY: units behind the last channel return.
+    unsafe {
+        join_sums::launch_unchecked(
+            &client,
+            blocks(of.channels),
+            CubeDim::new_1d(BLOCK),
+            parts.into_buffer_arg(),
+            into_contiguous(variance).into_buffer_arg(),
+            into_contiguous(weight).into_buffer_arg(),
+            grad_weight.clone().into_buffer_arg(),
+            grad_bias.clone().into_buffer_arg(),
+            factors.clone().into_buffer_arg(),
+            of.rows as u32,
+            of.channels as u32,
+            of.count as u32,
+            epsilon,
+        );
+    }
+    [grad_weight, grad_bias, factors]
+}
+
 /// What the launches of [`norm`] and of [`norm_grad`] cost.
 pub(crate) fn choices(rows: usize, channels: usize, residual: bool, relu: bool) -> [Choice; 2] {
     let (_, parts, [along, across]) = parted(rows, channels);
@@ -303,12 +376,14 @@ pub(crate) fn norm(
     relu: bool,
     epsilon: f32,
 ) -> [CubeTensor; 3] {
+    if Adapter::of(&x.client) == Adapter::Software {
+        return norm_direct::norm(x, weight, bias, residual, relu, epsilon);
+    }
     let x = into_contiguous(x);
     let [rows, channels] = x.meta.shape().dims();
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let parts = empty(&x, vec![count, 2, channels]);
-    let (mean, variance) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
     let out = empty(&x, vec![rows, channels]);
     let len = rows * channels;
     let (weight, bias) = (into_contiguous(weight), into_contiguous(bias));
@@ -325,18 +400,16 @@ pub(crate) fn norm(
             channels as u32,
             part as u32,
         );
-        join_statistics::launch_unchecked(
-            &client,
-            blocks(channels),
-            CubeDim::new_1d(BLOCK),
-            parts.into_buffer_arg(),
-            mean.clone().into_buffer_arg(),
-            variance.clone().into_buffer_arg(),
-            rows as u32,
-            channels as u32,
-            part as u32,
-            count as u32,
-        );
+    }
+    let of = Parts {
+        rows,
+        channels,
+        part,
+        count,
+    };
+    let [mean, variance] = joined_statistics(parts, of);
+    // SAFETY: as above.
+    unsafe {
         match residual {
             Some(residual) => normalize_and_add::launch_unchecked(
                 &client,
@@ -380,16 +453,17 @@ pub(crate) fn norm_grad(
     saved: SavedNorm<burn_cubecl::CubeBackend>,
     grad: CubeTensor,
 ) -> [CubeTensor; 4] {
+    if Adapter::of(&saved.x.client) == Adapter::Software {
+        return norm_direct::norm_grad(saved, grad);
+    }
     let (x, mut grad) = (into_contiguous(saved.x), into_contiguous(grad));
     let [rows, channels] = x.meta.shape().dims();
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let len = rows * channels;
     let parts = empty(&x, vec![count, 2, channels]);
-    let factors = empty(&x, vec![3, channels]);
-    let (grad_weight, grad_bias) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
     let out = empty(&x, vec![rows, channels]);
-    let (mean, variance) = (into_contiguous(saved.mean), into_contiguous(saved.variance));
+    let mean = into_contiguous(saved.mean);
     // SAFETY: as in `norm`.
     unsafe {
         if let Some(output) = saved.output {
@@ -417,21 +491,18 @@ pub(crate) fn norm_grad(
             channels as u32,
             part as u32,
         );
-        join_sums::launch_unchecked(
-            &client,
-            blocks(channels),
-            CubeDim::new_1d(BLOCK),
-            parts.into_buffer_arg(),
-            variance.into_buffer_arg(),
-            into_contiguous(saved.weight).into_buffer_arg(),
-            grad_weight.clone().into_buffer_arg(),
-            grad_bias.clone().into_buffer_arg(),
-            factors.clone().into_buffer_arg(),
-            rows as u32,
-            channels as u32,
-            count as u32,
-            saved.epsilon as f32,
-        );
+    }
+    let of = Parts {
+        rows,
+        channels,
+        part,
+        count,
+    };
+    let of_channel = (saved.weight, saved.variance);
+    let [grad_weight, grad_bias, factors] =
+        joined_sums(parts, of_channel, of, saved.epsilon as f32);
+    // SAFETY: as in `norm`.
+    unsafe {
         input_gradient::launch_unchecked(
             &client,
             blocks(len),

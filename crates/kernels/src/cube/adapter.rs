@@ -1,0 +1,92 @@
+//! Who executes the kernels: a GPU, or a processor that plays one.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
+use cubecl::client::Client;
+
+/// What executes kernels, which decides how they are cut. A device is always of the same kind, so that the same run on the
+/// same device makes the same choices and gives the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Adapter {
+    /// A GPU: units run side by side and share fast memory.
+    #[default]
+    Hardware,
+    /// A processor: units run one after the other, shared memory is memory as any other, and a barrier is a function's
+    /// end.
+    Software,
+}
+
+/// Adapters that are programs, by a part of the name that drivers and browsers give them, in lower case.
+const PROGRAMS: [&str; 5] = [
+    "llvmpipe",
+    "lavapipe",
+    "swiftshader",
+    "microsoft basic render",
+    "warp",
+];
+
+/// What [`Adapter::assume`] has said: 0 for nothing.
+static ASSUMED: AtomicU8 = AtomicU8::new(0);
+
+impl Adapter {
+    /// The kind of an adapter that calls itself so.
+    pub fn named(name: &str) -> Self {
+        let name = name.to_lowercase();
+        match PROGRAMS.iter().any(|program| name.contains(program)) {
+            true => Self::Software,
+            false => Self::Hardware,
+        }
+    }
+
+    /// From now on every device of the process counts as one of this kind: for who tests or measures the other kind's
+    /// kernels on the device at hand.
+    pub fn assume(self) {
+        ASSUMED.store(1 + self as u8, Ordering::Relaxed);
+    }
+
+    /// The kind of a device; nothing where kernels do not run there.
+    pub fn of_device(device: &Device) -> Option<Self> {
+        match device.as_dispatch() {
+            DispatchDevice::Cube(_) => {
+                let identity = device.as_dispatch().identity()?;
+                Some(Self::kind(&identity.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// The kind of a tensor's device.
+    pub(crate) fn of(client: &Client) -> Self {
+        Self::kind(&client.properties().identity.name)
+    }
+
+    fn kind(name: &str) -> Self {
+        match ASSUMED.load(Ordering::Relaxed) {
+            0 => Self::named(name),
+            1 => Self::Hardware,
+            _ => Self::Software,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Adapter;
+
+    #[test]
+    fn programs_are_known_by_their_names() {
+        for name in [
+            "llvmpipe (LLVM 15.0.6, 256 bits)",
+            "SwiftShader Device (Subzero)",
+            "Google, SwiftShader",
+            "Microsoft Basic Render Driver",
+        ] {
+            assert_eq!(Adapter::named(name), Adapter::Software, "{name}");
+        }
+        for name in ["NVIDIA H100 PCIe", "Apple M3", "AMD Radeon 8060S", ""] {
+            assert_eq!(Adapter::named(name), Adapter::Hardware, "{name}");
+        }
+    }
+}
