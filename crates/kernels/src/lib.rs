@@ -14,8 +14,10 @@ mod cube;
 mod double;
 mod flex;
 pub mod gradients;
+mod kept;
 pub mod layers;
 pub mod ops;
+pub mod updates;
 
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use parallax_kernels::updates;
 use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_nets::{HeadKind, Init, ResNet, ResNetConfig};
 
@@ -105,8 +106,9 @@ impl Map for Blend {
         }
         match self.online.0.pop_front() {
             Some(online) => {
-                let online = online.reshape(target.dims());
-                target * self.momentum + online * (1.0 - self.momentum)
+                let shape = target.dims();
+                let flat = target.reshape([shape.iter().product::<usize>()]);
+                updates::follow(flat, online, self.momentum).reshape(shape)
             }
             None => target,
         }

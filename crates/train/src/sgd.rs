@@ -1,6 +1,7 @@
 //! Momentum SGD (methods.md 4.1).
 
 use burn::tensor::Tensor;
+use parallax_kernels::updates::{self, SgdRule};
 
 /// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, the first v being the first g. With Nesterov's momentum
 /// `w <- w - lr (g + mu v)`. One rule for every parameter, biases and batch norm included.
@@ -23,15 +24,14 @@ impl Sgd {
         velocity: Option<Tensor<1>>,
         rate: f64,
     ) -> (Tensor<1>, Tensor<1>) {
-        let pull = gradient + weight.clone() * self.weight_decay;
-        let velocity = match velocity {
-            Some(velocity) => velocity * self.momentum + pull.clone(),
-            None => pull.clone(),
+        // At rest the first v is the first g.
+        let velocity = velocity.unwrap_or_else(|| weight.zeros_like());
+        let rule = SgdRule {
+            momentum: self.momentum,
+            decay: self.weight_decay,
+            rate,
+            nesterov: self.nesterov,
         };
-        let step = match self.nesterov {
-            true => pull + velocity.clone() * self.momentum,
-            false => velocity.clone(),
-        };
-        (weight - step * rate, velocity)
+        updates::sgd(weight, gradient, velocity, &rule)
     }
 }
