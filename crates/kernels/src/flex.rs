@@ -1,10 +1,11 @@
 //! The CPU: tensors in and out of the loops of [`crate::cpu`].
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
 use burn_flex::{Flex, FlexTensor};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::kept::tensor;
 use crate::ops::{Kernels, SavedNorm};
 use crate::{cpu, double};
 
@@ -20,10 +21,6 @@ impl Host {
 
 fn host(tensor: FlexTensor) -> Host {
     Host(tensor.to_contiguous())
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 /// f64 takes the plain loops of [`crate::double`].

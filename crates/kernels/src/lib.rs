@@ -14,6 +14,7 @@ mod cube;
 mod double;
 mod flex;
 pub mod gradients;
+mod kept;
 pub mod layers;
 pub mod ops;
 pub mod update;

@@ -1,27 +1,20 @@
-//! What moves parameters behind a step: on a GPU one kernel a parameter, where Burn's operations would be several. On a CPU
-//! they are Burn's operations.
+//! What moves parameters behind a step, each value read and written once: on a CPU one pass over memory in several threads,
+//! on a GPU one kernel a parameter, where Burn's operations would be several. The products and sums are those of Burn's
+//! operations in their order, and so are the bits on a CPU.
+//!
+//! As Burn's own operations do, these panic when shapes do not fit together.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::CubeBackend;
+use burn_flex::{Flex, FlexTensor};
 
-use crate::cube::update;
-
-/// Factors of a step of SGD.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Momentum {
-    /// Share of the weight that is added to its gradient.
-    pub decay: f64,
-    /// Share of the velocity that stays.
-    pub momentum: f64,
-    /// Share of the velocity by which the weight moves.
-    pub rate: f64,
-    /// Whether it moves by the gradient and the velocity's next share instead.
-    pub nesterov: bool,
-}
+pub use crate::cpu::Momentum;
+use crate::{cpu, cube, kept};
 
 /// The updates on tensors without a graph, of f32 and of equal shapes.
-#[backend_extension(Cube)]
+#[backend_extension(Flex, Cube)]
 pub trait UpdateOps: Backend {
     /// See [`weighted_sum`].
     fn update_weighted_sum(
@@ -40,14 +33,47 @@ pub trait UpdateOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-impl UpdateOps for burn_cubecl::CubeBackend {
+impl UpdateOps for Flex {
+    fn update_weighted_sum(a: FlexTensor, by_a: f64, b: FlexTensor, by_b: f64) -> FlexTensor {
+        let (a, b) = (a.to_contiguous(), b.to_contiguous());
+        let values = [&a, &b].map(|tensor| tensor.as_slice().unwrap_or(&[]));
+        let sum = cpu::weighted_sum(values[0], by_a, values[1], by_b);
+        kept::shaped(sum, a.layout().shape().clone())
+    }
+
+    fn update_momentum(
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        velocity: FlexTensor,
+        by: Momentum,
+    ) -> (FlexTensor, FlexTensor) {
+        let weight = weight.to_contiguous();
+        let (mut gradient, mut velocity) = (whole(gradient), whole(velocity));
+        // Contiguous f32, as `whole` and the caller have seen to.
+        let weight = weight.as_slice().unwrap_or(&[]);
+        cpu::momentum_step(weight, gradient.storage_mut(), velocity.storage_mut(), &by);
+        (gradient, velocity)
+    }
+}
+
+/// The tensor as all that its memory holds, in order; the same memory where it is so already.
+fn whole(tensor: FlexTensor) -> FlexTensor {
+    let begins = tensor.layout().start_offset() == 0 && tensor.is_contiguous();
+    let ends = tensor.bytes().len() == size_of::<f32>() * tensor.layout().num_elements();
+    if begins && ends {
+        return tensor;
+    }
+    tensor.to_contiguous()
+}
+
+impl UpdateOps for CubeBackend {
     fn update_weighted_sum(
         a: FloatTensor<Self>,
         by_a: f64,
         b: FloatTensor<Self>,
         by_b: f64,
     ) -> FloatTensor<Self> {
-        update::weighted_sum(a, by_a, b, by_b)
+        cube::update::weighted_sum(a, by_a, b, by_b)
     }
 
     fn update_momentum(
@@ -56,17 +82,20 @@ impl UpdateOps for burn_cubecl::CubeBackend {
         velocity: FloatTensor<Self>,
         by: Momentum,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        update::momentum(weight, gradient, velocity, by)
+        cube::update::momentum(weight, gradient, velocity, by)
     }
 }
 
-/// Whether kernels take these: f32 on a GPU, without a graph.
-fn by_kernel<const D: usize>(tensors: &[&Tensor<D>]) -> bool {
-    let suits = |tensor: &&Tensor<D>| {
+/// Whether the passes of this crate take these: f32 without a graph.
+fn suits<const D: usize>(tensors: &[&Tensor<D>]) -> bool {
+    tensors.iter().all(|tensor| {
         let device = tensor.device();
-        matches!(device.as_dispatch(), DispatchDevice::Cube(_)) && tensor.dtype() == DType::F32
-    };
-    tensors.iter().all(suits)
+        let known = matches!(
+            device.as_dispatch(),
+            DispatchDevice::Flex(_) | DispatchDevice::Cube(_)
+        );
+        known && tensor.dtype() == DType::F32
+    })
 }
 
 /// `by_a a + by_b b`.
@@ -75,7 +104,7 @@ fn by_kernel<const D: usize>(tensors: &[&Tensor<D>]) -> bool {
 /// When the shapes differ.
 pub fn weighted_sum<const D: usize>(a: Tensor<D>, by_a: f64, b: Tensor<D>, by_b: f64) -> Tensor<D> {
     assert!(a.dims() == b.dims(), "a sum of different shapes");
-    if !by_kernel(&[&a, &b]) {
+    if !suits(&[&a, &b]) {
         return a * by_a + b * by_b;
     }
     let sum = Dispatch::update_weighted_sum(a.into_dispatch(), by_a, b.into_dispatch(), by_b);
@@ -83,7 +112,7 @@ pub fn weighted_sum<const D: usize>(a: Tensor<D>, by_a: f64, b: Tensor<D>, by_b:
 }
 
 /// `g <- g + decay w; v <- momentum v + g; w <- w - rate v`: the next weight and velocity. With Nesterov's momentum
-/// `w <- w - rate (g + momentum v)`.
+/// `w <- w - rate (g + momentum v)` (methods.md 4.1).
 ///
 /// # Panics
 /// When the shapes differ.
@@ -98,7 +127,7 @@ pub fn momentum_step(
         gradient.dims() == dims && velocity.dims() == dims,
         "weight, gradient and velocity differ in shape"
     );
-    if by_kernel(&[&weight, &gradient, &velocity]) {
+    if suits(&[&weight, &gradient, &velocity]) {
         let (weight, velocity) = Dispatch::update_momentum(
             weight.into_dispatch(),
             gradient.into_dispatch(),

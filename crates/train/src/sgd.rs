@@ -30,16 +30,8 @@ impl Sgd {
             rate,
             nesterov: self.nesterov,
         };
-        match velocity {
-            Some(velocity) => momentum_step(weight, gradient, velocity, by),
-            None => {
-                let pull = gradient + weight.clone() * self.weight_decay;
-                let step = match self.nesterov {
-                    true => pull.clone() + pull.clone() * self.momentum,
-                    false => pull.clone(),
-                };
-                (weight - step * rate, pull)
-            }
-        }
+        // At rest the first v is the first g.
+        let velocity = velocity.unwrap_or_else(|| weight.zeros_like());
+        momentum_step(weight, gradient, velocity, by)
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pack::{Border, Panels, blocks};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Segment, gather, load, rows, store};
@@ -220,7 +220,7 @@ struct Product<'a> {
 
 impl Product<'_> {
     fn run(&self, batch: usize) -> Vec<f32> {
-        let mut out = vec![0.0; batch * self.out_len];
+        let mut out = buffer(batch * self.out_len);
         Arch::new().dispatch(Dispatch {
             product: self,
             out: &mut out,

@@ -3,10 +3,11 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pack::Border;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Pixels, load, outer, rows, store};
+use super::winograd;
 
 /// Pixels that a panel of the gradient holds: together with their pictures they fill the second cache.
 const PIXEL_BLOCK: usize = 1024;
@@ -16,6 +17,9 @@ const PIXEL_BLOCK: usize = 1024;
 ///
 /// Every slice must have the length that `shape` says.
 pub fn conv2d_grad_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    if let Some(gradient) = winograd::grad_weight(shape, x, grad) {
+        return gradient;
+    }
     Arch::new().dispatch(Dispatch { shape, x, grad })
 }
 
@@ -129,7 +133,7 @@ impl Dispatch<'_> {
             });
         });
 
-        let mut gradient = vec![0.0; shape.weight_len()];
+        let mut gradient = buffer(shape.weight_len());
         let rows = gradient.chunks_mut(width * inputs * taps);
         threads::each(work, rows, |panel, rows| {
             let sums = &sums[panel * tiles.len() * P * width..];

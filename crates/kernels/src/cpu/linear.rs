@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
 use super::tile::{Pixels, Segment, gather, load, outer, rows, store};
@@ -91,7 +91,7 @@ impl Product<'_> {
                 sums,
             });
         });
-        let mut out = vec![0.0; self.batch * self.columns];
+        let mut out = buffer(self.batch * self.columns);
         let each_row = out.chunks_mut(self.columns).enumerate();
         threads::each(self.batch * self.columns, each_row, |_, (row, out)| {
             let panels = sums.chunks(self.batch * width);
@@ -206,7 +206,7 @@ impl WeightGradient<'_> {
         let left = columns_together(self.grad, outputs, P, work);
         let rows = Pixels::new((0..batch).map(|row| row * P).collect());
 
-        let mut gradient = vec![0.0; outputs * inputs];
+        let mut gradient = buffer(outputs * inputs);
         let tiles = gradient.chunks_mut(P * inputs).zip(left.chunks(batch * P));
         threads::each(work, tiles, |_, (gradient, left)| {
             simd.vectorize(Rows::<P, V> {

@@ -14,6 +14,7 @@ mod scratch;
 mod shape;
 mod threads;
 mod tile;
+mod update;
 mod weight;
 mod winograd;
 
@@ -23,4 +24,6 @@ pub use linear::{linear, linear_grad_input, linear_grad_weight};
 pub use norm::{NormGrad, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
 pub use rounding::Rounding;
+pub(crate) use scratch::keep;
 pub use shape::{ConvShape, LinearShape, PoolShape};
+pub use update::{Momentum, momentum_step, weighted_sum};

@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::scratch::buffer;
 use super::threads;
 
 /// Values of a block: both passes over it find it in the nearest cache.
@@ -51,7 +52,7 @@ pub fn batch_norm(
         .zip(&variance)
         .map(|(weight, variance)| weight / (variance + epsilon).sqrt())
         .collect();
-    let mut output = vec![0.0; x.len()];
+    let mut output = buffer(x.len());
     let len = block_len(channels);
     threads::each(4 * x.len(), output.chunks_mut(len), |block, out| {
         let begin = block * len;
@@ -196,7 +197,7 @@ pub fn batch_norm_backward(
         .collect();
 
     // First pass: the gradient in front of ReLU, and its sums.
-    let mut residual = vec![0.0; if output.is_empty() { 0 } else { grad.len() }];
+    let mut residual = buffer(if output.is_empty() { 0 } else { grad.len() });
     let mut parts = vec![0.0; x.len().div_ceil(len) * 2 * channels];
     if output.is_empty() {
         let parts = parts.chunks_mut(2 * channels);
@@ -256,7 +257,7 @@ pub fn batch_norm_backward(
         .map(|c| (factor(c) * sums[c] / rows) as f32)
         .collect();
     let through = if output.is_empty() { grad } else { &residual };
-    let mut input = vec![0.0; x.len()];
+    let mut input = buffer(x.len());
     threads::each(4 * x.len(), input.chunks_mut(len), |block, out| {
         let range = block * len..block * len + out.len();
         Arch::new().dispatch(InputGrad {

@@ -1,10 +1,69 @@
-//! Buffers that are used again: fresh memory costs a page fault every 4 KiB, more than the work on it.
+//! Buffers that are used again: fresh memory costs a page fault every 4 KiB and zeroing it as much as the work on it.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-/// Buffers at rest. There are never more than were in use at once.
-static REST: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+/// Buffers at rest.
+static REST: Mutex<Rest> = Mutex::new(Rest {
+    buffers: VecDeque::new(),
+    turn: 0,
+});
+/// Smaller ones are left to the allocator.
+const LEAST: usize = 1024;
+/// A buffer that nobody wanted while as many others were put to rest is given back: some steps of a deep network.
+const PATIENCE: u64 = 20_000;
+
+struct Rest {
+    /// With the turn at which they came, the oldest first.
+    buffers: VecDeque<(u64, Vec<f32>)>,
+    turn: u64,
+}
+
+/// `len` values, whatever they were before. Who is done with them should [`keep`] them.
+pub fn buffer(len: usize) -> Vec<f32> {
+    let mut buffer = take(len);
+    buffer.resize(len, 0.0);
+    buffer
+}
+
+/// Puts a buffer to rest.
+pub fn keep(buffer: Vec<f32>) {
+    if buffer.capacity() < LEAST {
+        return;
+    }
+    let Ok(mut rest) = REST.lock() else {
+        return;
+    };
+    let turn = rest.turn;
+    rest.turn += 1;
+    rest.buffers.push_back((turn, buffer));
+    while rest
+        .buffers
+        .front()
+        .is_some_and(|&(came, _)| came + PATIENCE < turn)
+    {
+        rest.buffers.pop_front();
+    }
+}
+
+/// The smallest buffer at rest that is large enough, and not twice as large as need be: what lives long must not
+/// hold much more than it fills.
+fn take(len: usize) -> Vec<f32> {
+    if len < LEAST {
+        return Vec::new();
+    }
+    let Ok(mut rest) = REST.lock() else {
+        return Vec::new();
+    };
+    let fitting =
+        |&(_, (_, buffer)): &(usize, &(u64, Vec<f32>))| (len..2 * len).contains(&buffer.capacity());
+    let buffers = rest.buffers.iter().enumerate().filter(fitting);
+    let best = buffers.min_by_key(|(_, (_, buffer))| buffer.capacity());
+    let number = best.map(|(number, _)| number);
+    let found = number.and_then(|number| rest.buffers.remove(number));
+    found.map(|(_, buffer)| buffer).unwrap_or_default()
+}
 
 /// A buffer that goes back to rest when dropped.
 pub struct Scratch(Vec<f32>);
@@ -12,9 +71,7 @@ pub struct Scratch(Vec<f32>);
 impl Scratch {
     /// `len` values, whatever they were before.
     pub fn new(len: usize) -> Self {
-        let mut buffer = take(len);
-        buffer.resize(len, 0.0);
-        Self(buffer)
+        Self(buffer(len))
     }
 
     /// `len` zeros.
@@ -26,27 +83,9 @@ impl Scratch {
     }
 }
 
-/// The smallest buffer that is large enough, else the largest.
-fn take(len: usize) -> Vec<f32> {
-    let Ok(mut rest) = REST.lock() else {
-        return Vec::new();
-    };
-    let fits = |buffer: &Vec<f32>| buffer.capacity() >= len;
-    let numbered = || rest.iter().enumerate();
-    let best = numbered()
-        .filter(|(_, buffer)| fits(buffer))
-        .min_by_key(|(_, buffer)| buffer.capacity())
-        .or_else(|| numbered().max_by_key(|(_, buffer)| buffer.capacity()))
-        .map(|(number, _)| number);
-    best.map(|number| rest.swap_remove(number))
-        .unwrap_or_default()
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Ok(mut rest) = REST.lock() {
-            rest.push(std::mem::take(&mut self.0));
-        }
+        keep(std::mem::take(&mut self.0));
     }
 }
 

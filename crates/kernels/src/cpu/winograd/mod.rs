@@ -5,12 +5,16 @@
 //! in a patch may reach all four outputs of its tile as NaN.
 
 mod transform;
+mod weight;
+
+use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use self::transform::{Kernel, Outputs, Place, plane, transform_patches};
-use super::pack::Border;
-use super::scratch::Scratch;
+pub use self::weight::grad_weight;
+
+use self::transform::{Grid, Kernel, Outputs, plane, transform_patches};
+use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
 use super::tile::{Segment, gather, rows, store};
@@ -25,11 +29,10 @@ const TILE_BLOCK: usize = 1 << 17;
 
 /// `out = source * kernel`, both with channels last.
 pub struct Winograd<'a> {
-    source: &'a [f32],
+    grid: Grid<'a>,
     weight: Weight<'a>,
     /// Taps in the order in which they meet the source's rows and columns.
     taps: Vec<usize>,
-    border: Border,
     columns: usize,
     out_size: [usize; 2],
 }
@@ -43,12 +46,17 @@ impl<'a> Winograd<'a> {
             channel_stride: 9,
             column_stride: shape.inputs * 9,
         };
-        let (size, out_size) = (shape.size, shape.out_size());
+        let out_size = shape.out_size();
         fits(shape).then(|| Self {
-            source: x,
+            grid: Grid {
+                values: x,
+                size: shape.size,
+                channels: shape.inputs,
+                before: shape.padding,
+                tiles: tiles(out_size),
+            },
             weight,
             taps: (0..9).collect(),
-            border: border(size, out_size, shape.padding, shape.inputs),
             columns: shape.outputs,
             out_size,
         })
@@ -62,52 +70,57 @@ impl<'a> Winograd<'a> {
             channel_stride: shape.inputs * 9,
             column_stride: 9,
         };
-        let (size, out_size) = (shape.out_size(), shape.size);
         fits(shape).then(|| Self {
-            source: grad,
+            grid: Grid {
+                values: grad,
+                size: shape.out_size(),
+                channels: shape.outputs,
+                before: shape.padding.map(|pad| 2 - pad),
+                tiles: tiles(shape.size),
+            },
             weight,
             taps: (0..9).rev().collect(),
-            border: border(
-                size,
-                out_size,
-                shape.padding.map(|pad| 2 - pad),
-                shape.outputs,
-            ),
             columns: shape.inputs,
-            out_size,
+            out_size: shape.size,
         })
     }
 
     /// `[batch, height, width, columns]`
     pub fn run(&self, batch: usize) -> Vec<f32> {
         let [height, width] = self.out_size;
-        let mut out = vec![0.0; batch * height * width * self.columns];
+        let mut out = buffer(batch * height * width * self.columns);
         Arch::new().dispatch(Dispatch {
             winograd: self,
+            batch,
             out: &mut out,
         });
         out
     }
 
-    /// Tiles of a picture, down and across.
-    fn tiles(&self) -> [usize; 2] {
-        self.out_size.map(|side| side.div_ceil(2))
-    }
-
-    fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S, out: &mut [f32]) {
+    fn with<S: Simd, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        batch: usize,
+        out: &mut [f32],
+    ) {
         let [height, width] = self.out_size;
+        let [down, across] = self.grid.tiles;
+        let tiles = batch * down * across;
+        if tiles <= self.columns {
+            return self.by_columns::<S, P, V>(simd, batch, out);
+        }
         let out_len = height * width * self.columns;
-        let [down, across] = self.tiles();
-        let (channels, tiles) = (self.weight.channels, down * across);
+        let channels = self.weight.channels;
         let panels = self.panels::<S, V>(simd);
         let block = (TILE_BLOCK / 16 / (channels + self.columns)).clamp(48, 256);
-        let pictures = (block / tiles).max(1);
-        let work = out.len() / out_len * tiles * 16 * channels * self.columns;
+        let pictures = (block / (down * across)).max(1);
+        let work = tiles * 16 * channels * self.columns;
         threads::each(work, out.chunks_mut(pictures * out_len), |task, out| {
-            simd.vectorize(Task::<P, V> {
+            let first = task * pictures * down * across;
+            simd.vectorize(Pictures::<P, V> {
                 winograd: self,
                 panels: &panels,
-                first: task * pictures,
+                tiles: first..first + out.len() / out_len * down * across,
                 block,
                 out,
             });
@@ -117,20 +130,68 @@ impl<'a> Winograd<'a> {
     /// `G g G^T` as `[panel][16][channel][width]`.
     fn panels<S: Simd, const V: usize>(&self, simd: S) -> Scratch {
         let width = V * S::F32_LANES;
-        let channels = self.weight.channels;
-        let taps = self.weight.panels(&self.taps, self.columns, width);
-        let len = 16 * channels * width;
+        let len = 16 * self.weight.channels * width;
         let mut transformed = Scratch::new(self.columns.div_ceil(width) * len);
         let work = transformed.len() * 4;
         threads::each(work, transformed.chunks_mut(len), |panel, out| {
-            simd.vectorize(Kernel::<V> {
-                taps: taps.panel(panel),
-                channels,
+            simd.vectorize(Columns::<V> {
+                winograd: self,
+                panel,
                 out,
             });
         });
         transformed
     }
+
+    /// For many channels and few tiles: a task owns some columns, so that a transformed kernel is used while it is at
+    /// hand and never written to memory.
+    fn by_columns<S: Simd, const P: usize, const V: usize>(
+        &self,
+        simd: S,
+        batch: usize,
+        out: &mut [f32],
+    ) {
+        let [down, across] = self.grid.tiles;
+        let (width, tiles) = (V * S::F32_LANES, batch * down * across);
+        let row = self.weight.channels.next_multiple_of(S::F32_LANES);
+        let work = tiles * 16 * self.weight.channels * self.columns;
+        let block = 16.min(tiles);
+        let len = 16 * plane(block * row);
+        let mut patches = Scratch::new(tiles.div_ceil(block) * len);
+        threads::each(work, patches.chunks_mut(len), |number, out| {
+            let first = number * block;
+            simd.vectorize(Patches {
+                winograd: self,
+                tiles: first..(first + block).min(tiles),
+                room: (block, row),
+                out,
+            });
+        });
+        let pixels = out.len() / self.columns;
+        let mut columns = Scratch::new(self.columns.div_ceil(width) * pixels * width);
+        threads::each(work, columns.chunks_mut(pixels * width), |panel, out| {
+            simd.vectorize(Panel::<P, V> {
+                winograd: self,
+                patches: &patches,
+                block: (block, row),
+                tiles,
+                panel,
+                out,
+            });
+        });
+        let rows = out.chunks_mut(self.columns);
+        threads::each(pixels * self.columns, rows, |pixel, out| {
+            let panels = columns.chunks_exact(pixels * width);
+            for (out, values) in out.chunks_mut(width).zip(panels) {
+                out.copy_from_slice(&values[pixel * width..][..out.len()]);
+            }
+        });
+    }
+}
+
+/// Tiles of a picture, down and across.
+fn tiles(out_size: [usize; 2]) -> [usize; 2] {
+    out_size.map(|side| side.div_ceil(2))
 }
 
 /// Stride 1, no dilation, enough of everything, and at least a third fewer multiplications.
@@ -146,19 +207,9 @@ fn fits(shape: &ConvShape) -> bool {
         && pays(shape.out_size())
 }
 
-/// The frame that whole tiles of 4x4 need.
-fn border(size: [usize; 2], out_size: [usize; 2], before: [usize; 2], channels: usize) -> Border {
-    let reach = |axis: usize| 2 * out_size[axis].div_ceil(2) + 2;
-    Border {
-        size,
-        channels,
-        before,
-        after: [0, 1].map(|axis| reach(axis) - before[axis] - size[axis]),
-    }
-}
-
 struct Dispatch<'a, 'b> {
     winograd: &'a Winograd<'b>,
+    batch: usize,
     out: &'a mut [f32],
 }
 
@@ -169,91 +220,176 @@ impl WithSimd for Dispatch<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let narrow = self.winograd.columns <= S::F32_LANES;
         match (rows::<S>(), narrow) {
-            (8, true) => self.winograd.with::<S, 8, 1>(simd, self.out),
-            (8, false) => self.winograd.with::<S, 8, 2>(simd, self.out),
-            (_, true) => self.winograd.with::<S, 6, 1>(simd, self.out),
-            (_, false) => self.winograd.with::<S, 6, 2>(simd, self.out),
+            (8, true) => self.winograd.with::<S, 8, 1>(simd, self.batch, self.out),
+            (8, false) => self.winograd.with::<S, 8, 2>(simd, self.batch, self.out),
+            (_, true) => self.winograd.with::<S, 6, 1>(simd, self.batch, self.out),
+            (_, false) => self.winograd.with::<S, 6, 2>(simd, self.batch, self.out),
         }
     }
 }
 
-/// Some pictures.
-struct Task<'a, 'b, const P: usize, const V: usize> {
+/// The transformed kernel for one panel of columns.
+struct Columns<'a, 'b, const V: usize> {
     winograd: &'a Winograd<'b>,
-    panels: &'a [f32],
-    first: usize,
-    /// Tiles at once.
-    block: usize,
+    panel: usize,
     out: &'a mut [f32],
 }
 
-impl<const P: usize, const V: usize> WithSimd for Task<'_, '_, P, V> {
+impl<const V: usize> WithSimd for Columns<'_, '_, V> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Winograd {
-            border,
+            weight,
+            taps,
+            columns,
+            ..
+        } = self.winograd;
+        let (channels, width) = (weight.channels, V * S::F32_LANES);
+        let begin = self.panel * width;
+        let mut packed = Scratch::new(9 * channels * width);
+        let range = begin..(begin + width).min(*columns);
+        weight.pack(taps, range, width, &mut packed);
+        Kernel::<V> {
+            taps: &packed,
+            channels,
+            out: self.out,
+        }
+        .with_simd(simd);
+    }
+}
+
+/// Some pictures, all columns.
+struct Pictures<'a, 'b, const P: usize, const V: usize> {
+    winograd: &'a Winograd<'b>,
+    panels: &'a [f32],
+    tiles: Range<usize>,
+    /// Tiles at once.
+    block: usize,
+    out: &'a mut [f32],
+}
+
+impl<const P: usize, const V: usize> WithSimd for Pictures<'_, '_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Winograd {
+            grid,
             columns,
             out_size,
             ..
-        } = *self.winograd;
-        let out_len = out_size[0] * out_size[1] * columns;
-        let pictures = self.out.len() / out_len;
-        let (plain, framed) = (border.len(), border.padded_len());
-        let mut frame = Scratch::zeros(pictures * framed);
-        let pictures_in = self.winograd.source[self.first * plain..].chunks_exact(plain);
-        for (picture, frame) in pictures_in.zip(frame.chunks_mut(framed)) {
-            border.copy(picture, frame);
-        }
-        let [down, across] = self.winograd.tiles();
-        let (channels, row) = (border.channels, border.padded()[1] * border.channels);
-        let place = |number: usize| {
-            let (picture, tile) = (number / (down * across), number % (down * across));
-            let (y, x) = (2 * (tile / across), 2 * (tile % across));
-            Place {
-                from: picture * framed + y * row + x * channels,
-                picture,
-                y,
-                x,
-            }
-        };
+        } = self.winograd;
         let line = columns.next_multiple_of(V * S::F32_LANES);
-        let most = self.block.min(pictures * down * across);
-        let mut patches = Scratch::new(16 * plane(most * channels));
+        let row = grid.channels.next_multiple_of(S::F32_LANES);
+        let most = self.block.min(self.tiles.len());
+        let mut patches = Scratch::new(16 * plane(most * row));
         let mut products = Scratch::new(16 * plane(most * line));
-        let mut places = Vec::with_capacity(most);
-        for begin in (0..pictures * down * across).step_by(most) {
-            let count = most.min(pictures * down * across - begin);
-            places.clear();
-            places.extend((begin..begin + count).map(place));
-            let patches = &mut patches[..16 * plane(count * channels)];
+        let outputs = Outputs {
+            size: *out_size,
+            tiles: grid.tiles,
+            columns: *columns,
+            line,
+        };
+        for begin in self.tiles.clone().step_by(most) {
+            let tiles = begin..(begin + most).min(self.tiles.end);
+            let count = tiles.len();
+            let patches = &mut patches[..16 * plane(count * row)];
             let products = &mut products[..16 * plane(count * line)];
-            transform_patches(simd, &frame, &places, (row, channels), patches);
-            multiply::<S, P, V>(
-                simd,
-                patches,
-                self.panels,
-                (count, channels, line),
-                products,
-            );
-            let outputs = Outputs {
-                size: out_size,
-                columns,
-                line,
-            };
-            outputs.transform(simd, products, &places, self.out);
+            transform_patches(simd, grid, tiles, (count, row), patches);
+            for (number, begin) in (0..line).step_by(V * S::F32_LANES).enumerate() {
+                let len = 16 * grid.channels * V * S::F32_LANES;
+                multiply::<S, P, V>(
+                    simd,
+                    (&*patches, row),
+                    (&self.panels[number * len..][..len], grid.channels),
+                    count,
+                    (line, begin),
+                    products,
+                );
+            }
+            outputs.transform(simd, products, (begin - self.tiles.start, count), self.out);
         }
     }
 }
 
-/// The 16 products of tiles and channels with the kernel: `[16][tile][line]`.
+/// Transforms some tiles.
+struct Patches<'a, 'b> {
+    winograd: &'a Winograd<'b>,
+    tiles: Range<usize>,
+    room: (usize, usize),
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Patches<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        transform_patches(simd, &self.winograd.grid, self.tiles, self.room, self.out);
+    }
+}
+
+/// One panel of columns, all pictures: `[pixel][width]`.
+struct Panel<'a, 'b, const P: usize, const V: usize> {
+    winograd: &'a Winograd<'b>,
+    patches: &'a [f32],
+    /// Tiles of a block of patches, values of a tile's row.
+    block: (usize, usize),
+    tiles: usize,
+    panel: usize,
+    out: &'a mut [f32],
+}
+
+impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let grid = &self.winograd.grid;
+        let width = V * S::F32_LANES;
+        let mut kernel = Scratch::new(16 * grid.channels * width);
+        Columns::<V> {
+            winograd: self.winograd,
+            panel: self.panel,
+            out: &mut kernel,
+        }
+        .with_simd(simd);
+        let (block, row) = self.block;
+        let mut products = Scratch::new(16 * plane(block * width));
+        let outputs = Outputs {
+            size: self.winograd.out_size,
+            tiles: grid.tiles,
+            columns: width,
+            line: width,
+        };
+        let blocks = self.patches.chunks_exact(16 * plane(block * row));
+        for (number, patches) in blocks.enumerate() {
+            let first = number * block;
+            let count = block.min(self.tiles - first);
+            let products = &mut products[..16 * plane(count * width)];
+            multiply::<S, P, V>(
+                simd,
+                (patches, row),
+                (&kernel, grid.channels),
+                count,
+                (width, 0),
+                products,
+            );
+            outputs.transform(simd, products, (first, count), self.out);
+        }
+    }
+}
+
+/// The 16 products of tiles and channels with one panel of the kernel: `[16][tile][line]`, from column `begin` on.
 #[inline(always)]
 fn multiply<S: Simd, const P: usize, const V: usize>(
     simd: S,
-    patches: &[f32],
-    panels: &[f32],
-    (count, channels, line): (usize, usize, usize),
+    (patches, row): (&[f32], usize),
+    (kernel, channels): (&[f32], usize),
+    count: usize,
+    (line, begin): (usize, usize),
     out: &mut [f32],
 ) {
     let width = V * S::F32_LANES;
@@ -261,24 +397,21 @@ fn multiply<S: Simd, const P: usize, const V: usize>(
         offset: 0,
         len: channels,
     }];
-    let planes = patches.chunks_exact(plane(count * channels));
+    let planes = patches.chunks_exact(patches.len() / 16);
+    let weights = kernel.chunks_exact(channels * width);
     let outs = out.chunks_exact_mut(plane(count * line));
-    for (number, (plane, out)) in planes.zip(outs).enumerate() {
+    for ((plane, weights), out) in planes.zip(weights).zip(outs) {
         let out = &mut out[..count * line];
-        for (panel, begin) in (0..line).step_by(width).enumerate() {
-            let len = channels * width;
-            let weights = &panels[(panel * 16 + number) * len..][..len];
-            for tile in (0..count).step_by(P) {
-                // A tile of registers that is not full computes its last row more than once.
-                let mut rows = [0; P];
-                for (p, row) in rows.iter_mut().enumerate() {
-                    *row = (tile + p).min(count - 1) * channels;
-                }
-                let zeros = [[simd.splat_f32s(0.0); V]; P];
-                let acc = gather(simd, plane, &rows, &segment, weights, zeros);
-                for (acc, row) in acc.iter().zip(out[tile * line..].chunks_mut(line)) {
-                    store(simd, acc, &mut row[begin..begin + width]);
-                }
+        for tile in (0..count).step_by(P) {
+            // A tile of registers that is not full computes its last row more than once.
+            let mut rows = [0; P];
+            for (p, from) in rows.iter_mut().enumerate() {
+                *from = (tile + p).min(count - 1) * row;
+            }
+            let zeros = [[simd.splat_f32s(0.0); V]; P];
+            let acc = gather(simd, plane, &rows, &segment, weights, zeros);
+            for (acc, row) in acc.iter().zip(out[tile * line..].chunks_mut(line)) {
+                store(simd, acc, &mut row[begin..begin + width]);
             }
         }
     }
