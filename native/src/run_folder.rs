@@ -103,16 +103,22 @@ impl RunFolder {
     }
 
     /// Saves a checkpoint: written beside, synced, renamed. Returns its path relative to the run.
+    ///
+    /// A whole one of the same step stays as it is; a damaged one gives way once the new one is on disk.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<String> {
         let name = format!("{CHECKPOINTS}/step-{}", checkpoint.step);
         let place = self.path.join(&name);
-        if place.exists() {
+        let damaged = place.exists();
+        if damaged && read_checkpoint(&place, checkpoint.step).is_ok() {
             return Ok(name);
         }
         let partial = self
             .path
             .join(format!("{CHECKPOINTS}/.step-{}.partial", checkpoint.step));
         let written = write_folder(&partial, checkpoint).and_then(|()| {
+            if damaged {
+                fs::remove_dir_all(&place)?;
+            }
             fs::rename(&partial, &place)?;
             File::open(self.path.join(CHECKPOINTS))?.sync_all()
         });

@@ -102,6 +102,7 @@ fn damaged_checkpoints_are_named_and_older_ones_used() {
     let scratch = Scratch::new();
     let run = scratch.join("run");
     succeed(&mut tiny("byol", 6, &run));
+    let last = common::weights(&run, 6);
     let truncate = |step: u32| {
         let path = run.join(format!("checkpoints/step-{step}/weights.safetensors"));
         let bytes = fs::read(&path).unwrap();
@@ -117,6 +118,7 @@ fn damaged_checkpoints_are_named_and_older_ones_used() {
         message.contains("step-6") && message.contains("weights.safetensors"),
         "{message}"
     );
+    assert!(common::weights(&run, 6) == last, "step 6 is whole again");
     truncate(3);
     truncate(6);
     fail(&mut resume, 1, &["none of the 2 checkpoints", "whole"]);
@@ -141,27 +143,34 @@ fn a_run_does_not_change_its_recipe() {
 fn a_full_disk_hurts_no_older_checkpoint() {
     let scratch = Scratch::new();
     let run = scratch.join("run");
-    succeed(&mut tiny("byol", 3, &run));
-    let before = common::weights(&run, 3);
+    succeed(&mut tiny("byol", 9, &run));
+    let [first, last] = [3, 9].map(|step| common::checkpoint(&run, step));
+    for step in [6, 9] {
+        fs::remove_dir_all(run.join(format!("checkpoints/step-{step}"))).unwrap();
+    }
     // A limit on the size of files stands for a disk without space: writing fails in the same way.
-    let mut longer = std::process::Command::new("bash");
-    let second = scratch.join("second");
-    let command = format!("{:?}", tiny("byol", 6, &second)).replace("\"bash\"", "");
-    longer.args(["-c", &format!("trap '' XFSZ; ulimit -f 20; exec {command}")]);
-    fail(
-        &mut longer,
-        1,
-        &[
-            "could not be saved",
-            "older checkpoints are untouched",
-            "--resume",
-        ],
-    );
-    let left: Vec<_> = fs::read_dir(second.join("checkpoints")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
-    assert_eq!(common::weights(&run, 3), before);
-    // With space again the run goes on.
-    let mut resume = parallax(&["pretrain", "demo", "--device", "cpu", "--resume", "--out"]);
-    succeed(resume.arg(&second));
-    assert!(!common::weights(&second, 6).is_empty());
+    let resume = || {
+        let mut command = parallax(&["pretrain", "demo", "--device", "cpu", "--resume", "--out"]);
+        command.arg(&run);
+        command
+    };
+    let mut limited = std::process::Command::new("bash");
+    let command = format!("{:?}", resume());
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f 20; exec {command}")]);
+    let texts = [
+        "could not be saved",
+        "older checkpoints are untouched",
+        "--resume",
+    ];
+    // However often it is tried.
+    for _ in 0..2 {
+        fail(&mut limited, 1, &texts);
+        let left = fs::read_dir(run.join("checkpoints")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["step-3"]);
+        assert!(common::checkpoint(&run, 3) == first);
+    }
+    // With space again the run goes on to the same end.
+    succeed(&mut resume());
+    assert!(common::checkpoint(&run, 9) == last);
 }

@@ -268,3 +268,85 @@ fn a_seed_is_a_network() {
     assert_eq!(values(1), values(1));
     assert_ne!(values(1), values(2));
 }
+
+/// Every tensor's values, by name.
+fn values(network: &ResNet) -> Vec<(String, Vec<usize>, Vec<f64>)> {
+    struct Read(Vec<(String, Vec<usize>, Vec<f64>)>);
+    impl names::Visit for Read {
+        fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+            let shape = tensor.dims().to_vec();
+            let values = tensor.into_data().iter::<f64>().collect();
+            self.0.push((name.to_string(), shape, values));
+        }
+    }
+    let mut read = Read(Vec::new());
+    names::visit(network, &mut read);
+    read.0
+}
+
+/// The moments of PyTorch's laws, of every tensor that is large enough to tell.
+#[test]
+fn weights_begin_as_pytorchs() {
+    let network = network(
+        Arch::ResNet50,
+        Stem::Imagenet,
+        16,
+        HeadKind::ProjectorPredictor,
+    );
+    let (mut normal, mut uniform, mut inputs) = (0, 0, 0);
+    for (name, shape, values) in values(&network) {
+        let count = values.len() as f64;
+        let moment = |power| values.iter().map(|v| v.powi(power)).sum::<f64>() / count;
+        // Five standard errors of a mean over the tensor's values.
+        let near = |found: f64, expected: f64, deviation: f64| {
+            let error = 5.0 * deviation / count.sqrt();
+            assert!(
+                (found - expected).abs() < error,
+                "{name}: {found} is not {expected}"
+            );
+        };
+        match shape[..] {
+            [out, _, height, width] => {
+                let variance = 2.0 / (out * height * width) as f64;
+                near(moment(1), 0.0, variance.sqrt());
+                near(moment(2), variance, variance * 2f64.sqrt());
+                near(
+                    moment(4),
+                    3.0 * variance.powi(2),
+                    variance.powi(2) * 96f64.sqrt(),
+                );
+                normal += 1;
+            }
+            [_, width] => {
+                inputs = width;
+                let variance = 1.0 / (3 * width) as f64;
+                near(moment(1), 0.0, variance.sqrt());
+                near(moment(2), variance, variance * 0.8f64.sqrt());
+                assert!(
+                    values
+                        .iter()
+                        .all(|v| v.abs() <= 1.0 / (width as f64).sqrt()),
+                    "{name}"
+                );
+                uniform += 1;
+            }
+            _ if ["fc.0.bias", "fc.3.bias", "fc.4.bias", "fc.7.bias"].contains(&name.as_str()) => {
+                let bound = 1.0 / (inputs as f64).sqrt();
+                let largest = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+                assert!(
+                    (0.95 * bound..=bound).contains(&largest),
+                    "{name}: {largest}, {bound}"
+                );
+            }
+            // Batch norm; the last one of a block begins at 1, too.
+            _ => {
+                let one = name.ends_with("weight") || name.ends_with("running_var");
+                assert!(
+                    values.iter().all(|v| *v == f64::from(u8::from(one))),
+                    "{name}"
+                );
+            }
+        }
+    }
+    assert_eq!((normal, uniform), (53, 4));
+}

@@ -3,10 +3,14 @@
 use parallax_methods::MethodKind;
 use toml::{Table, Value};
 
+use crate::error::RecipeError;
 use crate::recipe::OptimizerKind;
 
 /// Fills in what `recipe` lacks. A method or an optimiser that is not known is left to the parser's error.
-pub fn fill(recipe: &mut Table) {
+///
+/// # Errors
+/// Where the paper has no value: a rate of LARS for other lengths than its own.
+pub fn fill(recipe: &mut Table) -> Result<(), RecipeError> {
     let text = |section: &str, key: &str| {
         let value = recipe.get(section).and_then(|section| section.get(key));
         value
@@ -19,7 +23,7 @@ pub fn fill(recipe: &mut Table) {
         .into_iter()
         .find(|kind| kind.name() == method)
     else {
-        return;
+        return Ok(());
     };
     let optimizer = match optimizer.as_str() {
         "lars" => OptimizerKind::Lars,
@@ -27,6 +31,18 @@ pub fn fill(recipe: &mut Table) {
     };
     let epochs = recipe.get("run").and_then(|run| run.get("epochs"));
     let epochs = epochs.and_then(Value::as_integer).unwrap_or(200);
+    let given = recipe
+        .get("optimizer")
+        .and_then(|section| section.get("base_lr"));
+    if optimizer == OptimizerKind::Lars && given.is_none() && ![100, 200, 300].contains(&epochs) {
+        return Err(RecipeError::Value {
+            key: "optimizer.base_lr".to_string(),
+            reason: format!(
+                "must be given: the paper has rates of LARS for 100, 200 and 300 epochs (0.45, 0.3, 0.3), \
+                 none for {epochs}"
+            ),
+        });
+    }
     for (section, key, value) in values(method, optimizer, epochs) {
         let section = recipe
             .entry(section)
@@ -35,6 +51,7 @@ pub fn fill(recipe: &mut Table) {
             section.entry(key).or_insert(value);
         }
     }
+    Ok(())
 }
 
 type Default = (&'static str, &'static str, Value);
@@ -136,5 +153,11 @@ mod tests {
         );
         assert_eq!(short.probe.online_lr, 0.2);
         assert_eq!(of(&format!("{lars}300")).optimizer.base_lr, 0.3);
+        // The paper has no rate for other lengths.
+        let other = Recipe::parse(&format!("{lars}150"), &[]).unwrap_err();
+        assert!(other.to_string().contains("optimizer.base_lr"), "{other}");
+        let rate = ["optimizer.base_lr=0.4".to_string()];
+        let given = Recipe::parse(&format!("{lars}150"), &rate).unwrap();
+        assert_eq!(given.optimizer.base_lr, 0.4);
     }
 }

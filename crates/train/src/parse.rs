@@ -45,7 +45,7 @@ impl Recipe {
         for text in overrides {
             set(&mut table, text)?;
         }
-        paper::fill(&mut table);
+        paper::fill(&mut table)?;
         let recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
         recipe.check()?;
         Ok(recipe)

@@ -91,6 +91,17 @@ pub fn training(run: &Path, step: u32) -> Vec<u8> {
     checkpoint_file(run, step, "training.safetensors")
 }
 
+/// All files of a checkpoint.
+pub fn checkpoint(run: &Path, step: u32) -> [Vec<u8>; 4] {
+    let names = [
+        "weights.safetensors",
+        "training.safetensors",
+        "state.json",
+        "recipe.toml",
+    ];
+    names.map(|name| checkpoint_file(run, step, name))
+}
+
 fn checkpoint_file(run: &Path, step: u32, name: &str) -> Vec<u8> {
     let path = run.join(format!("checkpoints/step-{step}")).join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
