@@ -13,8 +13,8 @@ mod trace;
 mod views;
 
 pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
-pub use kernels::check_kernels;
-pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, replay};
+pub use kernels::{check_kernels, check_narrow_kernels};
+pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, begun, replay, replay_with};
 pub use shapes::{check_convolutions, check_heads};
 pub use trace::{TraceCase, trace_case};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::axis::Axis;
 use super::tile::{Four, Tile, columns_at};
-use super::{BLOCK, blocks, empty};
+use super::{BLOCK, blocks, element, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
@@ -40,7 +40,12 @@ pub(crate) struct Sum {
 
 /// The input under tap and channel `row` for an output pixel; zero outside the picture.
 #[cube]
-fn input_at<N: Size>(x: &[Vector<f32, N>], s: &Sum, row: u32, pixel: u32) -> Vector<f32, N> {
+fn input_at<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    s: &Sum,
+    row: u32,
+    pixel: u32,
+) -> Vector<f32, N> {
     let tap = row / s.channels;
     let channel = row - tap * s.channels;
     let i = tap / s.kernel_x;
@@ -56,18 +61,20 @@ fn input_at<N: Size>(x: &[Vector<f32, N>], s: &Sum, row: u32, pixel: u32) -> Vec
         && column < s.size_x + s.padding_x;
     if inside && row < s.rows {
         let from = (picture * s.size_y + y - s.padding_y) * s.size_x + column - s.padding_x;
-        value = x[((from * s.channels + channel) / N::value() as u32) as usize];
+        let at = (from * s.channels + channel) / N::value() as u32;
+        value = Vector::cast_from(x[at as usize]);
     }
     value
 }
 
 #[cube(launch_unchecked)]
-fn partial_sums<N: Size>(
-    x: &[Vector<f32, N>],
-    grad: &[Vector<f32, N>],
+fn partial_sums<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    grad: &[Vector<E, N>],
     partial: &mut [f32],
     s: &Sum,
     #[comptime] tile: Tile,
+    #[define(E)] _element: ElemType,
 ) {
     let width = N::value();
     let tile_rows = comptime!(tile.rows as usize / 4);
@@ -105,11 +112,11 @@ fn partial_sums<N: Size>(
             let mut four = Four::new(0.0f32);
             if pixel < end {
                 if comptime!(width == 4) {
-                    four = Four::cast_from(input_at::<N>(x, s, row, pixel));
+                    four = Four::cast_from(input_at::<E, N>(x, s, row, pixel));
                 } else {
                     #[unroll]
                     for lane in 0..4u32 {
-                        let value = input_at::<N>(x, s, row + lane, pixel);
+                        let value = input_at::<E, N>(x, s, row + lane, pixel);
                         four.insert(lane as usize, value.extract(0usize));
                     }
                 }
@@ -127,7 +134,7 @@ fn partial_sums<N: Size>(
             let at = pixel * s.columns + column;
             let mut four = Four::new(0.0f32);
             if pixel < end {
-                four = columns_at::<N>(grad, at, column, s.columns);
+                four = columns_at::<E, N>(grad, at, column, s.columns);
             }
             if place < staged_b {
                 b[place as usize] = four;
@@ -277,8 +284,10 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     let [kh, kw] = shape.kernel;
     let [height, width] = shape.out_size();
 
-    let partial = empty(&x, vec![parts, rows, columns]);
-    let weight = empty(&x, vec![columns, shape.inputs, kh, kw]);
+    // In f32, whatever element the operands are stored in: the weight itself is f32.
+    let partial = empty_f32(&x, vec![parts, rows, columns]);
+    let weight = empty_f32(&x, vec![columns, shape.inputs, kh, kw]);
+    let element = element(&x);
     let sum = SumLaunch::new(
         rows as u32,
         columns as u32,
@@ -313,6 +322,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             partial.clone().into_buffer_arg(),
             sum,
             plan.tile,
+            element,
         );
         add_parts::launch_unchecked(
             &client,

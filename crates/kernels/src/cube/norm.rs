@@ -6,7 +6,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{BLOCK, blocks, empty};
+use super::{BLOCK, blocks, element, empty, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
 
@@ -31,7 +31,14 @@ fn over_rows(value: f32) -> f32 {
 /// Mean and sum of squares around it, over each part of the rows, as `[part][2][channels]`. Summed around the
 /// part's first value, so that a large mean costs no digits.
 #[cube(launch_unchecked)]
-fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part: u32) {
+fn part_statistics<E: Float>(
+    x: &[E],
+    parts: &mut [f32],
+    rows: u32,
+    channels: u32,
+    part: u32,
+    #[define(E)] _element: ElemType,
+) {
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
     let end = u32::min(begin + part, rows);
@@ -39,10 +46,10 @@ fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part:
     let mut square = 0.0f32;
     let mut shift = 0.0f32;
     if channel < channels {
-        shift = x[(begin * channels + channel) as usize];
+        shift = f32::cast_from(x[(begin * channels + channel) as usize]);
         let mut row = begin + UNIT_POS_Y;
         while row < end {
-            let apart = x[(row * channels + channel) as usize] - shift;
+            let apart = f32::cast_from(x[(row * channels + channel) as usize]) - shift;
             sum += apart;
             square += apart * apart;
             row += LANES;
@@ -107,70 +114,83 @@ fn activated(value: f32, #[comptime] relu: bool) -> f32 {
 }
 
 #[cube(launch_unchecked)]
-fn normalize(
-    x: &[f32],
+fn normalize<E: Float>(
+    x: &[E],
     mean: &[f32],
     variance: &[f32],
     weight: &[f32],
     bias: &[f32],
-    out: &mut [f32],
+    out: &mut [E],
     len: u32,
     channels: u32,
     epsilon: f32,
     #[comptime] relu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
     let c = at % channels as usize;
-    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
-    out[at] = activated(value, relu);
+    let x = f32::cast_from(x[at]);
+    let value = normalized(x, mean[c], variance[c], weight[c], bias[c], epsilon);
+    out[at] = E::cast_from(activated(value, relu));
 }
 
 #[cube(launch_unchecked)]
-fn normalize_and_add(
-    x: &[f32],
+fn normalize_and_add<E: Float>(
+    x: &[E],
     mean: &[f32],
     variance: &[f32],
     weight: &[f32],
     bias: &[f32],
-    residual: &[f32],
-    out: &mut [f32],
+    residual: &[E],
+    out: &mut [E],
     len: u32,
     channels: u32,
     epsilon: f32,
     #[comptime] relu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
     let c = at % channels as usize;
-    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
-    out[at] = activated(value + residual[at], relu);
+    let x = f32::cast_from(x[at]);
+    let value = normalized(x, mean[c], variance[c], weight[c], bias[c], epsilon);
+    let sum = value + f32::cast_from(residual[at]);
+    out[at] = E::cast_from(activated(sum, relu));
 }
 
 /// The gradient in front of ReLU: nothing where the output is zero or less.
 #[cube(launch_unchecked)]
-fn mask(output: &[f32], grad: &[f32], masked: &mut [f32], len: u32) {
+fn mask<E: Float>(
+    output: &[E],
+    grad: &[E],
+    masked: &mut [E],
+    len: u32,
+    #[define(E)] _element: ElemType,
+) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
-    masked[at] = select(output[at] <= 0.0f32, 0.0f32, grad[at]);
+    let closed = f32::cast_from(output[at]) <= 0.0f32;
+    masked[at] = E::cast_from(select(closed, 0.0f32, f32::cast_from(grad[at])));
 }
 
 /// Sums of g and of g (x - mean) over each part of the rows, as `[part][2][channels]`.
 #[cube(launch_unchecked)]
-fn part_sums(
-    x: &[f32],
-    grad: &[f32],
+fn part_sums<E: Float>(
+    x: &[E],
+    grad: &[E],
     mean: &[f32],
     parts: &mut [f32],
     rows: u32,
     channels: u32,
     part: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
@@ -182,8 +202,9 @@ fn part_sums(
         let mut row = begin + UNIT_POS_Y;
         while row < end {
             let at = (row * channels + channel) as usize;
-            sum += grad[at];
-            product += grad[at] * (x[at] - center);
+            let pull = f32::cast_from(grad[at]);
+            sum += pull;
+            product += pull * (f32::cast_from(x[at]) - center);
             row += LANES;
         }
     }
@@ -234,14 +255,15 @@ fn join_sums(
 }
 
 #[cube(launch_unchecked)]
-fn input_gradient(
-    x: &[f32],
-    grad: &[f32],
+fn input_gradient<E: Float>(
+    x: &[E],
+    grad: &[E],
     mean: &[f32],
     factors: &[f32],
-    out: &mut [f32],
+    out: &mut [E],
     len: u32,
     channels: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
@@ -249,8 +271,9 @@ fn input_gradient(
     }
     let width = channels as usize;
     let c = at % width;
-    out[at] =
-        factors[c] * grad[at] - (x[at] - mean[c]) * factors[width + c] - factors[2 * width + c];
+    let apart = f32::cast_from(x[at]) - mean[c];
+    let own = factors[c] * f32::cast_from(grad[at]);
+    out[at] = E::cast_from(own - apart * factors[width + c] - factors[2 * width + c]);
 }
 
 /// How rows are parted: rows of a part, parts, and a cube for each part and each [`LANES`] channels.
@@ -307,8 +330,9 @@ pub(crate) fn norm(
     let [rows, channels] = x.meta.shape().dims();
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
-    let parts = empty(&x, vec![count, 2, channels]);
-    let (mean, variance) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
+    let element = element(&x);
+    let parts = empty_f32(&x, vec![count, 2, channels]);
+    let [mean, variance] = [(); 2].map(|()| empty_f32(&x, vec![channels]));
     let out = empty(&x, vec![rows, channels]);
     let len = rows * channels;
     let (weight, bias) = (into_contiguous(weight), into_contiguous(bias));
@@ -324,6 +348,7 @@ pub(crate) fn norm(
             rows as u32,
             channels as u32,
             part as u32,
+            element,
         );
         join_statistics::launch_unchecked(
             &client,
@@ -353,6 +378,7 @@ pub(crate) fn norm(
                 channels as u32,
                 epsilon,
                 relu,
+                element,
             ),
             None => normalize::launch_unchecked(
                 &client,
@@ -368,6 +394,7 @@ pub(crate) fn norm(
                 channels as u32,
                 epsilon,
                 relu,
+                element,
             ),
         }
     }
@@ -385,9 +412,10 @@ pub(crate) fn norm_grad(
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let len = rows * channels;
-    let parts = empty(&x, vec![count, 2, channels]);
-    let factors = empty(&x, vec![3, channels]);
-    let (grad_weight, grad_bias) = (empty(&x, vec![channels]), empty(&x, vec![channels]));
+    let element = element(&x);
+    let parts = empty_f32(&x, vec![count, 2, channels]);
+    let factors = empty_f32(&x, vec![3, channels]);
+    let [grad_weight, grad_bias] = [(); 2].map(|()| empty_f32(&x, vec![channels]));
     let out = empty(&x, vec![rows, channels]);
     let (mean, variance) = (into_contiguous(saved.mean), into_contiguous(saved.variance));
     // SAFETY: as in `norm`.
@@ -402,6 +430,7 @@ pub(crate) fn norm_grad(
                 grad.into_buffer_arg(),
                 masked.clone().into_buffer_arg(),
                 len as u32,
+                element,
             );
             grad = masked;
         }
@@ -416,6 +445,7 @@ pub(crate) fn norm_grad(
             rows as u32,
             channels as u32,
             part as u32,
+            element,
         );
         join_sums::launch_unchecked(
             &client,
@@ -443,6 +473,7 @@ pub(crate) fn norm_grad(
             out.clone().into_buffer_arg(),
             len as u32,
             channels as u32,
+            element,
         );
     }
     [out, grad_weight, grad_bias, grad]
