@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
+use parallax_train::{Precision, Recipe};
 
 use crate::usage::BadArgument;
 
@@ -16,17 +17,38 @@ pub struct Opened {
     pub adapter: String,
 }
 
+impl Opened {
+    /// Refuses a recipe that this device cannot run, before data are looked for.
+    pub fn suits(&self, recipe: &Recipe) -> Result<()> {
+        let suits = recipe.run.precision.check(&self.device);
+        suits.with_context(|| format!("device {} ({})", self.name, self.adapter))
+    }
+}
+
 /// A graphics adapter that could be opened.
 pub struct Adapter {
     /// `vulkan:0`, ...
     pub name: String,
     pub info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
+    features: wgpu::Features,
     kind: DeviceKind,
     api: WgpuBackend,
 }
 
 impl Adapter {
+    /// What `run.precision` can be, known without opening the adapter.
+    pub fn precisions(&self) -> Vec<Precision> {
+        let f16 = self.features.contains(wgpu::Features::SHADER_F16);
+        let has = |precision: &Precision| match precision {
+            Precision::F32 => true,
+            Precision::F16 => f16,
+            // WGSL has none.
+            Precision::Bf16 => false,
+        };
+        Precision::ALL.into_iter().filter(has).collect()
+    }
+
     /// Whether the adapter computes on the CPU.
     pub fn is_software(&self) -> bool {
         self.info.device_type == wgpu::DeviceType::Cpu
@@ -66,6 +88,7 @@ pub fn adapters() -> Vec<Adapter> {
             found.push(Adapter {
                 name: format!("{api_name}:{index}"),
                 limits: adapter.limits(),
+                features: adapter.features(),
                 info,
                 kind,
                 api,

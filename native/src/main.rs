@@ -8,6 +8,7 @@ mod data;
 mod device;
 mod devices;
 mod knn;
+mod memory;
 mod norm_rescale;
 mod prefetch;
 mod pretrain;
@@ -24,15 +25,13 @@ mod whole;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use parallax_train::RecipeError;
+use parallax_train::{RecipeError, RunError};
 
 use cli::{Cli, Command};
 use usage::BadArgument;
 
-/// A step frees and takes the same large buffers over and over; the system's allocator gives them back to the
-/// kernel each time, and faulting them in anew costs as much as the work on them.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 /// Without a desktop, Mesa's layer that asks it for the preferred GPU complains about its absence, twice, at every
 /// start. There is nothing to prefer then: the layer is told to stay out.
@@ -75,7 +74,10 @@ fn main() -> ExitCode {
 }
 
 fn is_usage(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.is::<RecipeError>() || cause.is::<BadArgument>())
+    error.chain().any(|cause| {
+        // A run passes a recipe's error on as its own.
+        let of_run = cause.downcast_ref::<RunError>();
+        let of_recipe = matches!(of_run, Some(RunError::Recipe(_)));
+        of_recipe || cause.is::<RecipeError>() || cause.is::<BadArgument>()
+    })
 }

@@ -8,14 +8,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use parallax_data::Source;
 use parallax_probes::knn_accuracy;
-use parallax_train::{
-    DataShape, Event, Loader, MemoryEstimate, Recipe, Row, Run, RunError, features, final_table,
-};
+use parallax_train::{DataShape, Event, Loader, Recipe, Row, Run, RunError, features, final_table};
 use pollster::block_on;
 use serde_json::json;
 
 use crate::cli::Pretrain;
 use crate::device::{self, Opened};
+use crate::memory;
 use crate::prefetch::Prefetch;
 use crate::progress::Progress;
 use crate::recipe;
@@ -32,6 +31,7 @@ pub fn run(arguments: &Pretrain) -> Result<()> {
         &arguments.overrides,
     )?;
     let opened = device::open(&arguments.on.device)?;
+    opened.suits(&recipe)?;
     let sources = Sources::open(&recipe, arguments.on_bad_image)?;
     let (folder, run) = begin(arguments, recipe, &sources, &opened)?;
     let stop = stop_on_ctrl_c()?;
@@ -52,7 +52,7 @@ fn begin(
     let name = recipe::short_name(&arguments.recipe);
     let data = DataShape::of(sources.train.as_ref());
     if !arguments.resume {
-        announce_memory(&recipe, data.classes);
+        announce(&recipe, data.classes, opened);
         let run = Run::new(recipe, data, &opened.device)?;
         let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
         return Ok((RunFolder::create(&path, run.recipe())?, run));
@@ -96,20 +96,9 @@ fn begin(
     Ok((folder, run))
 }
 
-/// Says what the run takes before it takes it: a GPU that is too small fails at the first step otherwise.
-fn announce_memory(recipe: &Recipe, classes: usize) {
-    let estimate = MemoryEstimate::of(recipe, classes);
-    let size = |bytes: u64| match bytes as f64 / (1u64 << 20) as f64 {
-        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
-        mib => format!("{mib:.0} MiB"),
-    };
-    eprintln!(
-        "memory on the device: {} at least (networks {}, queue {}, activations {})",
-        size(estimate.total()),
-        size(estimate.networks),
-        size(estimate.queue),
-        size(estimate.activations)
-    );
+/// Says what the run will not say by itself.
+fn announce(recipe: &Recipe, classes: usize, opened: &Opened) {
+    memory::announce(recipe, classes, opened.name == "cpu");
     if !recipe.run.accumulates_equally(&recipe.method) {
         eprintln!(
             "note: with run.accumulate batch norm sees a part of the batch at a time; the result is not that \
@@ -209,6 +198,7 @@ impl Session {
             interval.is_some_and(|every| step.is_multiple_of(every))
         };
 
+        memory::training_begins();
         let source = Arc::clone(&self.sources.train);
         let loader = Loader::new(self.run.recipe(), source, self.run.device())?;
         let mut batches = Prefetch::start(&loader, self.run.step_index(), total, self.threads);
@@ -256,7 +246,10 @@ impl Session {
     /// Saves what was before a step that diverged, where that is of use.
     fn give_up(&mut self, error: RunError) -> anyhow::Error {
         self.progress.finish();
-        let whole = matches!(error, RunError::Diverged { whole: true, .. });
+        let whole = matches!(
+            error,
+            RunError::Diverged { whole: true, .. } | RunError::Overflow { .. }
+        );
         let error = anyhow::Error::from(error);
         if !whole {
             return error;

@@ -37,6 +37,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
         return Err(BadArgument(message).into());
     }
     let opened = device::open(&arguments.on.device)?;
+    opened.suits(&recipe)?;
     let data = DataShape {
         examples: examples(&recipe)?,
         classes: classes(&recipe, &weights),

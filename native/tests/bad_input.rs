@@ -40,6 +40,37 @@ fn unknown_device_lists_the_known_ones() {
 }
 
 #[test]
+fn a_precision_that_the_device_lacks_is_refused_before_the_start() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let lacks = |device: &str, precision: &str, texts: &[&str]| {
+        let mut command = tiny("byol", 2, &out);
+        let precision = format!("run.precision={precision}");
+        command.args(["--device", device, "--set", &precision]);
+        fail(&mut command, 2, texts);
+        assert!(!out.exists());
+    };
+    lacks(
+        "cpu",
+        "f16",
+        &[
+            "run.precision",
+            "f16",
+            "device cpu",
+            "which has f32",
+            "devices",
+        ],
+    );
+    lacks("vulkan", "bf16", &["run.precision", "WGSL", "f32 and f16"]);
+    lacks("cpu", "f8", &["f8", "bf16"]);
+    fail(
+        &mut parallax(&["pretrain", "--set", "run.precisoin=f16"]),
+        2,
+        &["precisoin", "precision", "accumulate"],
+    );
+}
+
+#[test]
 fn wrong_arguments_exit_with_two() {
     fail(
         &mut parallax(&["pretrain", "--epochs", "3"]),

@@ -5,9 +5,10 @@ use burn::tensor::DType;
 use burn_flex::{Flex, FlexTensor};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::element::is_narrow;
 use crate::kept::tensor;
 use crate::ops::{Kernels, SavedNorm};
-use crate::{cpu, double};
+use crate::{cpu, double, narrow};
 
 /// A tensor whose values lie in order.
 struct Host(FlexTensor);
@@ -33,6 +34,9 @@ impl Kernels for Flex {
         if is_double(&x) {
             return double::conv(x, weight, shape);
         }
+        if is_narrow(x.dtype()) {
+            return narrow::conv(x, weight, shape);
+        }
         let (x, weight) = (host(x), host(weight));
         let [height, width] = shape.out_size();
         let output = cpu::conv2d(&shape, x.values(), weight.values(), &[]);
@@ -43,6 +47,9 @@ impl Kernels for Flex {
         if is_double(&grad) {
             return double::conv_grad_input(grad, weight, shape);
         }
+        if is_narrow(grad.dtype()) {
+            return narrow::conv_grad_input(grad, weight, shape);
+        }
         let (grad, weight) = (host(grad), host(weight));
         let [height, width] = shape.size;
         let input = cpu::conv2d_grad_input(&shape, grad.values(), weight.values());
@@ -52,6 +59,9 @@ impl Kernels for Flex {
     fn conv_grad_weight(x: FlexTensor, grad: FlexTensor, shape: ConvShape) -> FlexTensor {
         if is_double(&grad) {
             return double::conv_grad_weight(x, grad, shape);
+        }
+        if is_narrow(grad.dtype()) {
+            return narrow::conv_grad_weight(x, grad, shape);
         }
         let (x, grad) = (host(x), host(grad));
         let [height, width] = shape.kernel;
@@ -69,6 +79,9 @@ impl Kernels for Flex {
     ) -> [FlexTensor; 3] {
         if is_double(&x) {
             return double::norm(x, weight, bias, residual, relu, epsilon);
+        }
+        if is_narrow(x.dtype()) {
+            return narrow::norm(x, weight, bias, residual, relu, epsilon);
         }
         let (x, weight, bias) = (host(x), host(weight), host(bias));
         let residual = residual.map(host);
@@ -92,6 +105,9 @@ impl Kernels for Flex {
     fn norm_grad(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 4] {
         if is_double(&grad) {
             return double::norm_grad(saved, grad);
+        }
+        if is_narrow(grad.dtype()) {
+            return narrow::norm_grad(saved, grad);
         }
         let grad = host(grad);
         let output = saved.output.map(host);
@@ -123,6 +139,9 @@ impl Kernels for Flex {
         if is_double(&x) {
             return double::pool(x, shape);
         }
+        if is_narrow(x.dtype()) {
+            return narrow::pool(x, shape);
+        }
         let [height, width] = shape.out_size();
         let output = cpu::max_pool(&shape, host(x).values());
         tensor(output, [shape.batch, height, width, shape.channels])
@@ -136,6 +155,9 @@ impl Kernels for Flex {
     ) -> FlexTensor {
         if is_double(&grad) {
             return double::pool_grad(x, grad, shape);
+        }
+        if is_narrow(grad.dtype()) {
+            return narrow::pool_grad(x, output, grad, shape);
         }
         let [x, output, grad] = [x, output, grad].map(host);
         let input = cpu::max_pool_backward(&shape, x.values(), output.values(), grad.values());

@@ -6,6 +6,7 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::element::{is_narrow, widen};
 use crate::ops::LayerOps;
 
 /// What follows a normalisation.
@@ -29,10 +30,11 @@ pub struct ConvOptions {
 }
 
 /// Convolves `x` `[batch, height, width, in]` with `weight` `[out, in, kernel, kernel]`, giving
-/// `[batch, height', width', out]`.
+/// `[batch, height', width', out]`. Both are stored in one element, which is the output's, too; the weight's gradient is
+/// f32 whatever that is.
 ///
 /// # Panics
-/// When the channels differ, a dimension is 0, or the kernel does not fit into the padded input.
+/// When the channels or the elements differ, a dimension is 0, or the kernel does not fit into the padded input.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4> {
     let ([batch, height, width, inputs], [outputs, expected, kh, kw]) = (x.dims(), weight.dims());
     let shape = ConvShape {
@@ -57,9 +59,17 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4
         shape.output_len() > 0 && shape.input_len() > 0,
         "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
-    assert_float(x.dtype());
+    assert_activations(x.dtype());
+    assert_eq!(x.dtype(), weight.dtype(), "elements of input and weight");
     let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
     Tensor::from_dispatch(output)
+}
+
+/// Where activations may be f16 or bf16, too.
+fn assert_activations(dtype: DType) {
+    if !is_narrow(dtype) {
+        assert_float(dtype);
+    }
 }
 
 /// The kernels compute in f32, and on the CPU in f64 too.
@@ -83,10 +93,11 @@ pub struct Normed<const D: usize> {
 /// Batch norm over all but the last dimension, with the statistics of the batch:
 /// `activation((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` (methods.md 2.1).
 ///
-/// `x` and `residual` are `[.., channels]`, `weight` and `bias` `[channels]`.
+/// `x` and `residual` are `[.., channels]`, `weight` and `bias` `[channels]`. Where `x` and `residual` are stored in f16 or
+/// bf16, so is the output; statistics, scale and shift are f32 nevertheless.
 ///
 /// # Panics
-/// When shapes differ or `x` is empty.
+/// When shapes or elements differ or `x` is empty.
 pub fn batch_norm<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<1>,
@@ -105,15 +116,17 @@ pub fn batch_norm<const D: usize>(
         weight.dims(),
         bias.dims()
     );
-    assert_float(x.dtype());
+    let element = x.dtype();
+    assert_activations(element);
+    assert_float(weight.dtype());
     let matrix = |x: Tensor<D>| x.reshape([rows, channels]).into_dispatch();
     let (x, weight, bias) = (matrix(x), weight.into_dispatch(), bias.into_dispatch());
     let relu = activation == Activation::Relu;
     let (output, mean, variance) = match residual {
         Some(residual) => {
             assert!(
-                residual.dims() == dims,
-                "residual and input differ in shape"
+                residual.dims() == dims && residual.dtype() == element,
+                "residual and input differ in shape or element"
             );
             Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon)
         }
@@ -135,6 +148,8 @@ pub fn normalize_with<const D: usize>(
     activation: Activation,
     epsilon: f64,
 ) -> Tensor<D> {
+    let element = x.dtype();
+    let (x, residual) = (widen(x), residual.map(widen));
     let scale = weight / (variance + epsilon).sqrt();
     let shift = bias - mean * scale.clone();
     let channels = scale.dims()[0];
@@ -147,10 +162,11 @@ pub fn normalize_with<const D: usize>(
     if let Some(residual) = residual {
         output = output + residual;
     }
-    match activation {
+    let output = match activation {
         Activation::None => output,
         Activation::Relu => burn::tensor::activation::relu(output),
-    }
+    };
+    output.cast(element)
 }
 
 /// Max-pool of `x` `[batch, height, width, channels]`, with a border that never wins.
@@ -175,7 +191,7 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
         batch * channels > 0 && shape.out_size().iter().all(|&side| side > 0),
         "an empty batch, or a window larger than the padded input: {shape:?}"
     );
-    assert_float(x.dtype());
+    assert_activations(x.dtype());
     Tensor::from_dispatch(Dispatch::layer_pool(x.into_dispatch(), shape))
 }
 

@@ -5,8 +5,10 @@ use burn::backend::{Backend, backend_extension};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 
-/// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say;
-/// activations are channels-last, for batch norm seen as `[rows, channels]`.
+/// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say; activations are
+/// channels-last, for batch norm seen as `[rows, channels]`. In convolution, batch norm and pooling activations, their
+/// gradients and the convolution's weight may be f16 or bf16 instead, all of them; what is a sum by nature (statistics,
+/// gradients of parameters) is f32 always.
 pub trait Kernels: Backend {
     /// `[batch, height, width, in]` and `[out, in, kernel, kernel]` to `[batch, height', width', out]`.
     fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)

@@ -51,14 +51,16 @@ impl Conv2d {
         }
     }
 
-    /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
+    /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up. The weight is taken in
+    /// the element that `x` is stored in; its gradient comes back in its own.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let options = ConvOptions {
             stride: self.stride,
             padding: self.padding,
             dilation: 1,
         };
-        conv2d(x, self.weight.val(), options)
+        let weight = self.weight.val().cast(x.dtype());
+        conv2d(x, weight, options)
     }
 }
 

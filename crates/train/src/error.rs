@@ -80,6 +80,22 @@ pub enum RunError {
         /// Whether the weights before the step are finite, so that the run can be saved.
         whole: bool,
     },
+    /// A gradient that f16 cannot hold, whatever the loss is multiplied by. The step was not taken.
+    #[error(
+        "the gradients of step {step} (epoch {epoch:.2}, loss {loss:.4}) are not finite in {precision}, with any loss \
+         scale; the state before that step is whole. Go on with --set run.precision=f32, or start again with a lower \
+         optimizer.base_lr"
+    )]
+    Overflow {
+        /// 1-based.
+        step: u64,
+        /// Passes over the data.
+        epoch: f64,
+        /// Finite.
+        loss: f64,
+        /// Of the run.
+        precision: &'static str,
+    },
     /// A checkpoint that is not whole or not of this run.
     #[error("{file}: {reason}")]
     Checkpoint {

@@ -3,6 +3,7 @@
 //! Nothing here opens a file, starts a thread or reads a clock: a run takes batches in, and gives reports and
 //! bytes out. What waits for a device is `async`, because a browser must not block.
 
+mod attempt;
 mod batch;
 mod check;
 mod checkpoint;
@@ -16,6 +17,7 @@ mod memory;
 mod optimizer;
 mod paper;
 mod parse;
+mod precision;
 mod recipe;
 mod run;
 mod schedule;
@@ -34,6 +36,7 @@ pub use memory::MemoryEstimate;
 pub use optimizer::{Optimizer, Rule};
 pub use parallax_weights::{ONLINE, TARGET};
 pub use parse::RECIPES;
+pub use precision::Precision;
 pub use recipe::{
     CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
     ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,

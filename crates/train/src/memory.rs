@@ -3,15 +3,16 @@
 use parallax_methods::MethodKind;
 use parallax_nets::{HeadKind, ResNetConfig};
 
+use crate::precision::Precision;
 use crate::recipe::Recipe;
 
 /// Bytes of an f32.
 const VALUE: u64 = 4;
 
-/// Bytes on the device by what they are for: a lower bound, without what kernels use on their way.
+/// Bytes on the device by what they are for, without what kernels use on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// Both networks, gradients and velocities.
+    /// Both networks, gradients and velocities; below f32 also the copies of weights that a pass reads.
     pub networks: u64,
     /// Keys of past batches.
     pub queue: u64,
@@ -27,6 +28,7 @@ impl MemoryEstimate {
         let side = recipe.views.size as usize;
         let size = |head| ResNetConfig { head, ..base }.size(side);
         let (online, target) = heads(kind);
+        let backbone = size(HeadKind::None);
         let (online, target) = (size(online), target.map(size));
         // Online, its gradient, its velocity; the target has neither.
         let parameters = 3 * online.parameters + target.map_or(0, |target| target.parameters);
@@ -36,16 +38,24 @@ impl MemoryEstimate {
             MethodKind::Supervised | MethodKind::MocoV1 | MethodKind::MocoV2 => 1,
             MethodKind::MocoV2Plus | MethodKind::SMocoV2Plus | MethodKind::Byol => 2,
         };
-        let views = kind.views() * 3 * side * side;
+        // The backbone's values are stored in the recipe's precision, and so are the weights that each graph keeps.
+        let stored = recipe.run.precision.bytes();
+        let head = online.activations - backbone.activations;
+        let graph = stored * backbone.activations as u64 + VALUE * head as u64;
+        let (views, copies) = match recipe.run.precision {
+            Precision::F32 => (VALUE, 0),
+            Precision::F16 | Precision::Bf16 => (VALUE + stored, graphs * stored),
+        };
+        let pixels = (kind.views() * 3 * side * side) as u64;
         let queue = if kind.has_queue() {
             recipe.method.queue * base.out
         } else {
             0
         };
         Self {
-            networks: VALUE * parameters as u64,
+            networks: VALUE * parameters as u64 + copies * backbone.parameters as u64,
             queue: VALUE * queue as u64,
-            activations: VALUE * (part * (graphs * online.activations + views)) as u64,
+            activations: part as u64 * (graphs * graph + views * pixels),
         }
     }
 

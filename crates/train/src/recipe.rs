@@ -5,6 +5,7 @@ use parallax_nets::{Arch, HeadKind, ResNetConfig, Stem};
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
+use crate::precision::Precision;
 use crate::schedule::{Curve, Momentum, MomentumKind, Schedule, ScheduleKind};
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are refused; missing ones take the paper's values for the
@@ -70,6 +71,9 @@ section! {
         /// Parts that a step's batch goes through the network in, one after the other: see
         /// [`RunSection::accumulates_equally`].
         accumulate: usize = 1,
+        /// What the backbone's activations are stored in: `f32`, or on GPUs that have it `f16` or `bf16`; weights and
+        /// all that a run keeps are f32 in any case.
+        precision: Precision = Precision::F32,
         /// Key of all randomness: order, views, weights, queue.
         seed: u64 = 0,
     }

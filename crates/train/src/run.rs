@@ -8,6 +8,7 @@ use parallax_methods::{Method, MethodConfig, PartsMut, Views, build, random_back
 use parallax_nets::ResNet;
 use parallax_probes::embedding_std;
 
+use crate::attempt::Attempt;
 use crate::batch::Batch;
 use crate::classifier::{OnlineClassifier, Verdict};
 use crate::error::{RecipeError, RunError};
@@ -54,6 +55,8 @@ pub struct StepReport {
     pub online: Option<OnlineReport>,
     /// Lengths, where [`Run::measure_norms`] asked for them.
     pub norms: Option<Norms>,
+    /// What the loss was multiplied by on the way back, to hold gradients in f16; in f32 and bf16 1.
+    pub loss_scale: f64,
 }
 
 /// The online classifier on a step's batch, before it learned from it.
@@ -102,19 +105,21 @@ pub struct Run {
     schedule: Schedule,
     online_schedule: Schedule,
     momentum: Momentum,
-    norms: bool,
+    pub(crate) norms: bool,
 }
 
 impl Run {
     /// Fresh weights for a recipe and the shape of its data. `device` is one without autodiff.
     ///
     /// # Errors
-    /// When the examples do not fill a batch, or the head has fewer outputs than there are classes.
+    /// When the examples do not fill a batch, the head has fewer outputs than there are classes, or the device lacks the
+    /// recipe's precision.
     pub fn new(recipe: Recipe, data: DataShape, device: &Device) -> Result<Self, RunError> {
         let (batch, examples) = (recipe.run.batch_size, data.examples);
         if examples < batch {
             return Err(RunError::TooFew { examples, batch });
         }
+        recipe.run.precision.check(device)?;
         let config = recipe.method_config(data.classes);
         if recipe.method.name.views() == 1 && config.network.out < data.classes {
             let reason = format!("is less than the {} classes of the data", data.classes);
@@ -160,6 +165,11 @@ impl Run {
         self.method.online()
     }
 
+    /// The shape of its data.
+    pub fn data_shape(&self) -> DataShape {
+        self.data
+    }
+
     /// What the method was built from.
     pub fn method_config(&self) -> MethodConfig {
         self.recipe.method_config(self.data.classes)
@@ -198,37 +208,17 @@ impl Run {
     /// One optimiser step, in the order of methods.md 2.4.
     ///
     /// # Errors
-    /// When the loss is no number, with the run as it was before the step, so that it can be saved; or when the
-    /// device fails: go on from a checkpoint then.
+    /// When the loss, or in f16 a gradient, is no number, with the run as it was before the step, so that it can be saved;
+    /// or when the device fails: go on from a checkpoint then.
     pub async fn step(&mut self, batch: &Batch) -> Result<StepReport, RunError> {
-        let untouched = (
-            self.method.online().clone(),
-            self.method.parts().target.cloned(),
-        );
-        let forward = self.forward(batch)?;
-
-        // One read for all figures: reading waits for the device. Nothing but running statistics has moved yet.
-        let mut figures = vec![forward.loss, forward.spread];
-        if let Some(verdict) = &forward.verdict {
-            figures.extend([verdict.loss.clone(), verdict.accuracy.clone()]);
-        }
-        let at_norms = figures.len();
-        let (names, squares) = match self.norms {
-            true => forward.gradients.squares(),
-            false => (Vec::new(), None),
-        };
-        figures.extend(squares);
-        let figures = read(Tensor::cat(figures, 0)).await?;
+        let Attempt {
+            forward,
+            figures,
+            names,
+            at_norms,
+            scale,
+        } = self.attempt(batch).await?;
         let loss = figures[0];
-        if !loss.is_finite() {
-            let PartsMut { online, target, .. } = self.method.parts_mut();
-            *online = untouched.0;
-            if let (Some(target), Some(before)) = (target, untouched.1) {
-                *target = before;
-            }
-            return Err(self.diverged(loss).await);
-        }
-        drop(untouched);
 
         let lr = self.schedule.rate(self.step);
         let online = self.method.online().clone();
@@ -266,13 +256,16 @@ impl Run {
             embedding_std: figures[1] as f32,
             online,
             norms,
+            loss_scale: scale,
         })
     }
 
-    /// Everything that a step computes before anything but running statistics moves.
-    fn forward(&mut self, batch: &Batch) -> Result<Forward, RunError> {
+    /// Everything that a step computes before anything but running statistics moves. The loss is multiplied by `scale` on the way back; gradients come without it.
+    pub(crate) fn forward(&mut self, batch: &Batch, scale: f64) -> Result<Forward, RunError> {
         let shape = [batch.size, 3, batch.pixels[0], batch.pixels[1]];
-        let [first, second] = batch.views.tensors(shape, &self.device)?;
+        let precision = self.recipe.run.precision;
+        let views = batch.views.tensors(shape, &self.device)?;
+        let [first, second] = views.map(|view| precision.store(view));
         let parts = self.recipe.run.accumulate;
         let (mut losses, mut embeddings) = (Vec::new(), Vec::new());
         let (mut features, mut keys) = (Vec::new(), Vec::new());
@@ -292,7 +285,10 @@ impl Run {
                 order: part.order,
             };
             let output = self.method.loss(views);
-            let mut graph = output.loss.backward();
+            let mut graph = match scale {
+                1.0 => output.loss.backward(),
+                _ => (output.loss.clone() * scale).backward(),
+            };
             gradients.add(ParamGradients::take(self.method.online(), &mut graph));
             losses.push(output.loss.inner());
             embeddings.push(output.embedding);
@@ -310,7 +306,9 @@ impl Run {
             if let (Some(target), Some(first)) = (target, first_target) {
                 *target = first;
             }
-            gradients.scale(1.0 / parts as f64);
+        }
+        if parts > 1 || scale > 1.0 {
+            gradients.scale(1.0 / (parts as f64 * scale));
         }
         let features = Tensor::cat(features, 0);
         let judge = |classifier: &OnlineClassifier| {
@@ -333,7 +331,7 @@ impl Run {
     }
 
     /// Says where it happened, and whether what is left can be gone on from.
-    async fn diverged(&self, loss: f64) -> RunError {
+    pub(crate) async fn diverged(&self, loss: f64) -> RunError {
         let norms = self.param_norms().await;
         let whole = norms.is_ok_and(|norms| norms.values().all(|norm| norm.is_finite()));
         let (step, examples) = (self.step + 1, self.data.examples as f64);
@@ -348,12 +346,12 @@ impl Run {
 }
 
 /// What [`Run::forward`] gives.
-struct Forward {
-    loss: Tensor<1>,
-    spread: Tensor<1>,
-    gradients: ParamGradients,
-    keys: Option<Tensor<2>>,
-    verdict: Option<Verdict>,
+pub(crate) struct Forward {
+    pub loss: Tensor<1>,
+    pub spread: Tensor<1>,
+    pub gradients: ParamGradients,
+    pub keys: Option<Tensor<2>>,
+    pub verdict: Option<Verdict>,
 }
 
 fn roots(names: Vec<String>, squares: &[f64]) -> BTreeMap<String, f64> {
@@ -367,7 +365,7 @@ fn labels(labels: &[u32], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-async fn read(figures: Tensor<1>) -> Result<Vec<f64>, RunError> {
+pub(crate) async fn read(figures: Tensor<1>) -> Result<Vec<f64>, RunError> {
     let data = figures.into_data_async().await;
     let data = data.map_err(|error| RunError::Device(format!("{error:?}")))?;
     Ok(data.iter::<f64>().collect())

@@ -1,9 +1,9 @@
 //! The operations of a step on a device against the CPU's, which are compared with their definitions in f64
 //! (`crates/kernels/tests`).
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Activation, batch_norm, conv2d, linear, max_pool2d, row_sums};
+use parallax_kernels::{Activation, batch_norm, conv2d, linear, max_pool2d, row_sums, widen};
 
 /// Smooth values without a pattern that a wrong index could hide in.
 fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
@@ -42,6 +42,7 @@ fn gradient<const D: usize>(tensor: &Tensor<D>, gradients: &burn::tensor::Gradie
 fn conv_case(
     [batch, height, width, inputs]: [usize; 4],
     [outputs, kernel, stride, padding, dilation]: [usize; 5],
+    element: FloatDType,
 ) -> Case {
     Box::new(move |device| {
         let x = values([batch, height, width, inputs], 0.0, device).require_grad();
@@ -51,7 +52,8 @@ fn conv_case(
             padding,
             dilation,
         };
-        let output = conv2d(x.clone(), weight.clone(), options);
+        let stored = (x.clone().cast(element), weight.clone().cast(element));
+        let output = widen(conv2d(stored.0, stored.1, options));
         let gradients = pull(&output, device);
         vec![
             flat(output.inner()),
@@ -61,7 +63,12 @@ fn conv_case(
     })
 }
 
-fn norm_case(rows: usize, channels: usize, with_residual: bool, activation: Activation) -> Case {
+fn norm_case(
+    [rows, channels]: [usize; 2],
+    with_residual: bool,
+    activation: Activation,
+    element: FloatDType,
+) -> Case {
     Box::new(move |device| {
         let x = (values([rows, channels], 0.0, device) + 2.0)
             .detach()
@@ -70,16 +77,17 @@ fn norm_case(rows: usize, channels: usize, with_residual: bool, activation: Acti
         let bias = values([channels], 0.41, device).require_grad();
         let residual = values([rows, channels], 0.33, device).require_grad();
         let normed = batch_norm(
-            x.clone(),
+            x.clone().cast(element),
             weight.clone(),
             bias.clone(),
-            with_residual.then(|| residual.clone()),
+            with_residual.then(|| residual.clone().cast(element)),
             activation,
             1e-5,
         );
-        let gradients = pull(&normed.output, device);
+        let output = widen(normed.output);
+        let gradients = pull(&output, device);
         let mut results = vec![
-            flat(normed.output.inner()),
+            flat(output.inner()),
             normed.mean.inner(),
             normed.variance.inner(),
             gradient(&x, &gradients),
@@ -93,11 +101,16 @@ fn norm_case(rows: usize, channels: usize, with_residual: bool, activation: Acti
     })
 }
 
-fn pool_case([batch, height, width, channels]: [usize; 4], window: [usize; 3]) -> Case {
+fn pool_case(
+    [batch, height, width, channels]: [usize; 4],
+    window: [usize; 3],
+    element: FloatDType,
+) -> Case {
     Box::new(move |device| {
         let x = values([batch, height, width, channels], 0.0, device).require_grad();
         let [kernel, stride, padding] = window;
-        let output = max_pool2d(x.clone(), kernel, stride, padding);
+        let stored = x.clone().cast(element);
+        let output = widen(max_pool2d(stored, kernel, stride, padding));
         let gradients = pull(&output, device);
         vec![flat(output.inner()), gradient(&x, &gradients)]
     })
@@ -183,6 +196,24 @@ fn rest_cases() -> Vec<(String, Case)> {
 
 /// Odd sizes, every way of loading and both tiles of the products, parts that do not divide.
 fn cases() -> Vec<(String, Case)> {
+    let mut cases = stored_cases(FloatDType::F32);
+    // More rows than columns and fewer, and a queue's many keys.
+    for shape in [
+        [6, 20, 12],
+        [40, 16, 8],
+        [5, 7, 9],
+        [1, 64, 10],
+        [2, 33, 130],
+        [3, 16, 8200],
+    ] {
+        cases.push((format!("linear {shape:?}"), linear_case(shape)));
+    }
+    cases.extend(rest_cases());
+    cases
+}
+
+/// The operations of a backbone, on operands stored in `element`.
+fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
     let mut cases: Vec<(String, Case)> = Vec::new();
     let convolutions = [
         ([2, 8, 8, 4], [8, 3, 1, 1, 1]),
@@ -205,7 +236,7 @@ fn cases() -> Vec<(String, Case)> {
     for (x, options) in convolutions {
         cases.push((
             format!("convolution {x:?} {options:?}"),
-            conv_case(x, options),
+            conv_case(x, options, element),
         ));
     }
     for (rows, channels) in [(6, 4), (40, 33), (700, 5), (257, 64)] {
@@ -216,19 +247,9 @@ fn cases() -> Vec<(String, Case)> {
             (true, Activation::None),
         ] {
             let name = format!("batch norm [{rows}, {channels}] {residual} {activation:?}");
-            cases.push((name, norm_case(rows, channels, residual, activation)));
+            let case = norm_case([rows, channels], residual, activation, element);
+            cases.push((name, case));
         }
-    }
-    // More rows than columns and fewer, and a queue's many keys.
-    for shape in [
-        [6, 20, 12],
-        [40, 16, 8],
-        [5, 7, 9],
-        [1, 64, 10],
-        [2, 33, 130],
-        [3, 16, 8200],
-    ] {
-        cases.push((format!("linear {shape:?}"), linear_case(shape)));
     }
     for (x, window) in [
         ([2, 8, 8, 4], [3, 2, 1]),
@@ -236,9 +257,9 @@ fn cases() -> Vec<(String, Case)> {
         ([1, 6, 6, 5], [2, 2, 0]),
         ([1, 7, 6, 4], [3, 1, 1]),
     ] {
-        cases.push((format!("max-pool {x:?} {window:?}"), pool_case(x, window)));
+        let case = pool_case(x, window, element);
+        cases.push((format!("max-pool {x:?} {window:?}"), case));
     }
-    cases.extend(rest_cases());
     cases
 }
 
@@ -248,8 +269,32 @@ fn cases() -> Vec<(String, Case)> {
 /// # Errors
 /// A line for every tensor that differs more.
 pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, String> {
+    check(cases(), device, tolerance, 0.0).await
+}
+
+/// As [`check_kernels`] with activations stored in `element`, whose unit roundoff is `roundoff`. The CPU computes in f32
+/// and rounds what it stores, too; where two f32 results lie on either side of a boundary, their roundings are one step
+/// apart, which is twice the roundoff of the value.
+///
+/// # Errors
+/// A line for every tensor that differs more.
+pub async fn check_narrow_kernels(
+    device: &Device,
+    element: FloatDType,
+    roundoff: f32,
+) -> Result<f32, String> {
+    check(stored_cases(element), device, 1e-5, 2.0 * roundoff).await
+}
+
+/// Each value may differ by `step` of itself, and by `tolerance` of its tensor's largest.
+async fn check(
+    cases: Vec<(String, Case)>,
+    device: &Device,
+    tolerance: f32,
+    step: f32,
+) -> Result<f32, String> {
     let (mut worst, mut complaints) = (0.0f32, Vec::new());
-    for (name, case) in cases() {
+    for (name, case) in cases {
         let expected = case(&Device::flex().autodiff());
         let found = case(&device.clone().autodiff());
         for (number, (expected, found)) in expected.into_iter().zip(found).enumerate() {
@@ -260,7 +305,7 @@ pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, Strin
                 .fold(0.1f32, |scale, value| scale.max(value.abs()));
             let difference = |error: f32, (a, b): (&f32, &f32)| match (a - b).abs() {
                 difference if difference.is_nan() => f32::INFINITY,
-                difference => error.max(difference),
+                difference => error.max(difference - step * a.abs().max(b.abs())),
             };
             let error = found.iter().zip(&expected).fold(0.0, difference) / scale;
             worst = worst.max(error);

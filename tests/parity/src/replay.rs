@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use parallax_methods::Queue;
 use parallax_nets::ResNet;
 use parallax_nets::names::{self, Visit};
-use parallax_train::{DataShape, Recipe, Run, RunError};
+use parallax_train::{Batch, DataShape, Recipe, Run, RunError};
 use serde::Deserialize;
 
 use crate::inputs::{batch, fill, noise, queue, tensor};
@@ -106,19 +106,27 @@ pub async fn replay(
     device: &Device,
     steps: usize,
 ) -> Result<Replayed, RunError> {
-    let case = Case::read(name, text)?;
-    let mut run = fresh(&case, device)?;
-    let recipe = run.recipe();
-    let (size, side) = (recipe.run.batch_size, recipe.views.size as usize);
-    let groups = recipe.method.bn_groups as u32;
+    replay_with(name, text, device, steps, &[]).await
+}
+
+/// As [`replay`], with another recipe than the case's in some keys (`section.key=value`).
+///
+/// # Errors
+/// As [`replay`], and when the recipe makes no sense.
+pub async fn replay_with(
+    name: &str,
+    text: &str,
+    device: &Device,
+    steps: usize,
+    overrides: &[String],
+) -> Result<Replayed, RunError> {
+    let (case, mut run) = begun(name, text, device, overrides)?;
     run.measure_norms(true);
-    begin(&mut run, device);
 
     let (mut losses, mut online_losses) = (Vec::new(), Vec::new());
     let mut first_gradients = BTreeMap::new();
     for k in 0..steps {
-        let batch = batch(k as u32, size, side, case.classes as u32, groups);
-        let report = run.step(&batch).await?;
+        let report = run.step(&case.batch(&run, k)).await?;
         losses.push(report.loss);
         online_losses.extend(report.online.map(|online| online.loss));
         let norms = report.norms.unwrap_or_default();
@@ -146,7 +154,31 @@ pub async fn replay(
     })
 }
 
+/// The run of a case before its first step, with another recipe than the case's in some keys.
+///
+/// # Errors
+/// When the case cannot be read, the recipe makes no sense, or the device cannot run it.
+pub fn begun(
+    name: &str,
+    text: &str,
+    device: &Device,
+    overrides: &[String],
+) -> Result<(Case, Run), RunError> {
+    let case = Case::read(name, text)?;
+    let mut run = fresh(&case, device, overrides)?;
+    begin(&mut run, device);
+    Ok((case, run))
+}
+
 impl Case {
+    /// The batch of step `k`, from 0.
+    pub fn batch(&self, run: &Run, k: usize) -> Batch {
+        let recipe = run.recipe();
+        let (size, side) = (recipe.run.batch_size, recipe.views.size as usize);
+        let groups = recipe.method.bn_groups as u32;
+        batch(k as u32, size, side, self.classes as u32, groups)
+    }
+
     /// From the text of a case.
     pub(crate) fn read(name: &str, text: &str) -> Result<Self, RunError> {
         serde_json::from_str(text).map_err(|error| RunError::Checkpoint {
@@ -157,8 +189,8 @@ impl Case {
 }
 
 /// The run of a case with weights of its own; one step is one epoch.
-pub(crate) fn fresh(case: &Case, device: &Device) -> Result<Run, RunError> {
-    let recipe = Recipe::parse(&case.recipe, &[])?;
+pub(crate) fn fresh(case: &Case, device: &Device, overrides: &[String]) -> Result<Run, RunError> {
+    let recipe = Recipe::parse(&case.recipe, overrides)?;
     let data = DataShape {
         examples: recipe.run.batch_size,
         classes: case.classes,

@@ -28,7 +28,7 @@ pub struct TraceCase {
 pub async fn trace_case(name: &str, text: &str, steps: usize) -> Result<TraceCase, RunError> {
     let device = Device::flex();
     let case = Case::read(name, text)?;
-    let mut run: Run = fresh(&case, &device)?;
+    let mut run: Run = fresh(&case, &device, &[])?;
     begin(&mut run, &device);
     let parts = run.method().parts();
     let mut weights = collect(parts.online, ONLINE).await?;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use burn::backend::DispatchDevice;
-use burn::tensor::Device;
-use cubecl::client::Client;
+use burn::tensor::{DType, Device};
+use burn_cubecl::tensor::CubeTensor;
 
 /// What executes kernels, which decides how they are cut. A device is always of the same kind, so that the same run on the
 /// same device makes the same choices and gives the same bits.
@@ -57,9 +57,13 @@ impl Adapter {
         }
     }
 
-    /// The kind of a tensor's device.
-    pub(crate) fn of(client: &Client) -> Self {
-        Self::kind(&client.properties().identity.name)
+    /// The kind of a tensor's device, whose kernels are to take it. A software adapter's compute in f32 alone: what is
+    /// stored in less goes to those of a GPU, which run anywhere.
+    pub(crate) fn of(tensor: &CubeTensor) -> Self {
+        match tensor.dtype {
+            DType::F32 => Self::kind(&tensor.client.properties().identity.name),
+            _ => Self::Hardware,
+        }
     }
 
     fn kind(name: &str) -> Self {

@@ -11,8 +11,8 @@ use super::adapter::Adapter;
 use super::axis::Axis;
 use super::direct::{Direct, gather_direct, width};
 use super::direct_order::ordered;
-use super::empty;
 use super::tile::{Four, Tile, columns_at};
+use super::{element, empty};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
@@ -54,8 +54,8 @@ pub(crate) struct Gather {
 /// The source under step `k` of the sum for a row that begins at `(y, x)` of the picture behind `base` pixels; zero
 /// outside.
 #[cube]
-fn source_at<N: Size>(
-    source: &[Vector<f32, N>],
+fn source_at<E: Float, N: Size>(
+    source: &[Vector<E, N>],
     g: &Gather,
     base: u32,
     y: i32,
@@ -72,18 +72,20 @@ fn source_at<N: Size>(
     let mut value = Vector::<f32, N>::new(0.0f32);
     if inside && tap < g.taps_y * g.taps_x {
         let pixel = base + y as u32 * g.source_x + x as u32;
-        value = source[((pixel * g.channels + channel) / N::value() as u32) as usize];
+        let at = (pixel * g.channels + channel) / N::value() as u32;
+        value = Vector::cast_from(source[at as usize]);
     }
     value
 }
 
 #[cube(launch_unchecked)]
-fn gather_product<N: Size>(
-    source: &[Vector<f32, N>],
-    weight: &[Vector<f32, N>],
-    out: &mut [Vector<f32, N>],
+fn gather_product<E: Float, N: Size>(
+    source: &[Vector<E, N>],
+    weight: &[Vector<E, N>],
+    out: &mut [Vector<E, N>],
     g: &Gather,
     #[comptime] tile: Tile,
+    #[define(E)] _element: ElemType,
 ) {
     let width = N::value();
     let (tile_rows, tile_columns) = comptime!((tile.rows as usize, tile.columns as usize / 4));
@@ -138,13 +140,13 @@ fn gather_product<N: Size>(
             let k = k0 + place % fours_deep * 4;
             let mut four = Four::new(0.0f32);
             if comptime!(width == 4) {
-                let value = source_at::<N>(source, g, base[slot], base_y[slot], base_x[slot], k);
+                let value = source_at::<E, N>(source, g, base[slot], base_y[slot], base_x[slot], k);
                 four = Four::cast_from(value);
             } else {
                 #[unroll]
                 for lane in 0..4u32 {
                     let (y, x) = (base_y[slot], base_x[slot]);
-                    let value = source_at::<N>(source, g, base[slot], y, x, k + lane);
+                    let value = source_at::<E, N>(source, g, base[slot], y, x, k + lane);
                     four.insert(lane as usize, value.extract(0usize));
                 }
             }
@@ -167,7 +169,7 @@ fn gather_product<N: Size>(
             let at = ((y * g.kernel_x + x) * g.channels + channel) * g.columns + column;
             let mut four = Four::new(0.0f32);
             if k < depth {
-                four = columns_at::<N>(weight, at, column, g.columns);
+                four = columns_at::<E, N>(weight, at, column, g.columns);
             }
             if place < staged_b {
                 b[place as usize] = four;
@@ -226,7 +228,7 @@ fn gather_product<N: Size>(
                     for lane in 0..4u32 {
                         if column + lane < g.columns {
                             out[(at + column + lane) as usize] =
-                                Vector::new(sum.extract(lane as usize));
+                                Vector::new(E::cast_from(sum.extract(lane as usize)));
                         }
                     }
                 }
@@ -441,6 +443,7 @@ impl Plan {
                         out.clone().into_buffer_arg(),
                         gather,
                         tile,
+                        element(out),
                     ),
                     Cut::Direct(tile) => gather_direct::launch_unchecked(
                         &source.client,
@@ -465,7 +468,7 @@ pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> Cube
     let x = into_contiguous(x);
     let [height, width] = shape.out_size();
     let out = empty(&x, vec![shape.batch, height, width, shape.outputs]);
-    let plan = Plan::forward(shape, Adapter::of(&x.client));
+    let plan = Plan::forward(shape, Adapter::of(&x));
     let weight = match plan.reorders && plan.adapter == Adapter::Software {
         true => ordered(weight, shape, true),
         false => into_contiguous(permute(weight, &FORWARD)),
@@ -483,7 +486,7 @@ pub(crate) fn conv_grad_input(
     let grad = into_contiguous(grad);
     let [height, width] = shape.size;
     let out = empty(&grad, vec![shape.batch, height, width, shape.inputs]);
-    let plan = Plan::backward(shape, Adapter::of(&grad.client));
+    let plan = Plan::backward(shape, Adapter::of(&grad));
     let weight = match plan.reorders && plan.adapter == Adapter::Software {
         true => ordered(weight, shape, false),
         false => into_contiguous(permute(weight, &BACKWARD)),

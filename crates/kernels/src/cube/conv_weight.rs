@@ -10,7 +10,7 @@ use super::adapter::Adapter;
 use super::axis::Axis;
 use super::direct_weight;
 use super::tile::{Four, Tile, columns_at};
-use super::{BLOCK, blocks, empty};
+use super::{BLOCK, blocks, element, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
@@ -42,7 +42,12 @@ pub(crate) struct Sum {
 
 /// The input under tap and channel `row` for an output pixel; zero outside the picture.
 #[cube]
-fn input_at<N: Size>(x: &[Vector<f32, N>], s: &Sum, row: u32, pixel: u32) -> Vector<f32, N> {
+fn input_at<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    s: &Sum,
+    row: u32,
+    pixel: u32,
+) -> Vector<f32, N> {
     let tap = row / s.channels;
     let channel = row - tap * s.channels;
     let i = tap / s.kernel_x;
@@ -58,18 +63,20 @@ fn input_at<N: Size>(x: &[Vector<f32, N>], s: &Sum, row: u32, pixel: u32) -> Vec
         && column < s.size_x + s.padding_x;
     if inside && row < s.rows {
         let from = (picture * s.size_y + y - s.padding_y) * s.size_x + column - s.padding_x;
-        value = x[((from * s.channels + channel) / N::value() as u32) as usize];
+        let at = (from * s.channels + channel) / N::value() as u32;
+        value = Vector::cast_from(x[at as usize]);
     }
     value
 }
 
 #[cube(launch_unchecked)]
-fn partial_sums<N: Size>(
-    x: &[Vector<f32, N>],
-    grad: &[Vector<f32, N>],
+fn partial_sums<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    grad: &[Vector<E, N>],
     partial: &mut [f32],
     s: &Sum,
     #[comptime] tile: Tile,
+    #[define(E)] _element: ElemType,
 ) {
     let width = N::value();
     let tile_rows = comptime!(tile.rows as usize / 4);
@@ -107,11 +114,11 @@ fn partial_sums<N: Size>(
             let mut four = Four::new(0.0f32);
             if pixel < end {
                 if comptime!(width == 4) {
-                    four = Four::cast_from(input_at::<N>(x, s, row, pixel));
+                    four = Four::cast_from(input_at::<E, N>(x, s, row, pixel));
                 } else {
                     #[unroll]
                     for lane in 0..4u32 {
-                        let value = input_at::<N>(x, s, row + lane, pixel);
+                        let value = input_at::<E, N>(x, s, row + lane, pixel);
                         four.insert(lane as usize, value.extract(0usize));
                     }
                 }
@@ -129,7 +136,7 @@ fn partial_sums<N: Size>(
             let at = pixel * s.columns + column;
             let mut four = Four::new(0.0f32);
             if pixel < end {
-                four = columns_at::<N>(grad, at, column, s.columns);
+                four = columns_at::<E, N>(grad, at, column, s.columns);
             }
             if place < staged_b {
                 b[place as usize] = four;
@@ -272,7 +279,7 @@ impl Plan {
 
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
-    if Adapter::of(&x.client) == Adapter::Software {
+    if Adapter::of(&x) == Adapter::Software {
         return direct_weight::conv_grad_weight(x, grad, shape);
     }
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));
@@ -281,7 +288,9 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     let [cubes_x, cubes_y, parts] = plan.cubes;
     let [_, kw] = shape.kernel;
     let [height, width] = shape.out_size();
-    let partial = empty(&x, vec![parts, rows, columns]);
+    // In f32, whatever element the operands are stored in: the weight itself is f32.
+    let partial = empty_f32(&x, vec![parts, rows, columns]);
+    let element = element(&x);
     let sum = SumLaunch::new(
         rows as u32,
         columns as u32,
@@ -316,6 +325,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             partial.clone().into_buffer_arg(),
             sum,
             plan.tile,
+            element,
         );
     }
     sum_of_parts(partial, shape)
@@ -325,7 +335,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
 pub(super) fn sum_of_parts(partial: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let [parts, rows, columns] = partial.meta.shape().dims();
     let [kh, kw] = shape.kernel;
-    let weight = empty(&partial, vec![columns, shape.inputs, kh, kw]);
+    let weight = empty_f32(&partial, vec![columns, shape.inputs, kh, kw]);
     let client = partial.client.clone();
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: units behind the weight's length return.

@@ -85,7 +85,7 @@ pub(super) fn four_at<M: Size>(
     if comptime!(whole && width == 4) {
         Four::cast_from(values[(at / 4) as usize])
     } else {
-        columns_at::<M>(values, at, column, columns)
+        columns_at::<f32, M>(values, at, column, columns)
     }
 }
 

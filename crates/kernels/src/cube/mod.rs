@@ -2,9 +2,11 @@
 //! sum. Which variant a shape gets is a written rule ([`tile`]).
 
 use burn::backend::tensor::FloatTensor;
+use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::CubeCount;
 
 pub(crate) mod adapter;
@@ -26,10 +28,29 @@ use crate::ops::{Kernels, SavedNorm};
 
 type Primitive = FloatTensor<CubeBackend>;
 
-/// A tensor of f32 without values.
+/// A tensor without values, of the element that `like` is stored in.
 fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
+    empty_of(like.dtype, like, shape)
+}
+
+/// A tensor of f32 without values on the device of `like`: statistics, sums and gradients of parameters, whatever
+/// element activations are stored in.
+fn empty_f32(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
+    empty_of(DType::F32, like, shape)
+}
+
+fn empty_of(dtype: DType, like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, shape.into(), like.dtype)
+    empty_device_contiguous_dtype(client, device, shape.into(), dtype)
+}
+
+/// What a kernel's storage element `E` stands for: activations may be f16, sums are f32.
+fn element(tensor: &CubeTensor) -> ElemType {
+    ElemType::Float(match tensor.dtype {
+        DType::F16 => FloatKind::F16,
+        DType::BF16 => FloatKind::BF16,
+        _ => FloatKind::F32,
+    })
 }
 
 /// Units of a cube where each unit computes one value.

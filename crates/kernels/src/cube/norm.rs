@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::adapter::Adapter;
 use super::norm_direct;
-use super::{BLOCK, blocks, empty};
+use super::{BLOCK, blocks, element, empty, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
 
@@ -33,7 +33,14 @@ fn over_rows(value: f32) -> f32 {
 /// Mean and sum of squares around it, over each part of the rows, as `[part][2][channels]`. Summed around the
 /// part's first value, so that a large mean costs no digits.
 #[cube(launch_unchecked)]
-fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part: u32) {
+fn part_statistics<E: Float>(
+    x: &[E],
+    parts: &mut [f32],
+    rows: u32,
+    channels: u32,
+    part: u32,
+    #[define(E)] _element: ElemType,
+) {
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
     let end = u32::min(begin + part, rows);
@@ -41,10 +48,10 @@ fn part_statistics(x: &[f32], parts: &mut [f32], rows: u32, channels: u32, part:
     let mut square = 0.0f32;
     let mut shift = 0.0f32;
     if channel < channels {
-        shift = x[(begin * channels + channel) as usize];
+        shift = f32::cast_from(x[(begin * channels + channel) as usize]);
         let mut row = begin + UNIT_POS_Y;
         while row < end {
-            let apart = x[(row * channels + channel) as usize] - shift;
+            let apart = f32::cast_from(x[(row * channels + channel) as usize]) - shift;
             sum += apart;
             square += apart * apart;
             row += LANES;
@@ -109,70 +116,83 @@ fn activated(value: f32, #[comptime] relu: bool) -> f32 {
 }
 
 #[cube(launch_unchecked)]
-fn normalize(
-    x: &[f32],
+fn normalize<E: Float>(
+    x: &[E],
     mean: &[f32],
     variance: &[f32],
     weight: &[f32],
     bias: &[f32],
-    out: &mut [f32],
+    out: &mut [E],
     len: u32,
     channels: u32,
     epsilon: f32,
     #[comptime] relu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
     let c = at % channels as usize;
-    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
-    out[at] = activated(value, relu);
+    let x = f32::cast_from(x[at]);
+    let value = normalized(x, mean[c], variance[c], weight[c], bias[c], epsilon);
+    out[at] = E::cast_from(activated(value, relu));
 }
 
 #[cube(launch_unchecked)]
-fn normalize_and_add(
-    x: &[f32],
+fn normalize_and_add<E: Float>(
+    x: &[E],
     mean: &[f32],
     variance: &[f32],
     weight: &[f32],
     bias: &[f32],
-    residual: &[f32],
-    out: &mut [f32],
+    residual: &[E],
+    out: &mut [E],
     len: u32,
     channels: u32,
     epsilon: f32,
     #[comptime] relu: bool,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
     let c = at % channels as usize;
-    let value = normalized(x[at], mean[c], variance[c], weight[c], bias[c], epsilon);
-    out[at] = activated(value + residual[at], relu);
+    let x = f32::cast_from(x[at]);
+    let value = normalized(x, mean[c], variance[c], weight[c], bias[c], epsilon);
+    let sum = value + f32::cast_from(residual[at]);
+    out[at] = E::cast_from(activated(sum, relu));
 }
 
 /// The gradient in front of ReLU: nothing where the output is zero or less.
 #[cube(launch_unchecked)]
-fn mask(output: &[f32], grad: &[f32], masked: &mut [f32], len: u32) {
+fn mask<E: Float>(
+    output: &[E],
+    grad: &[E],
+    masked: &mut [E],
+    len: u32,
+    #[define(E)] _element: ElemType,
+) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
         terminate!();
     }
-    masked[at] = select(output[at] <= 0.0f32, 0.0f32, grad[at]);
+    let closed = f32::cast_from(output[at]) <= 0.0f32;
+    masked[at] = E::cast_from(select(closed, 0.0f32, f32::cast_from(grad[at])));
 }
 
 /// Sums of g and of g (x - mean) over each part of the rows, as `[part][2][channels]`.
 #[cube(launch_unchecked)]
-fn part_sums(
-    x: &[f32],
-    grad: &[f32],
+fn part_sums<E: Float>(
+    x: &[E],
+    grad: &[E],
     mean: &[f32],
     parts: &mut [f32],
     rows: u32,
     channels: u32,
     part: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let channel = CUBE_POS_Y * LANES + UNIT_POS_X;
     let begin = CUBE_POS_X * part;
@@ -184,8 +204,9 @@ fn part_sums(
         let mut row = begin + UNIT_POS_Y;
         while row < end {
             let at = (row * channels + channel) as usize;
-            sum += grad[at];
-            product += grad[at] * (x[at] - center);
+            let pull = f32::cast_from(grad[at]);
+            sum += pull;
+            product += pull * (f32::cast_from(x[at]) - center);
             row += LANES;
         }
     }
@@ -236,14 +257,15 @@ fn join_sums(
 }
 
 #[cube(launch_unchecked)]
-fn input_gradient(
-    x: &[f32],
-    grad: &[f32],
+fn input_gradient<E: Float>(
+    x: &[E],
+    grad: &[E],
     mean: &[f32],
     factors: &[f32],
-    out: &mut [f32],
+    out: &mut [E],
     len: u32,
     channels: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS;
     if at as u32 >= len {
@@ -251,8 +273,9 @@ fn input_gradient(
     }
     let width = channels as usize;
     let c = at % width;
-    out[at] =
-        factors[c] * grad[at] - (x[at] - mean[c]) * factors[width + c] - factors[2 * width + c];
+    let apart = f32::cast_from(x[at]) - mean[c];
+    let own = factors[c] * f32::cast_from(grad[at]);
+    out[at] = E::cast_from(own - apart * factors[width + c] - factors[2 * width + c]);
 }
 
 /// How rows are parted: rows of a part, parts, and a cube for each part and each [`LANES`] channels.
@@ -376,14 +399,15 @@ pub(crate) fn norm(
     relu: bool,
     epsilon: f32,
 ) -> [CubeTensor; 3] {
-    if Adapter::of(&x.client) == Adapter::Software {
+    if Adapter::of(&x) == Adapter::Software {
         return norm_direct::norm(x, weight, bias, residual, relu, epsilon);
     }
     let x = into_contiguous(x);
     let [rows, channels] = x.meta.shape().dims();
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
-    let parts = empty(&x, vec![count, 2, channels]);
+    let element = element(&x);
+    let parts = empty_f32(&x, vec![count, 2, channels]);
     let out = empty(&x, vec![rows, channels]);
     let len = rows * channels;
     let (weight, bias) = (into_contiguous(weight), into_contiguous(bias));
@@ -399,6 +423,7 @@ pub(crate) fn norm(
             rows as u32,
             channels as u32,
             part as u32,
+            element,
         );
     }
     let of = Parts {
@@ -426,6 +451,7 @@ pub(crate) fn norm(
                 channels as u32,
                 epsilon,
                 relu,
+                element,
             ),
             None => normalize::launch_unchecked(
                 &client,
@@ -441,6 +467,7 @@ pub(crate) fn norm(
                 channels as u32,
                 epsilon,
                 relu,
+                element,
             ),
         }
     }
@@ -453,7 +480,7 @@ pub(crate) fn norm_grad(
     saved: SavedNorm<burn_cubecl::CubeBackend>,
     grad: CubeTensor,
 ) -> [CubeTensor; 4] {
-    if Adapter::of(&saved.x.client) == Adapter::Software {
+    if Adapter::of(&saved.x) == Adapter::Software {
         return norm_direct::norm_grad(saved, grad);
     }
     let (x, mut grad) = (into_contiguous(saved.x), into_contiguous(grad));
@@ -461,7 +488,8 @@ pub(crate) fn norm_grad(
     let (part, count, [along, across]) = parted(rows, channels);
     let client = x.client.clone();
     let len = rows * channels;
-    let parts = empty(&x, vec![count, 2, channels]);
+    let element = element(&x);
+    let parts = empty_f32(&x, vec![count, 2, channels]);
     let out = empty(&x, vec![rows, channels]);
     let mean = into_contiguous(saved.mean);
     // SAFETY: as in `norm`.
@@ -476,6 +504,7 @@ pub(crate) fn norm_grad(
                 grad.into_buffer_arg(),
                 masked.clone().into_buffer_arg(),
                 len as u32,
+                element,
             );
             grad = masked;
         }
@@ -490,6 +519,7 @@ pub(crate) fn norm_grad(
             rows as u32,
             channels as u32,
             part as u32,
+            element,
         );
     }
     let of = Parts {
@@ -514,6 +544,7 @@ pub(crate) fn norm_grad(
             out.clone().into_buffer_arg(),
             len as u32,
             channels as u32,
+            element,
         );
     }
     [out, grad_weight, grad_bias, grad]

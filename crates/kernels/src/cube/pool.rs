@@ -4,7 +4,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{BLOCK, blocks, empty};
+use super::{BLOCK, blocks, element, empty};
 use crate::choices::{Choice, bytes};
 use crate::cpu::PoolShape;
 
@@ -29,7 +29,13 @@ fn is_nan(value: f32) -> bool {
 }
 
 #[cube(launch_unchecked)]
-fn max_of_window(x: &[f32], out: &mut [f32], p: &Places, #[comptime] kernel: u32) {
+fn max_of_window<E: Float>(
+    x: &[E],
+    out: &mut [E],
+    p: &Places,
+    #[comptime] kernel: u32,
+    #[define(E)] _element: ElemType,
+) {
     let at = ABSOLUTE_POS as u32;
     if at >= p.len {
         terminate!();
@@ -53,7 +59,7 @@ fn max_of_window(x: &[f32], out: &mut [f32], p: &Places, #[comptime] kernel: u32
             && column < p.size_x + p.padding;
         if inside {
             let from = (picture * p.size_y + y - p.padding) * p.size_x + column - p.padding;
-            let value = x[(from * p.channels + channel) as usize];
+            let value = f32::cast_from(x[(from * p.channels + channel) as usize]);
             // A NaN wins, as in PyTorch, and is not beaten.
             if !begun || is_nan(value) || (value > best && !is_nan(best)) {
                 best = value;
@@ -61,7 +67,7 @@ fn max_of_window(x: &[f32], out: &mut [f32], p: &Places, #[comptime] kernel: u32
             begun = true;
         }
     }
-    out[at as usize] = best;
+    out[at as usize] = E::cast_from(best);
 }
 
 /// A value of the input takes the gradients of the windows that it has won.
@@ -70,13 +76,14 @@ fn max_of_window(x: &[f32], out: &mut [f32], p: &Places, #[comptime] kernel: u32
     reason = "a kernel has the remainder only"
 )]
 #[cube(launch_unchecked)]
-fn gradients_won(
-    x: &[f32],
-    output: &[f32],
-    grad: &[f32],
-    input: &mut [f32],
+fn gradients_won<E: Float>(
+    x: &[E],
+    output: &[E],
+    grad: &[E],
+    input: &mut [E],
     p: &Places,
     #[comptime] kernel: u32,
+    #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS as u32;
     if at >= p.len {
@@ -88,7 +95,7 @@ fn gradients_won(
     let picture = line / p.size_y;
     let y = line - picture * p.size_y + p.padding;
     let column = pixel - line * p.size_x + p.padding;
-    let value = x[at as usize];
+    let value = f32::cast_from(x[at as usize]);
     let mut sum = 0.0f32;
     // Windows in the order of the output: the last taps meet the first windows.
     for back in 0..comptime!(kernel * kernel) {
@@ -102,7 +109,7 @@ fn gradients_won(
             let out_x = (column - j) / p.stride;
             if out_y < p.out_y && out_x < p.out_x {
                 let to = ((picture * p.out_y + out_y) * p.out_x + out_x) * p.channels + channel;
-                let most = output[to as usize];
+                let most = f32::cast_from(output[to as usize]);
                 let mut won = wins(value, most);
                 for before in 0..tap {
                     let before_y = out_y * p.stride + before / kernel;
@@ -115,16 +122,17 @@ fn gradients_won(
                         let from = (picture * p.size_y + before_y - p.padding) * p.size_x
                             + before_x
                             - p.padding;
-                        won = !wins(x[(from * p.channels + channel) as usize], most);
+                        let before = x[(from * p.channels + channel) as usize];
+                        won = !wins(f32::cast_from(before), most);
                     }
                 }
                 if won {
-                    sum += grad[to as usize];
+                    sum += f32::cast_from(grad[to as usize]);
                 }
             }
         }
     }
-    input[at as usize] = sum;
+    input[at as usize] = E::cast_from(sum);
 }
 
 /// Whether a window whose output is `most` could have taken it from `value`.
@@ -184,7 +192,7 @@ pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
     let [height, width] = shape.out_size();
     let len = shape.batch * height * width * shape.channels;
     let out = empty(&x, vec![shape.batch, height, width, shape.channels]);
-    let client = x.client.clone();
+    let (client, element) = (x.client.clone(), element(&x));
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: reads are behind `inside`, writes behind `at < len`.
     unsafe {
@@ -196,6 +204,7 @@ pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
             out.clone().into_buffer_arg(),
             places(shape, len),
             shape.kernel as u32,
+            element,
         );
     }
     out
@@ -212,7 +221,7 @@ pub(crate) fn pool_grad(
     let [height, width] = shape.size;
     let len = shape.batch * height * width * shape.channels;
     let input = empty(&x, vec![shape.batch, height, width, shape.channels]);
-    let client = x.client.clone();
+    let (client, element) = (x.client.clone(), element(&x));
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: reads are behind `inside` and the output's size, writes behind `at < len`.
     unsafe {
@@ -226,6 +235,7 @@ pub(crate) fn pool_grad(
             input.clone().into_buffer_arg(),
             places(shape, len),
             shape.kernel as u32,
+            element,
         );
     }
     input

@@ -80,10 +80,10 @@ impl Tile {
 }
 
 /// Four neighbours of a row of `columns` values, from `column` on; `at` is the place of the first in `values`, which
-/// are vectors of `N` (1 or 4). Zeros behind the row's end.
+/// are vectors of `N` (1 or 4) in the element that they are stored in. Zeros behind the row's end.
 #[cube]
-pub(crate) fn columns_at<N: Size>(
-    values: &[Vector<f32, N>],
+pub(crate) fn columns_at<E: Float, N: Size>(
+    values: &[Vector<E, N>],
     at: u32,
     column: u32,
     columns: u32,
@@ -99,7 +99,7 @@ pub(crate) fn columns_at<N: Size>(
         for lane in 0..4u32 {
             if column + lane < columns {
                 let value = values[(at + lane) as usize];
-                four.insert(lane as usize, value.extract(0usize));
+                four.insert(lane as usize, f32::cast_from(value.extract(0usize)));
             }
         }
     }
