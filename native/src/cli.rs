@@ -158,7 +158,7 @@ pub struct Trace {
 
 #[derive(Args)]
 pub struct Knn {
-    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), or a checkpoint's folder
+    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
     /// Recipe of the network, for files that carry none [default: what the shapes of the tensors say]
@@ -182,7 +182,7 @@ pub struct Knn {
 
 #[derive(Args)]
 pub struct Convert {
-    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), or a checkpoint's folder
+    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
     #[arg(value_name = "IN")]
     pub from: PathBuf,
     /// File to write

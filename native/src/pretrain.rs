@@ -313,12 +313,20 @@ impl Session {
     }
 
     fn table(&self) -> Result<Vec<Row>> {
-        self.progress
-            .say("comparing with random weights and raw pixels");
+        let recipe = self.run.recipe();
+        self.progress.say(match recipe.probe.pixels {
+            true => "comparing with random weights and raw pixels",
+            false => "comparing with random weights",
+        });
         let sources = (self.sources.bank.as_ref(), self.sources.test.as_ref());
-        let side = self.run.recipe().views.size;
         let random = self.run.random_backbone();
-        let table = final_table(self.run.online(), &random, sources, side, self.run.device());
+        let table = final_table(
+            self.run.online(),
+            &random,
+            sources,
+            recipe,
+            self.run.device(),
+        );
         Ok(block_on(table)?)
     }
 

@@ -79,6 +79,9 @@ pub fn run(arguments: &Trace) -> Result<()> {
 
 /// A safetensors file with plain names: without `module.` in front, a linear head under `fc.0`.
 fn read(path: &Path) -> Result<WeightFile> {
+    if !path.exists() {
+        return Err(BadArgument(format!("{} does not exist", path.display())).into());
+    }
     let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let mut file = WeightFile::from_bytes(&path.display().to_string(), &bytes)?;
     let tensors = std::mem::take(&mut file.tensors);

@@ -1,7 +1,7 @@
 //! Weight files of any known tool: reading, and writing by the ending of a name.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use parallax_train::WEIGHTS_FILE;
@@ -20,10 +20,12 @@ impl From<Branch> for parallax_weights::Branch {
     }
 }
 
-/// A weight file, or the one in a checkpoint's folder.
+/// A weight file, the one in a checkpoint's folder, or that of a run's newest checkpoint.
 pub fn read(path: &Path) -> Result<Import> {
     let path = match path.is_dir() {
-        true => path.join(WEIGHTS_FILE),
+        true => newest_checkpoint(path)
+            .unwrap_or_else(|| path.to_path_buf())
+            .join(WEIGHTS_FILE),
         false => path.to_path_buf(),
     };
     if !path.exists() {
@@ -31,6 +33,17 @@ pub fn read(path: &Path) -> Result<Import> {
     }
     let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(Import::read(&path.display().to_string(), &bytes)?)
+}
+
+/// Of a run's folder.
+fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(run.join("checkpoints")).ok()?.flatten();
+    let steps = entries.filter_map(|entry| {
+        let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse();
+        Some((step.ok()?, entry.path()))
+    });
+    let newest: Option<(u64, PathBuf)> = steps.max();
+    newest.map(|(_, path)| path)
 }
 
 /// How tensors are packed into a file.

@@ -53,13 +53,32 @@ fn ctrl_c_saves_after_the_step() {
 #[test]
 fn a_run_that_diverges_says_where() {
     let scratch = Scratch::new();
+    let diverge = |rate: &str, out: &std::path::Path, texts: &[&str]| {
+        let mut command = tiny("byol", 40, out);
+        command.args(["--set", &format!("optimizer.base_lr={rate}")]);
+        command.args(["--set", "checkpoint.every_steps=1000"]);
+        let message = ["the loss became NaN at step 3", "diverged", "base_lr"];
+        fail(&mut command, 1, &[&message, texts].concat());
+    };
+    // What was before the step is saved, and can be read.
     let out = scratch.join("run");
-    let mut command = tiny("byol", 40, &out);
-    command.args(["--set", "optimizer.base_lr=1e30"]);
-    fail(
-        &mut command,
-        1,
-        &["the loss became", "at step", "diverged", "base_lr"],
+    diverge("1e20", &out, &["saved as", "step-2"]);
+    assert_eq!(
+        std::fs::read_dir(out.join("checkpoints")).unwrap().count(),
+        1
+    );
+    let copy = scratch.join("copy.pth");
+    succeed(
+        parallax(&["convert"])
+            .arg(out.join("checkpoints/step-2"))
+            .arg(copy),
+    );
+    // Weights that are no numbers are not.
+    let out = scratch.join("beyond");
+    diverge("1e30", &out, &["not finite any more"]);
+    assert_eq!(
+        std::fs::read_dir(out.join("checkpoints")).unwrap().count(),
+        0
     );
 }
 
@@ -73,4 +92,7 @@ fn knn_reads_what_the_run_saved() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let accuracy = report["knn"].as_f64().unwrap();
     assert!((10.0..60.0).contains(&accuracy), "{accuracy}");
+    // A run's folder stands for its newest checkpoint.
+    let mut knn = parallax(&["knn", "--json", "--device", "cpu", "--weights"]);
+    assert_eq!(succeed(knn.arg(&out)).stdout, output.stdout);
 }

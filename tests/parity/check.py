@@ -31,7 +31,7 @@ def pictures(phase, shape):
 def check(path):
     case = {name: tensor.double() for name, tensor in load_file(path).items()}
     settings = dict(method=path.stem, arch="tiny", stem="cifar", width=4, hidden=64, out=32, queue=80)
-    system = System(settings | dict(temperature=0.2, bn_groups=1, optimizer="sgd"))
+    system = System(settings | dict(temperature=0.2, bn_groups=1, optimizer="sgd", classes=2))
     for network, prefix in [(system.online, "before.online_encoder."), (system.target, "before.target_encoder.")]:
         network.load_state_dict({name[len(prefix):]: t for name, t in case.items() if name.startswith(prefix)})
     shape = (BATCH, 3, SIDE, SIDE)

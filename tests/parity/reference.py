@@ -4,21 +4,22 @@
     venv/bin/python tests/parity/reference.py          writes tests/parity/cases/*.json
 
 Each case is a hundred steps of a small network in f64. Weights, queue and batches come from `noise`, which Parallax
-has too, so a case holds only what came out: losses, norms of gradients and parameters, a digest of the queue.
+has too, so a case holds only what came out: every loss, and after the 1st, the 10th and the last step the norm of each
+gradient, of each parameter and running statistic, and a digest of the queue.
 """
 
 import copy
 import json
 import math
 import pathlib
+import re
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-STEPS = 100
-BATCH = 16
 CLASSES = 5
+SNAPSHOTS = (1, 10, 100)
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
@@ -166,13 +167,11 @@ def fill(network):
 
 def initial_queue(keys, out):
     """Rows of length one; the sum in plain order, so that rounding to f32 is the same everywhere."""
-    rows = noise(1, keys * out, 1.0).reshape(keys, out).tolist()
-    for row in rows:
-        square = 0.0
-        for value in row:
-            square += value * value
-        row[:] = [value / math.sqrt(square) for value in row]
-    return torch.tensor(rows).float().double()
+    rows = noise(1, keys * out, 1.0).reshape(keys, out)
+    square = torch.zeros(keys)
+    for column in rows.T:
+        square += column * column
+    return (rows / square.sqrt()[:, None]).float().double()
 
 
 # Methods.
@@ -215,7 +214,8 @@ class System:
     def __init__(self, case):
         self.case = case
         online, target = self.HEADS[case["method"]]
-        out = CLASSES if case["method"] == "supervised" else case["out"]
+        self.classes = case["classes"]
+        out = self.classes if case["method"] == "supervised" else case["out"]
         build = lambda kind: ResNet(case["arch"], case["stem"], case["width"], kind, case["hidden"], out)
         self.online = build(online)
         fill(self.online)
@@ -235,10 +235,10 @@ class System:
         self.classifier = None
         if case["method"] != "supervised":
             features = self.online.features
-            self.classifier = nn.Linear(features, CLASSES)
+            self.classifier = nn.Linear(features, self.classes)
             with torch.no_grad():
-                self.classifier.weight.copy_(noise(2, CLASSES * features, 0.5).reshape(CLASSES, -1))
-                self.classifier.bias.copy_(noise(3, CLASSES, 0.5))
+                self.classifier.weight.copy_(noise(2, self.classes * features, 0.5).reshape(self.classes, -1))
+                self.classifier.bias.copy_(noise(3, self.classes, 0.5))
             self.probe = torch.optim.SGD(self.classifier.parameters(), lr=1.0, momentum=0.9)
 
     def forward(self, x1, x2, labels, coins, order):
@@ -274,23 +274,23 @@ class System:
         return loss, features, torch.cat(keys)
 
     def rate(self, k):
-        case, warmup = self.case, 10
-        peak = case["base_lr"] * BATCH / 256
+        case, warmup, steps = self.case, self.case["warmup"], self.case["steps"]
+        peak = case["base_lr"] * case["batch"] / 256
         if case["schedule"] == "step":
-            return peak * 0.1 ** sum(k >= int(STEPS * m / 100) for m in (60, 80))
-        if k <= warmup:
+            return peak * 0.1 ** sum(k >= int(steps * m / 100) for m in (60, 80))
+        if warmup and k <= warmup:
             return (peak - 1e-6) * k / warmup + 1e-6
-        return peak * 0.5 * (1 + math.cos(math.pi * (k - warmup) / (STEPS - warmup)))
+        return peak * 0.5 * (1 + math.cos(math.pi * (k - warmup) / (steps - warmup)))
 
     def probe_rate(self, k):
         if self.lars:
-            return 0.2 * 0.5 * (1 + math.cos(math.pi * k / STEPS))
+            return 0.2 * 0.5 * (1 + math.cos(math.pi * k / self.case["steps"]))
         return 0.5 * 0.1 ** sum(k >= epoch for epoch in (60, 80))  # one step an epoch
 
     def momentum(self, t):
         if self.case["momentum_schedule"] == "constant":
             return self.case["momentum"]
-        return 1 - (1 - self.case["momentum"]) * (math.cos(math.pi * t / STEPS) + 1) / 2
+        return 1 - (1 - self.case["momentum"]) * (math.cos(math.pi * t / self.case["steps"]) + 1) / 2
 
     @torch.no_grad()
     def lars_step(self, rate):
@@ -308,16 +308,16 @@ class System:
         loss, features, keys = self.forward(x1, x2, labels, coins, order)
         self.online.zero_grad()
         loss.backward()
-        gradients = {name: p.grad.norm().item() for name, p in self.online.named_parameters()}
+        gradients = [p.grad.clone() for p in self.online.parameters()]
         if self.lars:
             self.lars_step(self.rate(k))
         else:
             self.sgd.param_groups[0]["lr"] = self.rate(k)
             self.sgd.step()
         if keys is not None:
-            places = (self.pointer + torch.arange(BATCH)) % len(self.queue)
+            places = (self.pointer + torch.arange(len(keys))) % len(self.queue)
             self.queue = self.queue.index_copy(0, places, keys)
-            self.pointer = (self.pointer + BATCH) % len(self.queue)
+            self.pointer = (self.pointer + len(keys)) % len(self.queue)
         if self.target:
             m = self.momentum(k + 1)
             with torch.no_grad():
@@ -334,25 +334,36 @@ class System:
         return loss.item(), online_loss, gradients
 
 
-def batch(k, side, groups):
-    """Views that share their picture, labels, coins and an order."""
-    count = BATCH * 3 * side * side
-    picture = noise(10_000 + 8 * k, count, 4.0)
-    x1 = (picture + noise(10_001 + 8 * k, count, 2.0)).float().double()
-    x2 = (picture + noise(10_002 + 8 * k, count, 2.0)).float().double()
-    shape = (BATCH, 3, side, side)
-    labels = torch.tensor([mix(10_003 + 8 * k, i) % CLASSES for i in range(BATCH)])
-    coins = [mix(10_004 + 8 * k, group) & 1 == 1 for group in range(groups)]
-    order = sorted(range(BATCH), key=lambda i: mix(10_005 + 8 * k, i))
+def around(picture, k, case, apart=2.0):
+    """Two views that share their picture, labels, coins and an order."""
+    count, size = picture.numel(), case["batch"]
+    shape = (size, 3, case["side"], case["side"])
+    x1, x2 = ((picture + noise(10_000 + 8 * k + view, count, apart)).float().double() for view in (1, 2))
+    labels = torch.tensor([mix(10_003 + 8 * k, i) % case["classes"] for i in range(size)])
+    coins = [mix(10_004 + 8 * k, group) & 1 == 1 for group in range(case["bn_groups"])]
+    order = sorted(range(size), key=lambda i: mix(10_005 + 8 * k, i))
     return x1.reshape(shape), x2.reshape(shape), labels, coins, torch.tensor(order)
 
 
+def batch(k, case):
+    return around(noise(10_000 + 8 * k, case["batch"] * 3 * case["side"] ** 2, 4.0), k, case)
+
+
 def norms(tensors):
-    return {name: tensor.norm().item() for name, tensor in tensors}
+    """With 15 digits, which is what they are compared to and more."""
+    return [float(f"{tensor.norm().item():.15g}") for tensor in tensors]
 
 
-def floats(network):
-    return list(network.state_dict().items())
+def snapshot(system, gradients):
+    weights = noise(4, system.queue.numel(), 2.0).reshape(system.queue.shape)
+    has_queue = system.case["method"] not in ("supervised", "byol")
+    return {
+        "gradients": norms(gradients),
+        "online": norms(system.online.state_dict().values()),
+        "target": norms(system.target.state_dict().values()) if system.target else [],
+        "queue": (system.queue * weights).sum().item() if has_queue else None,
+        "queue_pointer": system.pointer,
+    }
 
 
 # Rates at which a step of 1e-7 off is not 1e-2 off ninety steps later: batch norm of few values is chaotic.
@@ -365,8 +376,8 @@ CASES = {
     "moco-v2-plus-lars": dict(method="moco-v2-plus", optimizer="lars", bn="plainsync", bn_groups=2, base_lr=0.16),
     "byol": dict(method="byol", base_lr=0.08),
     "byol-lars": dict(method="byol", optimizer="lars", base_lr=0.16),
-    "supervised-resnet50": dict(method="supervised", arch="resnet50", width=4, side=16, base_lr=0.08),
-    "byol-resnet18": dict(method="byol", arch="resnet18", stem="imagenet", side=32, base_lr=0.08),
+    "supervised-resnet50": dict(method="supervised", arch="resnet50", width=4, side=16, base_lr=0.001),
+    "byol-resnet18": dict(method="byol", arch="resnet18", stem="imagenet", side=32, base_lr=0.005),
 }
 
 
@@ -377,7 +388,7 @@ def recipe(case):
     method |= {"name": case["method"]} | ({} if supervised else {"out": case["out"]})
     method |= {"bn": case["bn"]} if "bn" in case else {}
     sections = {
-        "run": {"total_steps": STEPS, "batch_size": BATCH},
+        "run": {"total_steps": case["steps"], "batch_size": case["batch"]},
         "views": {"size": case["side"]},
         "model": {"arch": case["arch"], "stem": case["stem"], "width": case["width"]},
         "method": method,
@@ -386,7 +397,7 @@ def recipe(case):
             "base_lr": case["base_lr"],
             "weight_decay": 1e-6 if case["optimizer"] == "lars" else 1e-4,
         },
-        "schedule": {"kind": case["schedule"], "warmup_steps": 10},
+        "schedule": {"kind": case["schedule"], "warmup_steps": case["warmup"]},
         "probe": {"online": not supervised, "online_lr": 0.2 if case["optimizer"] == "lars" else 0.5},
     }
     lines = []
@@ -396,35 +407,40 @@ def recipe(case):
     return "\n".join(lines) + "\n"
 
 
+def compact(result):
+    """JSON with a line for each list, so that files are small and differences readable."""
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(result, indent=1)) + "\n"
+
+
 def main():
     folder = pathlib.Path(__file__).parent / "cases"
     for name, given in CASES.items():
         defaults = dict(arch="tiny", stem="cifar", width=4, side=8, hidden=24, out=12, queue=40, temperature=0.2)
         defaults |= dict(bn_groups=1, optimizer="sgd", schedule="warmup-cosine", momentum=0.9)
+        defaults |= dict(steps=100, batch=16, warmup=10, classes=CLASSES)
         constant = given["method"] in ("moco-v1", "moco-v2")
         defaults |= dict(momentum_schedule="constant" if constant else "cosine")
         case = defaults | given
         system = System(case)
-        losses, online_losses, first = [], [], None
-        for k in range(STEPS):
-            loss, online_loss, gradients = system.step(k, *batch(k, case["side"], case["bn_groups"]))
-            first = first or gradients
+        losses, online_losses, snapshots = [], [], {}
+        for k in range(case["steps"]):
+            loss, online_loss, gradients = system.step(k, *batch(k, case))
             losses.append(loss)
             online_losses.append(online_loss)
-        weights = noise(4, system.queue.numel(), 2.0).reshape(system.queue.shape)
+            if k + 1 in SNAPSHOTS:
+                snapshots[k + 1] = snapshot(system, gradients)
         result = {
             "recipe": recipe(case),
             "classes": CLASSES,
             "losses": losses,
             "online_losses": online_losses if system.classifier else [],
-            "gradients_of_the_first_step": first,
-            "online_after": norms(floats(system.online)),
-            "target_after": norms(floats(system.target)) if system.target else {},
-            "queue_after": (system.queue * weights).sum().item() if case["method"] not in ("supervised", "byol") else None,
-            "queue_pointer_after": system.pointer,
+            "parameters": [name for name, _ in system.online.named_parameters()],
+            "online": list(system.online.state_dict()),
+            "target": list(system.target.state_dict()) if system.target else [],
+            "after": snapshots,
         }
         path = folder / f"{name}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
+        path.write_text(compact(result))
         print(f"{name}: loss {losses[0]:.4f} to {losses[-1]:.4f}, {path.stat().st_size} bytes")
 
 

@@ -199,7 +199,7 @@ impl WebRun {
             &self.encoder().await?,
             &random_backbone(&config, &self.opened.probes),
             (self.loader.source().as_ref(), self.test.as_ref()),
-            self.run.recipe().views.size,
+            self.run.recipe(),
             &self.opened.probes,
         )
         .await?;

@@ -85,7 +85,12 @@ fn page_recipes_are_whole() {
     for method in MethodKind::ALL.map(MethodKind::name) {
         for size in ["tiny", "small"] {
             let text = parallax_web::recipe(method, size).ok().unwrap();
-            assert!(text.contains(method), "{text}");
+            assert!(text.contains(method) && text.contains("sgd"), "{text}");
         }
+    }
+    for method in ["byol", "moco-v2-plus"] {
+        let text = parallax_web::recipe(&format!("{method}-lars"), "tiny");
+        let text = text.ok().unwrap();
+        assert!(text.contains(method) && text.contains("lars"), "{text}");
     }
 }

@@ -165,7 +165,7 @@ pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunErr
     Ok(Features::new(values, labels(source), columns)?)
 }
 
-/// Trained against random against pixels: learned from `train`, judged on `test`.
+/// Trained against random against, where the recipe says so, raw pixels: learned from `train`, judged on `test`.
 ///
 /// # Errors
 /// As [`features`].
@@ -173,18 +173,21 @@ pub async fn final_table(
     trained: &ResNet,
     random: &ResNet,
     (train, test): (&dyn Source, &dyn Source),
-    side: u32,
+    recipe: &Recipe,
     device: &Device,
 ) -> Result<Vec<Row>, RunError> {
+    let side = recipe.views.size;
     let mut rows = Vec::with_capacity(3);
     for (encoder, network) in [(Encoder::Trained, trained), (Encoder::Random, random)] {
         let train = features(network, train, side, device).await?;
         let test = features(network, test, side, device).await?;
         rows.push(row(encoder, &train, &test)?);
     }
-    let train = pixel_features(train, side)?;
-    let test = pixel_features(test, side)?;
-    rows.push(row(Encoder::Pixels, &train, &test)?);
+    if recipe.probe.pixels {
+        let train = pixel_features(train, side)?;
+        let test = pixel_features(test, side)?;
+        rows.push(row(Encoder::Pixels, &train, &test)?);
+    }
     Ok(rows)
 }
 

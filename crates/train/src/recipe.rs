@@ -202,6 +202,8 @@ section! {
         knn_every: u64 = 1,
         /// Whether the run ends with the comparison of trained, random and raw pixels.
         table: bool = true,
+        /// Whether raw pixels are in it: of many pictures their row takes longer than both others.
+        pixels: bool = true,
     }
 }
 

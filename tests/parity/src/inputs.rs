@@ -67,13 +67,26 @@ pub fn queue(keys: usize, out: usize) -> Vec<f32> {
     rows.collect()
 }
 
-/// The batch of step `k`: views that share their picture, labels, coins and an order.
+/// The batch of step `k`.
 pub fn batch(k: u32, size: usize, side: usize, classes: u32, groups: u32) -> Batch {
-    let count = size * 3 * side * side;
-    let picture = noise(10_000 + 8 * k, count, 4.0, 0.0);
+    let picture = noise(10_000 + 8 * k, size * 3 * side * side, 4.0, 0.0);
+    let picture: Vec<f64> = picture.into_iter().map(f64::from).collect();
+    around(&picture, k, size, side, classes, groups, 2.0)
+}
+
+/// Two views of `picture` that lie `apart`, labels, coins and an order.
+pub fn around(
+    picture: &[f64],
+    k: u32,
+    size: usize,
+    side: usize,
+    classes: u32,
+    groups: u32,
+    apart: f64,
+) -> Batch {
     let view = |stream| {
-        let apart = noise(stream, count, 2.0, 0.0);
-        let sum = |(a, b): (&f32, &f32)| (f64::from(*a) + f64::from(*b)) as f32;
+        let apart = noise(stream, picture.len(), apart, 0.0);
+        let sum = |(a, b): (&f64, &f32)| (a + f64::from(*b)) as f32;
         picture.iter().zip(&apart).map(sum).collect()
     };
     let mut order: Vec<u32> = (0..size as u32).collect();

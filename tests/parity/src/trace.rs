@@ -70,12 +70,8 @@ pub async fn trace_case(name: &str, text: &str, steps: usize) -> Result<TraceCas
     ];
     let batches = shapes.into_iter().zip(rows);
     let batches = batches.map(|((name, shape), values)| named(name, shape, values));
-    let squares = case
-        .gradients_of_the_first_step
-        .values()
-        .map(|norm| norm * norm);
     Ok(TraceCase {
-        first_gradient: squares.sum::<f64>().sqrt(),
+        first_gradient: case.first_gradient(),
         weights: WeightFile::new("weights", weights),
         batches: WeightFile::new("batches", batches.collect()),
         losses: case.losses,

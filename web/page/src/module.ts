@@ -3,7 +3,16 @@
  * where it is not built yet, `worker/parallax-web.d.ts` stands in for them.
  */
 export type Method = (typeof METHODS)[number];
-export const METHODS = ['byol', 'moco-v2-plus', 's-moco-v2-plus', 'moco-v2', 'moco-v1', 'supervised'] as const;
+export const METHODS = [
+  'byol',
+  'moco-v2-plus',
+  's-moco-v2-plus',
+  'moco-v2',
+  'moco-v1',
+  'supervised',
+  'byol-lars',
+  'moco-v2-plus-lars',
+] as const;
 export type Size = 'tiny' | 'small';
 export type Device = 'webgpu' | 'cpu';
 

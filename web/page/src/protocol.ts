@@ -80,6 +80,6 @@ export type Event =
   | { type: 'checkpoint'; run: string; step: number; files: CheckpointFile[] | null }
   | { type: 'paused'; run: string; step: number }
   | { type: 'loaded'; run: string; recipe: string; knn: number; kept: string | null; step: number; total: number; note: string }
-  | { type: 'done'; run: string; step: number; total: number; rows: ResultRow[] }
+  | { type: 'done'; run: string; method: string; step: number; total: number; rows: ResultRow[] }
   /** `device` is the one that was at work, where that is known. */
   | { type: 'error'; run: string; trouble: Trouble; message: string; detail: string; device: Device | null };

@@ -24,6 +24,12 @@ function find(toml: string, section: string, key: string): Found {
   return { lines, header, line: -1 };
 }
 
+/** The system of the paper that a recipe describes: a method, and its optimiser where that is not SGD. */
+export function systemOf(toml: string): string | null {
+  const method = getKey(toml, 'method', 'name');
+  return method && getKey(toml, 'optimizer', 'name') === 'lars' ? `${method}-lars` : method;
+}
+
 export function setKey(toml: string, section: string, key: string, value: number): string {
   const { lines, header, line } = find(toml, section, key);
   if (line >= 0) lines[line] = `${key} = ${value}`;

@@ -32,6 +32,8 @@ const METHODS: Record<string, string> = {
   'moco-v2': 'MoCo v2',
   'moco-v1': 'MoCo v1',
   supervised: 'Supervised',
+  'byol-lars': 'BYOL, LARS',
+  'moco-v2-plus-lars': 'MoCo v2+, LARS',
 };
 export const methodName = (method: string): string => METHODS[method] ?? method;
 

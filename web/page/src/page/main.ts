@@ -3,7 +3,7 @@ import '../style.css';
 import type { Device } from '../module';
 import type { Event, Picture } from '../protocol';
 import { open, peek, type SavedRun } from '../saved';
-import { getKey } from '../recipe';
+import { systemOf } from '../recipe';
 import { chooseOwn, fillForm, listenToForm, readForm, showGpu, showPhase, type Phase } from './controls';
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
 import { byId } from './dom';
@@ -80,7 +80,7 @@ function proceed({ run, source }: SavedRun, device = readForm().device): void {
   engine.send({ type: 'resume', run, device, pictures: source.kind === 'own' ? own : null });
 }
 
-async function show({ run, step, total, rows, adapter, device }: SavedRun): Promise<void> {
+async function show({ run, method, step, total, rows, adapter, device }: SavedRun): Promise<void> {
   clearNotices();
   clearPanels();
   try {
@@ -91,7 +91,7 @@ async function show({ run, step, total, rows, adapter, device }: SavedRun): Prom
   status.position(step, total);
   status.device(deviceName(device, adapter), '');
   status.state('A saved run');
-  if (rows) showResult(rows, step, total, downloads(run));
+  if (rows) showResult(rows, method, step, total, downloads(run));
 }
 
 const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void show(run) };
@@ -230,7 +230,7 @@ function hear(event: Event): void {
       return enter('paused');
     case 'loaded': {
       const { recipe, knn, kept, step, total, note } = event;
-      const name = methodName(getKey(recipe, 'method', 'name') ?? 'unknown method');
+      const name = methodName(systemOf(recipe) ?? 'unknown method');
       const next = kept ? ` It is among the saved runs, at step ${step} of ${total}.` : note ? ` ${note}` : '';
       enter('idle');
       status.state('Ready');
@@ -242,7 +242,7 @@ function hear(event: Event): void {
       status.position(event.step, event.total);
       status.state(event.step < event.total ? 'Stopped and saved' : 'Done');
       enter('idle');
-      showResult(event.rows, event.step, event.total, downloads(event.run));
+      showResult(event.rows, event.method, event.step, event.total, downloads(event.run));
       return void refreshRuns();
     case 'error':
       return void trouble(event);

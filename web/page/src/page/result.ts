@@ -12,20 +12,24 @@ const NAMES: Record<ResultRow['encoder'], string> = {
 const section = byId('result');
 const body = byId('rows', HTMLTableSectionElement);
 const verdict = byId('verdict');
+const labels = byId('result-labels');
 const actions = byId('result-actions');
 
-function sentence(rows: ResultRow[], step: number, total: number): string {
+/** Which methods are told the classes of the pictures that they train on. */
+const seesLabels = (method: string): boolean => method === 'supervised';
+
+function sentence(rows: ResultRow[], method: string, step: number, total: number): string {
   const of = (encoder: ResultRow['encoder']): ResultRow | undefined => rows.find((row) => row.encoder === encoder);
   const [trained, random] = [of('trained'), of('random')];
   const early = step < total ? ` Stopped early, at step ${step} of ${total}.` : '';
   if (!trained || !random || !Number.isFinite(trained.knn)) return `Accuracy needs pictures of at least two classes.${early}`;
   const gain = trained.knn - random.knn;
-  if (gain > 0.5) return `Training without labels lifted kNN accuracy by ${gain.toFixed(1)} points over an untrained network.${early}`;
+  if (gain > 0.5) return `Training ${seesLabels(method) ? 'with' : 'without'} labels lifted kNN accuracy by ${gain.toFixed(1)} points over an untrained network.${early}`;
   if (gain < -0.5) return `The features are ${(-gain).toFixed(1)} points worse than an untrained network's: train longer, or with more pictures.${early}`;
   return `The features are about as good as an untrained network's: train longer, or with more pictures.${early}`;
 }
 
-export function showResult(rows: ResultRow[], step: number, total: number, downloads: [text: string, press: () => void][]): void {
+export function showResult(rows: ResultRow[], method: string, step: number, total: number, downloads: [text: string, press: () => void][]): void {
   body.replaceChildren(
     ...rows.map(({ encoder, knn, linear }) =>
       make(
@@ -37,7 +41,8 @@ export function showResult(rows: ResultRow[], step: number, total: number, downl
       ),
     ),
   );
-  verdict.textContent = sentence(rows, step, total);
+  verdict.textContent = sentence(rows, method, step, total);
+  labels.textContent = seesLabels(method) ? 'Training saw the labels of other pictures.' : 'Training never saw a label.';
   actions.replaceChildren(...downloads.map(([text, press]) => button(text, press)));
   section.hidden = false;
   section.scrollIntoView({ block: 'nearest' });

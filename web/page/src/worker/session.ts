@@ -180,7 +180,7 @@ export class Session {
     const table = await run.finish();
     const rows = this.history.classes > 1 ? table.rows : table.rows.map(({ encoder }) => ({ encoder, knn: Number.NaN, linear: Number.NaN }));
     await this.keep(true, rows);
-    this.say({ type: 'done', run: this.about.run, step, total, rows });
+    this.say({ type: 'done', run: this.about.run, method: this.about.method, step, total, rows });
   }
 
   /** Saves a checkpoint. `resting`: the run pauses or ends, so where nothing can be saved the page gets the files. */

@@ -1,7 +1,7 @@
 /** The worker: owns the WASM module and the device, takes commands, and answers with events. */
 import { CHECKPOINT_FILES, type CheckpointFile, type Device } from '../module';
 import type { Command, DeviceWish, Event, Gpu, History, Picture, Trouble } from '../protocol';
-import { getKey, setKey } from '../recipe';
+import { setKey, systemOf } from '../recipe';
 import { open, storageHere, type SavedRun } from '../saved';
 import { unpack } from '../tar';
 import { choose, inspect, watch } from './gpu';
@@ -159,7 +159,7 @@ async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>
     if (opened) {
       kept = {
         version: 1, run, size: '', device, adapter: adapterName(device, opened.adapter), source: sourceOf(pictures), knn: null, rows: null, files: [],
-        method: getKey(opened.recipe, 'method', 'name') ?? 'checkpoint',
+        method: systemOf(opened.recipe) ?? 'checkpoint',
         step: opened.step_index, total: opened.total_steps, created: new Date().toISOString(), saved: '',
       };
       opened.free();
