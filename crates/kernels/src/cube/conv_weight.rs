@@ -254,6 +254,12 @@ impl Plan {
         }
     }
 
+    /// Cubes of the launch along each dimension.
+    #[cfg(test)]
+    pub fn launches(&self) -> [u32; 3] {
+        self.cubes.map(|count| count as u32)
+    }
+
     /// What the launches cost; the least traffic and the work are for the caller to say.
     pub fn choice(&self) -> Choice {
         let [along, columns, parts] = self.cubes;

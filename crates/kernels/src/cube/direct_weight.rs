@@ -217,13 +217,19 @@ impl WeightTile {
             1..8 => channels,
             _ => 8,
         };
+        let wide = match columns {
+            ..=4 => 4,
+            ..=8 => 8,
+            _ => 16,
+        };
         Self {
             of: Direct {
                 rows: rows as u32,
-                ..Direct::of(8, columns)
+                columns: wide as u32,
+                whole: columns.is_multiple_of(wide),
             },
             whole_rows: channels.is_multiple_of(rows),
-            pixels: if line >= 8 { 4 } else { 1 },
+            pixels: if line >= 8 { 2 } else { 1 },
         }
     }
 }
@@ -280,6 +286,13 @@ impl Plan {
 
     fn units(&self) -> usize {
         self.parts * self.taps * self.blocks * self.across
+    }
+
+    /// Cubes of the launch along each dimension.
+    #[cfg(test)]
+    pub fn launches(&self) -> [u32; 3] {
+        let [along, again] = Direct::cubes(self.units());
+        [along, again, 1]
     }
 
     /// What the launches cost; the least traffic and the work are for the caller to say.
