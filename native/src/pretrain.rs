@@ -7,8 +7,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use parallax_data::Source;
+use parallax_kernels::Adapter;
 use parallax_probes::knn_accuracy;
-use parallax_train::{DataShape, Event, Loader, Recipe, Row, Run, RunError, features, final_table};
+use parallax_train::{
+    DataShape, Event, Loader, MemoryEstimate, Recipe, Row, Run, RunError, features, final_table,
+};
 use pollster::block_on;
 use serde_json::json;
 
@@ -53,6 +56,7 @@ fn begin(
     let data = DataShape::of(sources.train.as_ref());
     if !arguments.resume {
         announce(&recipe, data.classes, opened);
+        check_largest(&recipe, data.classes, opened)?;
         let run = Run::new(recipe, data, &opened.device)?;
         let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
         return Ok((RunFolder::create(&path, run.recipe())?, run));
@@ -94,6 +98,22 @@ fn begin(
     };
     folder.rewind_events(run.step_index())?;
     Ok((folder, run))
+}
+
+/// Refuses a run of which a tensor is larger than what the device binds.
+fn check_largest(recipe: &Recipe, classes: usize, opened: &Opened) -> Result<()> {
+    let needed = MemoryEstimate::of(recipe, classes).largest;
+    match Adapter::largest_tensor(&opened.device) {
+        Some(most) if needed > most => Err(BadArgument(format!(
+            "the largest tensor of a step has {} MiB, {} takes {} MiB at most: a larger run.accumulate or a smaller \
+             run.batch_size makes it smaller",
+            needed >> 20,
+            opened.name,
+            most >> 20
+        ))
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// Says what the run will not say by itself.
@@ -147,13 +167,20 @@ impl Session {
         arguments: &Pretrain,
     ) -> Result<Self> {
         let examples = sources.train.len();
+        let kernels = match Adapter::of_device(&opened.device) {
+            None => "loops for the CPU, by shape",
+            Some(Adapter::Hardware) => "for GPUs, by shape; no autotuning, no fusion",
+            Some(Adapter::Software) => {
+                "for adapters that are programs, by shape; no autotuning, no fusion"
+            }
+        };
         let record = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "recipe": arguments.recipe,
             "seed": run.recipe().run.seed,
             "device": opened.name,
             "adapter": opened.adapter,
-            "kernels": "Burn's defaults by shape: no autotuning, no fusion",
+            "kernels": kernels,
             "examples": examples,
             "total_steps": run.total_steps(),
         });

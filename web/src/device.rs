@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
+use parallax_kernels::Adapter;
 use wasm_bindgen::prelude::*;
 
 /// An opened device and what to call it.
@@ -48,18 +49,15 @@ async fn open_webgpu() -> Result<Opened, JsError> {
     let (device, setup) =
         made.map_err(|error| JsError::new(&format!("WebGPU could not be started: {error}")))?;
     let info = setup.adapter.get_info();
-    let name = info.name.to_lowercase();
     let software = info.device_type == wgpu::DeviceType::Cpu
-        || ["swiftshader", "llvmpipe"]
-            .iter()
-            .any(|known| name.contains(known));
+        || Adapter::named(&info.name) == Adapter::Software;
     Ok(Opened {
         probes: if software {
             Device::flex()
         } else {
             device.clone()
         },
-        adapter: if name.is_empty() {
+        adapter: if info.name.is_empty() {
             "WebGPU".to_string()
         } else {
             info.name

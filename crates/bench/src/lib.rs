@@ -16,7 +16,6 @@ mod timer;
 pub use cases::{Setting, convolutions};
 pub use kernels::{KernelLine, kernels, product_rate};
 pub use launches::launches;
-pub use parallax_kernels::Adapter;
 pub use plan::{Plan, PlanLine, plans};
 pub use step::{StepReport, StepSetting, step};
 pub use table::Table;

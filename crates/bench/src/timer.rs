@@ -60,12 +60,13 @@ impl<'a> Bench<'a> {
         (self.clock)()
     }
 
-    /// Waits until the device has done what was queued: a value is read behind it.
+    /// Waits until the device has done what was queued: a value is computed behind it, and read. One that was there before
+    /// would be read at once.
     ///
     /// # Errors
     /// When the device has failed.
     pub async fn wait(&self) -> Result<(), BenchError> {
-        match self.fence.clone().into_data_async().await {
+        match (self.fence.clone() + 1.0).into_data_async().await {
             Ok(_) => Ok(()),
             Err(error) => Err(BenchError::Device(format!("{error:?}"))),
         }

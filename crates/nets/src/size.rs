@@ -10,6 +10,10 @@ pub struct NetworkSize {
     /// Values a picture that a forward pass leaves for the backward pass: what goes into and comes out of every
     /// batch norm.
     pub activations: usize,
+    /// Values a picture of the largest of these.
+    pub largest_activation: usize,
+    /// Values of the largest parameter.
+    pub largest_parameter: usize,
 }
 
 impl NetworkSize {
@@ -17,11 +21,17 @@ impl NetworkSize {
     fn conv(&mut self, inputs: usize, outputs: usize, kernel: usize, side: usize) {
         self.parameters += inputs * outputs * kernel * kernel + 2 * outputs;
         self.activations += 2 * outputs * side * side;
+        self.largest_activation = self.largest_activation.max(outputs * side * side);
+        self.largest_parameter = self
+            .largest_parameter
+            .max(inputs * outputs * kernel * kernel);
     }
 
     fn linear(&mut self, inputs: usize, outputs: usize, bias: bool) {
         self.parameters += inputs * outputs + if bias { outputs } else { 0 };
         self.activations += outputs;
+        self.largest_activation = self.largest_activation.max(outputs);
+        self.largest_parameter = self.largest_parameter.max(inputs * outputs);
     }
 
     fn projector(&mut self, inputs: usize, hidden: usize, out: usize, bias: bool) {

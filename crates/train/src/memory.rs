@@ -18,6 +18,8 @@ pub struct MemoryEstimate {
     pub queue: u64,
     /// What a forward pass leaves for the backward pass, and the views.
     pub activations: u64,
+    /// The largest tensor of all, which a device has to take as a whole.
+    pub largest: u64,
 }
 
 impl MemoryEstimate {
@@ -52,7 +54,15 @@ impl MemoryEstimate {
         } else {
             0
         };
+        // A target may be the larger one only by its head, which the online network has, too.
+        let largest = [
+            part * online.largest_activation,
+            part * 3 * side * side,
+            online.largest_parameter,
+            queue,
+        ];
         Self {
+            largest: VALUE * largest.into_iter().max().unwrap_or(0) as u64,
             networks: VALUE * parameters as u64 + copies * backbone.parameters as u64,
             queue: VALUE * queue as u64,
             activations: part as u64 * (graphs * graph + views * pixels),

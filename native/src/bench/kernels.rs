@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use parallax_bench::{Adapter, Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate};
+use parallax_bench::{Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate};
+use parallax_kernels::Adapter;
 
 use crate::cli::BenchKernels;
 use crate::device;

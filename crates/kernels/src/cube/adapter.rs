@@ -51,8 +51,17 @@ impl Adapter {
         match device.as_dispatch() {
             DispatchDevice::Cube(_) => {
                 let identity = device.as_dispatch().identity()?;
-                Some(Self::kind(&identity.name))
+                Some(Self::kind(&identity.name, identity.physical.is_some()))
             }
+            _ => None,
+        }
+    }
+
+    /// Bytes of the largest tensor that a device takes: its memory is bound as a whole, and WebGPU's devices promise
+    /// 128 MiB a binding. Nothing where kernels do not run.
+    pub fn largest_tensor(device: &Device) -> Option<u64> {
+        match device.as_dispatch() {
+            DispatchDevice::Cube(device) => Some(device.client().properties().memory.max_page_size),
             _ => None,
         }
     }
@@ -61,13 +70,19 @@ impl Adapter {
     /// stored in less goes to those of a GPU, which run anywhere.
     pub(crate) fn of(tensor: &CubeTensor) -> Self {
         match tensor.dtype {
-            DType::F32 => Self::kind(&tensor.client.properties().identity.name),
+            DType::F32 => {
+                let identity = &tensor.client.properties().identity;
+                Self::kind(&identity.name, identity.physical.is_some())
+            }
             _ => Self::Hardware,
         }
     }
 
-    fn kind(name: &str) -> Self {
+    /// A device without a card behind it is a program, as one with a program's name: browsers may keep the name to
+    /// themselves, and some drivers call themselves GPUs.
+    fn kind(name: &str, card: bool) -> Self {
         match ASSUMED.load(Ordering::Relaxed) {
+            0 if !card => Self::Software,
             0 => Self::named(name),
             1 => Self::Hardware,
             _ => Self::Software,

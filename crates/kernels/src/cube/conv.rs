@@ -346,6 +346,12 @@ impl Plan {
         self
     }
 
+    /// Cubes of every launch along each dimension.
+    #[cfg(test)]
+    pub fn launches(&self) -> Vec<[u32; 3]> {
+        self.phases.iter().map(|phase| phase.cubes).collect()
+    }
+
     /// What the launches cost; the least traffic and the work are for the caller to say.
     pub fn choice(&self) -> Choice {
         let weight = self.channels * self.columns * self.kernel[0] * self.kernel[1];

@@ -254,6 +254,12 @@ impl Plan {
         }
     }
 
+    /// Cubes of the launch along each dimension.
+    #[cfg(test)]
+    pub fn launches(&self) -> [u32; 3] {
+        self.cubes.map(|count| count as u32)
+    }
+
     /// What the launches cost; the least traffic and the work are for the caller to say.
     pub fn choice(&self) -> Choice {
         let [along, columns, parts] = self.cubes;
@@ -333,23 +339,37 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
 
 /// The second pass: from `[part][tap, in][out]` to the weight's `[out, in, kernel, kernel]`.
 pub(super) fn sum_of_parts(partial: CubeTensor, shape: &ConvShape) -> CubeTensor {
-    let [parts, rows, columns] = partial.meta.shape().dims();
     let [kh, kw] = shape.kernel;
-    let weight = empty_f32(&partial, vec![columns, shape.inputs, kh, kw]);
+    let weight = [shape.outputs, shape.inputs, kh, kw];
+    sum(partial, weight, [shape.outputs, shape.inputs, kh * kw])
+}
+
+/// The second pass over parts that are in the weight's order.
+pub(super) fn sum_in_order(partial: CubeTensor, weight: [usize; 4]) -> CubeTensor {
+    sum(partial, weight, [weight.iter().product(), 1, 1])
+}
+
+fn sum(
+    partial: CubeTensor,
+    weight: [usize; 4],
+    [columns, channels, taps]: [usize; 3],
+) -> CubeTensor {
+    let [parts, ..] = partial.meta.shape().dims::<3>();
+    let weight = empty_f32(&partial, weight.to_vec());
     let client = partial.client.clone();
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: units behind the weight's length return.
     unsafe {
         add_parts::launch_unchecked(
             &client,
-            blocks(rows * columns),
+            blocks(columns * channels * taps),
             CubeDim::new_1d(BLOCK),
             partial.into_buffer_arg(),
             weight.clone().into_buffer_arg(),
             parts as u32,
             columns as u32,
-            shape.inputs as u32,
-            (kh * kw) as u32,
+            channels as u32,
+            taps as u32,
         );
     }
     weight

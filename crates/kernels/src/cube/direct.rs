@@ -11,6 +11,8 @@ use super::tile::{Four, columns_at};
 
 /// Units of a cube: a few vectors of a processor, so that small products still keep its threads busy.
 const UNITS: u32 = 32;
+/// Units that keep the threads of a processor busy.
+const ENOUGH: usize = 256;
 
 /// How a product is cut where nothing is shared: what a unit computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,20 +31,18 @@ impl fmt::Display for Direct {
 }
 
 impl Direct {
-    /// The rule for rows that are pixels.
+    /// The rule: the widest tile that the columns fill, as long as there are units enough for every thread.
     pub fn of(rows: usize, columns: usize) -> Self {
-        let wide = match columns {
-            ..=4 => 4,
-            _ => 8,
-        };
-        let tall = match rows {
-            ..=4 => 4,
-            _ => 8,
-        };
-        Self {
+        let tall = if rows <= 4 { 4 } else { 8 };
+        let of_width = |wide: usize| Self {
             rows: tall,
-            columns: wide,
-            whole: columns.is_multiple_of(wide as usize),
+            columns: wide as u32,
+            whole: columns.is_multiple_of(wide),
+        };
+        match columns {
+            ..=4 => of_width(4),
+            9.. if of_width(16).units(rows, columns) >= ENOUGH => of_width(16),
+            _ => of_width(8),
         }
     }
 

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::axis::Axis;
-use super::conv_weight::sum_of_parts;
+use super::conv_weight::{sum_in_order, sum_of_parts};
 use super::direct::{Direct, four_at};
 use super::empty;
 use super::tile::Four;
@@ -98,10 +98,11 @@ fn add_pixel<N: Size, M: Size>(
 fn line_sums<N: Size, M: Size>(
     x: &[Vector<f32, N>],
     grad: &[Vector<f32, M>],
-    partial: &mut [f32],
+    partial: &mut [Vector<f32, M>],
     s: &Lines,
     #[comptime] tile: WeightTile,
 ) {
+    let wide = M::value();
     let (rows, fours) = comptime!((tile.of.rows as usize, tile.of.columns as usize / 4));
     let unit = ABSOLUTE_POS as u32;
     let of_columns = unit / s.across;
@@ -187,11 +188,18 @@ fn line_sums<N: Size, M: Size>(
             #[unroll]
             for c in 0..fours {
                 let sum = sums[comptime!(n * fours + c)];
-                #[unroll]
-                for lane in 0..4u32 {
-                    let column = column0 + c as u32 * 4 + lane;
+                let column = column0 + c as u32 * 4;
+                let at = row * s.columns + column;
+                if comptime!(wide == 4) {
                     if column < s.columns {
-                        partial[(row * s.columns + column) as usize] = sum.extract(lane as usize);
+                        partial[(at / 4) as usize] = Vector::cast_from(sum);
+                    }
+                } else {
+                    #[unroll]
+                    for lane in 0..4u32 {
+                        if column + lane < s.columns {
+                            partial[(at + lane) as usize] = Vector::new(sum.extract(lane as usize));
+                        }
                     }
                 }
             }
@@ -217,13 +225,19 @@ impl WeightTile {
             1..8 => channels,
             _ => 8,
         };
+        let wide = match columns {
+            ..=4 => 4,
+            ..=8 => 8,
+            _ => 16,
+        };
         Self {
             of: Direct {
                 rows: rows as u32,
-                ..Direct::of(8, columns)
+                columns: wide as u32,
+                whole: columns.is_multiple_of(wide),
             },
             whole_rows: channels.is_multiple_of(rows),
-            pixels: if line >= 8 { 4 } else { 1 },
+            pixels: if line >= 8 { 2 } else { 1 },
         }
     }
 }
@@ -236,7 +250,11 @@ impl fmt::Display for WeightTile {
 
 /// The launch: how the sum over lines is parted and the result is cut.
 pub(crate) struct Plan {
+    /// With inputs and outputs exchanged where it is turned.
     shape: ConvShape,
+    /// Whether rows are the outputs and columns the inputs: one tap that meets every pixel needs no more to be in the
+    /// weight's order.
+    turned: bool,
     /// Lines over all pictures, and pixels of each.
     lines: [usize; 2],
     pixels: usize,
@@ -253,20 +271,30 @@ pub(crate) struct Plan {
 impl Plan {
     /// The rule.
     pub fn of(shape: &ConvShape) -> Self {
+        let turned = flat(shape);
+        let shape = match turned {
+            true => ConvShape {
+                inputs: shape.outputs,
+                outputs: shape.inputs,
+                ..*shape
+            },
+            false => *shape,
+        };
         let [height, width] = shape.out_size();
         let pixels = shape.batch * height * width;
         let taps = shape.kernel[0] * shape.kernel[1];
         // One tap that meets every pixel knows no lines: they are cut where it suits.
-        let line = if flat(shape) { LINE.min(pixels) } else { width };
+        let line = if turned { LINE.min(pixels) } else { width };
         let lines = pixels.div_ceil(line);
-        let tile = WeightTile::of(shape.inputs, shape.outputs, by_fours(shape), line);
+        let tile = WeightTile::of(shape.inputs, shape.outputs, by_fours(&shape), line);
         let blocks = shape.inputs.div_ceil(tile.of.rows as usize);
         let across = shape.outputs.div_ceil(tile.of.columns as usize);
         let wanted = BUSY.div_ceil(taps * blocks * across);
         let wanted = wanted.clamp(1, pixels.div_ceil(PART));
         let part = lines.div_ceil(wanted);
         Self {
-            shape: *shape,
+            shape,
+            turned,
             lines: [lines, line],
             pixels,
             taps,
@@ -282,6 +310,18 @@ impl Plan {
         self.parts * self.taps * self.blocks * self.across
     }
 
+    /// Whether the parts are one, and that in the weight's order.
+    fn is_whole(&self) -> bool {
+        self.turned && self.parts == 1
+    }
+
+    /// Cubes of the launch along each dimension.
+    #[cfg(test)]
+    pub fn launches(&self) -> [u32; 3] {
+        let [along, again] = Direct::cubes(self.units());
+        [along, again, 1]
+    }
+
     /// What the launches cost; the least traffic and the work are for the caller to say.
     pub fn choice(&self) -> Choice {
         let inside =
@@ -289,16 +329,19 @@ impl Plan {
         // Pairs of a pixel and a tap that meet.
         let pairs = self.shape.batch * inside[0] * inside[1];
         let len = self.shape.weight_len();
-        let values = pairs * (self.shape.inputs * self.across + self.shape.outputs * self.blocks)
+        let of_sum = match self.is_whole() {
+            true => len,
             // Parts are written, read and added.
-            + 2 * self.parts * len
-            + len;
+            false => 2 * self.parts * len + len,
+        };
+        let values =
+            pairs * (self.shape.inputs * self.across + self.shape.outputs * self.blocks) + of_sum;
         let [along, again] = Direct::cubes(self.units());
         Choice {
             tile: self.tile.to_string(),
             cubes: along as usize * again as usize,
             parts: self.parts,
-            dispatches: 2,
+            dispatches: if self.is_whole() { 1 } else { 2 },
             bytes: Some(bytes(values)),
             minimum: 0,
             multiply_adds: 0,
@@ -318,13 +361,21 @@ fn by_fours(shape: &ConvShape) -> bool {
 
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
-    let (x, grad) = (into_contiguous(x), into_contiguous(grad));
     let plan = Plan::of(shape);
+    let (outputs, inputs) = (shape.outputs, shape.inputs);
+    let shape = &plan.shape;
+    let (x, grad) = match plan.turned {
+        true => (into_contiguous(grad), into_contiguous(x)),
+        false => (into_contiguous(x), into_contiguous(grad)),
+    };
     let ([lines, line], rows) = (plan.lines, plan.taps * shape.inputs);
-    let partial = empty(&x, vec![plan.parts, rows, shape.outputs]);
+    let partial = match plan.is_whole() {
+        true => empty(&x, vec![outputs, inputs, 1, 1]),
+        false => empty(&x, vec![plan.parts, rows, shape.outputs]),
+    };
     let [height, _] = shape.out_size();
     // A picture without lines of its own is one line behind the other, from one picture to the next.
-    let [[size_y, size_x], [out_y, out_x]] = match flat(shape) {
+    let [[size_y, size_x], [out_y, out_x]] = match plan.turned {
         true => [[lines, line], [lines, line]],
         false => [shape.size, [height, line]],
     };
@@ -372,5 +423,9 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             plan.tile,
         );
     }
-    sum_of_parts(partial, shape)
+    match (plan.is_whole(), plan.turned) {
+        (true, _) => partial,
+        (false, true) => sum_in_order(partial, [outputs, inputs, 1, 1]),
+        (false, false) => sum_of_parts(partial, shape),
+    }
 }

@@ -16,9 +16,12 @@ pub(crate) mod conv_weight;
 mod direct;
 mod direct_order;
 pub(crate) mod direct_weight;
+#[cfg(test)]
+mod limits;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod norm_direct;
+mod norm_join;
 pub(crate) mod pool;
 mod tile;
 pub(crate) mod update;

@@ -8,6 +8,7 @@ use cubecl::prelude::*;
 
 use super::adapter::Adapter;
 use super::norm_direct;
+use super::norm_join::{Parts, joined_statistics, joined_sums};
 use super::{BLOCK, blocks, element, empty, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
@@ -70,7 +71,7 @@ fn part_statistics<E: Float>(
 
 /// Joins the parts (Chan's formula): mean and biased variance of each channel.
 #[cube(launch_unchecked)]
-fn join_statistics(
+pub(super) fn join_statistics(
     parts: &[f32],
     mean_out: &mut [f32],
     variance_out: &mut [f32],
@@ -222,7 +223,7 @@ fn part_sums<E: Float>(
 /// Adds the parts; gives the gradients of shift and scale, and `[own, pull, shift]` of each channel for
 /// `dx = own g - pull (x - mean) - shift`.
 #[cube(launch_unchecked)]
-fn join_sums(
+pub(super) fn join_sums(
     parts: &[f32],
     variance: &[f32],
     weight: &[f32],
@@ -285,77 +286,6 @@ fn parted(rows: usize, channels: usize) -> (usize, usize, [u32; 2]) {
     let count = rows.div_ceil(part);
     let cubes = [count as u32, (channels as u32).div_ceil(LANES)];
     (part, count, cubes)
-}
-
-/// Rows in parts of `part`, and how many parts.
-#[derive(Clone, Copy)]
-pub(super) struct Parts {
-    pub rows: usize,
-    pub channels: usize,
-    pub part: usize,
-    pub count: usize,
-}
-
-/// Mean and biased variance of each channel from those of the parts, `[count, 2, channels]`.
-pub(super) fn joined_statistics(parts: CubeTensor, of: Parts) -> [CubeTensor; 2] {
-    let (mean, variance) = (
-        empty(&parts, vec![of.channels]),
-        empty(&parts, vec![of.channels]),
-    );
-    let client = parts.client.clone();
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: units behind the last channel return.
-    unsafe {
-        join_statistics::launch_unchecked(
-            &client,
-            blocks(of.channels),
-            CubeDim::new_1d(BLOCK),
-            parts.into_buffer_arg(),
-            mean.clone().into_buffer_arg(),
-            variance.clone().into_buffer_arg(),
-            of.rows as u32,
-            of.channels as u32,
-            of.part as u32,
-            of.count as u32,
-        );
-    }
-    [mean, variance]
-}
-
-/// The gradients of scale and shift, and the factors of the input's gradient, from the parts' sums; `weight` and `variance`
-/// are those of the channels.
-pub(super) fn joined_sums(
-    parts: CubeTensor,
-    (weight, variance): (CubeTensor, CubeTensor),
-    of: Parts,
-    epsilon: f32,
-) -> [CubeTensor; 3] {
-    let factors = empty(&parts, vec![3, of.channels]);
-    let (grad_weight, grad_bias) = (
-        empty(&parts, vec![of.channels]),
-        empty(&parts, vec![of.channels]),
-    );
-    let client = parts.client.clone();
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: units behind the last channel return.
-    unsafe {
-        join_sums::launch_unchecked(
-            &client,
-            blocks(of.channels),
-            CubeDim::new_1d(BLOCK),
-            parts.into_buffer_arg(),
-            into_contiguous(variance).into_buffer_arg(),
-            into_contiguous(weight).into_buffer_arg(),
-            grad_weight.clone().into_buffer_arg(),
-            grad_bias.clone().into_buffer_arg(),
-            factors.clone().into_buffer_arg(),
-            of.rows as u32,
-            of.channels as u32,
-            of.count as u32,
-            epsilon,
-        );
-    }
-    [grad_weight, grad_bias, factors]
 }
 
 /// What the launches of [`norm`] and of [`norm_grad`] cost.

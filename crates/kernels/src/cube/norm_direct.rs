@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use super::direct::Direct;
 use super::empty;
-use super::norm::{Parts, joined_statistics, joined_sums};
+use super::norm_join::{Parts, joined_statistics, joined_sums};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
 
