@@ -35,15 +35,15 @@ pub fn read(path: &Path) -> Result<Import> {
     Ok(Import::read(&path.display().to_string(), &bytes)?)
 }
 
-/// Of a run's folder.
+/// That of a run's folder.
 fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(run.join("checkpoints")).ok()?.flatten();
     let steps = entries.filter_map(|entry| {
-        let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse();
-        Some((step.ok()?, entry.path()))
+        let name = entry.file_name();
+        let step = name.to_str()?.strip_prefix("step-")?;
+        Some((step.parse::<u64>().ok()?, entry.path()))
     });
-    let newest: Option<(u64, PathBuf)> = steps.max();
-    newest.map(|(_, path)| path)
+    steps.max().map(|(_, path)| path)
 }
 
 /// How tensors are packed into a file.
