@@ -66,6 +66,11 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When the device has failed.
     pub async fn wait(&self) -> Result<(), BenchError> {
+        // A browser must not block; elsewhere the device says itself when it is done.
+        #[cfg(not(target_family = "wasm"))]
+        if let Err(error) = self.device.sync() {
+            return Err(BenchError::Device(format!("{error:?}")));
+        }
         match (self.fence.clone() + 1.0).into_data_async().await {
             Ok(_) => Ok(()),
             Err(error) => Err(BenchError::Device(format!("{error:?}"))),
