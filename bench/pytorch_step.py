@@ -1,15 +1,24 @@
-"""The training step of a recipe in PyTorch, for comparison on the same CPU.
+"""Training steps in PyTorch beside those of Parallax, on the same CPU.
 
     python -m venv venv && venv/bin/pip install torch
+    venv/bin/python bench/pytorch_step.py --parallax target/release/parallax --step --width 64 --batch 32
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax [--method byol] [--steps 40]
 
-Runs, one after the other: `parallax pretrain` on the demo recipe with the table switched off, and the same
-number of steps of the same network, batch and method in PyTorch on random pictures (no augmentation at
-all), both with all cores. Prints images a second of both and the ratio; medians over the steps.
+With --step: forward, cross-entropy, backward and momentum SGD of a ResNet-18 with the stem for small pictures on a fixed
+batch, `parallax bench step` and PyTorch in turn, ROUNDS times; the median of each round's medians. PyTorch is given
+whichever of its memory layouts and SGD implementations is fastest here.
+
+Without: the step of a recipe. `parallax pretrain` on the demo recipe with the table switched off, views included, then the
+same number of steps of the same network, batch and method in PyTorch on random pictures (no augmentation at all). Prints
+images a second of both and the ratio; medians over the steps.
+
+Both use all cores.
 """
 
 import argparse
+import itertools
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -19,6 +28,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize, relu
 
+ROUNDS = 5
 BLOCKS = {"tiny": [1, 1, 1], "resnet18": [2, 2, 2, 2], "resnet34": [3, 4, 6, 3]}
 STEMS = {"cifar": (3, 1), "small": (3, 2), "imagenet": (7, 2)}
 
@@ -43,23 +53,83 @@ def mlp(inputs, hidden, out):
     return [nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, out)]
 
 
+def backbone(arch, stem, width):
+    """Pictures to pooled features, and how many those are."""
+    kernel, stride = STEMS[stem]
+    layers = [nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    if stem != "cifar":
+        layers.append(nn.MaxPool2d(3, 2, 1))
+    inputs = width
+    for number, count in enumerate(BLOCKS[arch]):
+        for block in range(count):
+            layers.append(Block(inputs, width << number, 2 if block == 0 and number > 0 else 1))
+            inputs = width << number
+    return [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()], inputs
+
+
 def networks(arch, stem, width, hidden, out):
     """Online and target network as PyTorch's own modules, which are faster than anything written by hand."""
 
     def network(predictor):
-        kernel, stride = STEMS[stem]
-        layers = [nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-        if stem != "cifar":
-            layers.append(nn.MaxPool2d(3, 2, 1))
-        inputs = width
-        for number, count in enumerate(BLOCKS[arch]):
-            for block in range(count):
-                layers.append(Block(inputs, width << number, 2 if block == 0 and number > 0 else 1))
-                inputs = width << number
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *mlp(inputs, hidden, out)]
+        layers, features = backbone(arch, stem, width)
+        layers += mlp(features, hidden, out)
         return nn.Sequential(*layers, *(mlp(out, hidden, out) if predictor else []))
 
     return network(True), network(False).requires_grad_(False)
+
+
+class Supervised:
+    """The step of `parallax bench step`: the same network, loss and update."""
+
+    def __init__(self, width, batch, size, layout, **sgd):
+        torch.manual_seed(0)
+        layers, features = backbone("resnet18", "cifar", width)
+        self.network = nn.Sequential(*layers, nn.Linear(features, 10)).to(memory_format=layout)
+        self.pictures = torch.randn(batch, 3, size, size).to(memory_format=layout)
+        self.labels = torch.arange(batch) % 10
+        self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9, **sgd)
+
+    def seconds(self, steps):
+        """The median of some steps, behind two to warm up."""
+        times = []
+        for _ in range(steps + 2):
+            begin = time.perf_counter()
+            loss = cross_entropy(self.network(self.pictures), self.labels)
+            self.sgd.zero_grad()
+            loss.backward()
+            self.sgd.step()
+            loss.item()
+            times.append(time.perf_counter() - begin)
+        return statistics.median(times[2:])
+
+
+def compare_steps(binary, device, width, batch, size, steps):
+    ways = itertools.product(
+        [("as usual", torch.contiguous_format), ("channels last", torch.channels_last)],
+        [("foreach", {"foreach": True}), ("fused", {"fused": True})],
+    )
+    trials = []
+    for (layout, form), (name, sgd) in ways:
+        training = Supervised(width, batch, size, form, **sgd)
+        trials.append((training.seconds(max(steps // 2, 3)), f"{layout}, {name} SGD", training))
+    _, way, training = min(trials, key=lambda trial: trial[0])
+    trials.clear()
+
+    values = {"width": width, "batch": batch, "size": size, "steps": steps}
+    command = [binary, "bench", "step", "--device", device, "--json"]
+    command += [text for key, value in values.items() for text in (f"--{key}", str(value))]
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        ours.append(json.loads(done.stdout)["report"]["step"])
+        theirs.append(training.seconds(steps))
+    of_ours, of_theirs = statistics.median(ours), statistics.median(theirs)
+    spread = [f"{1e3 * min(times):.1f} to {1e3 * max(times):.1f}" for times in (ours, theirs)]
+    print(f"ResNet-18 of width {width} at {size} px, batch {batch}: forward, backward, SGD")
+    print(f"parallax {device}: {1e3 * of_ours:.1f} ms ({spread[0]})")
+    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {way}: {1e3 * of_theirs:.1f} ms ({spread[1]})")
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    print(f"Parallax takes {of_ours / of_theirs:.2f} of PyTorch's time a step ({ratios[0]:.2f} to {ratios[-1]:.2f} a round)")
 
 
 def byol(online, target, x1, x2, _):
@@ -134,8 +204,13 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--step", action="store_true", help="a supervised step alone, without views")
     arguments = vars(parser.parse_args())
     binary, device = arguments.pop("parallax"), arguments.pop("device")
+    torch.set_num_threads(os.cpu_count())
+    if arguments.pop("step"):
+        names = ("width", "batch", "size", "steps")
+        return compare_steps(binary, device, **{name: arguments[name] for name in names})
     ours, wait = parallax(binary, device, **arguments)
     theirs = pytorch(**arguments)
     print(f"parallax {device}: {ours:.0f} images/s, views included, {100 * wait:.1f} % of a step waits for data")
