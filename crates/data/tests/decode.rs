@@ -61,6 +61,8 @@ fn lossy_files_are_read_closely() {
         ("photo-444.jpg", (67, 53), 2, 0.02),
         ("photo-422.jpg", (67, 53), 3, 0.2),
         ("photo-420.jpg", (67, 53), 3, 0.35),
+        ("photo-even-422.jpg", (74, 64), 8, 0.15),
+        ("photo-even-420.jpg", (44, 56), 9, 0.3),
         ("photo-progressive.jpg", (67, 53), 3, 0.35),
         ("photo-grey.jpg", (67, 53), 1, 0.02),
         ("photo-cmyk.jpg", (67, 53), 1, 0.02),

@@ -72,6 +72,11 @@ photo = Image.frombytes("RGB", (83, 97), (views / "cat-83x97.rgb").read_bytes())
 save("photo-444.jpg", photo, quality=92, subsampling=0)
 save("photo-422.jpg", photo, quality=92, subsampling=1)
 save("photo-420.jpg", photo, quality=92, subsampling=2)
+# At an even side the last colour of half resolution has no neighbour, and decoders continue it differently: two parts of a
+# photo where that shows most, of 450 that were tried.
+other = Image.frombytes("RGB", (101, 75), (views / "coffee-101x75.rgb").read_bytes())
+save("photo-even-422.jpg", other.crop((13, 1, 87, 65)), quality=92, subsampling=1)
+save("photo-even-420.jpg", other.crop((47, 3, 91, 59)), quality=60, subsampling=2)
 save("photo-progressive.jpg", photo, quality=75, subsampling=2, progressive=True)
 save("photo-grey.jpg", photo.convert("L"), quality=92)
 save("photo-cmyk.jpg", photo.convert("CMYK"), quality=92)
