@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import numpy
+import PIL
 import torch
 from PIL import Image, ImageFilter
 
@@ -46,7 +47,7 @@ def torchvision_views(photo):
         t.ToTensor(),
         t.Normalize(MEAN, STD),
     ])
-    return f"torchvision {__version__}", lambda: law(photo), lambda: (random.seed(0), torch.manual_seed(0))
+    return f"torchvision {__version__} on Pillow {PIL.__version__}", lambda: law(photo), lambda: (random.seed(0), torch.manual_seed(0))
 
 
 def albumentations_views(photo):
@@ -110,10 +111,10 @@ def main():
             for name, view, seed in views:
                 measure(view, seed, arguments.seconds, fastest[name])
     print(f"moco-v2 at 224 px of a photo of {photo.width} x {photo.height}, views a second on one core")
-    print(f"{'Parallax':<24} {ours:>8.0f}")
+    print(f"{'Parallax':<36} {ours:>8.0f}")
     for name, times in fastest.items():
         found = VIEWS / sum(times)
-        print(f"{name:<24} {found:>8.0f}   Parallax makes {ours / found:.1f} times as many")
+        print(f"{name:<36} {found:>8.0f}   Parallax makes {ours / found:.1f} times as many")
 
 
 if __name__ == "__main__":

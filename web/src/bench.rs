@@ -1,7 +1,10 @@
 //! Benchmarks in a tab: the command line's, with the browser's clock.
 
-use js_sys::{Array, Function};
-use parallax_bench::{Bench, KernelLine, Setting, StepReport, StepSetting, Table};
+use js_sys::{Array, Function, Uint8Array};
+use parallax_bench::{
+    Bench, KernelLine, Setting, StepReport, StepSetting, Table, ViewLine, ViewSetting,
+};
+use parallax_views::{Image, Pipeline};
 use wasm_bindgen::prelude::*;
 
 use crate::device;
@@ -121,6 +124,58 @@ pub async fn bench_step(
     ]))
 }
 
+/// The picture that views are made of, of the sides of a usual photo.
+fn photo() -> Image {
+    parallax_bench::picture(500, 375)
+}
+
+/// Columns of the table of views, the picture (RGB), and for each pipeline the operations of both views of each picture
+/// of the batch.
+#[wasm_bindgen(js_name = benchViewPlan, unchecked_return_type = "BenchViewPlan")]
+pub fn bench_view_plan(size: u32, pictures: u32) -> Result<JsValue, JsError> {
+    let (photo, setting) = (photo(), ViewSetting { size, pictures });
+    let pipelines = Array::new();
+    for pipeline in Pipeline::ALL {
+        let lists = setting.lists(pipeline, &photo);
+        pipelines.push(&object([
+            ("name", pipeline.name().into()),
+            ("lists", serde_wasm_bindgen::to_value(&lists)?),
+        ]));
+    }
+    Ok(object([
+        ("columns", columns(&ViewLine::table())),
+        ("width", photo.width.into()),
+        ("height", photo.height.into()),
+        ("rgb", Uint8Array::from(photo.data.as_slice()).into()),
+        ("pipelines", pipelines.into()),
+    ]))
+}
+
+/// Makes a batch of views by every pipeline; `on_line` takes a [`BenchViewLine`] as soon as it is there. Gives the
+/// adapter.
+#[wasm_bindgen(js_name = benchViews, unchecked_return_type = "{ adapter: string }")]
+pub async fn bench_views(
+    device: String,
+    size: u32,
+    pictures: u32,
+    seconds: f64,
+    #[wasm_bindgen(unchecked_param_type = "(line: BenchViewLine) => void")] on_line: Function,
+) -> Result<JsValue, JsError> {
+    let opened = device::open(&device).await?;
+    let bench = Bench::new(&opened.device, &clock, seconds);
+    let tell = |line: &ViewLine| {
+        let line = object([
+            ("pipeline", line.pipeline.name().into()),
+            ("seconds", line.seconds.into()),
+            ("mean", line.mean.into()),
+            ("cells", cells(line.cells())),
+        ]);
+        let _ = on_line.call1(&JsValue::NULL, &line);
+    };
+    parallax_bench::views(&bench, &photo(), &ViewSetting { size, pictures }, tell).await?;
+    Ok(object([("adapter", opened.adapter.into())]))
+}
+
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
 /** A square convolution. */
@@ -131,6 +186,12 @@ export interface BenchConvolution {
 export interface BenchPlan { kernels: string[]; steps: string[]; convolutions: BenchConvolution[] }
 /** An operation, measured: `cells` are those of the table. */
 export interface BenchLine { shape: string; operation: string; seconds: number; cells: string[] }
+/** A pipeline's batch of views, measured. */
+export interface BenchViewLine { pipeline: string; seconds: number; mean: number; cells: string[] }
+/** What views are made of, for other makers: of each pipeline a pair of lists for every picture. */
+export interface BenchViewPlan {
+  columns: string[]; width: number; height: number; rgb: Uint8Array; pipelines: { name: string; lists: [Op[], Op[]][] }[];
+}
 /** Training steps, measured. */
 export interface BenchStep { adapter: string; seconds: number; first: number; cells: string[] }
 "#;

@@ -1,6 +1,8 @@
 //! Times of an operation on a device.
 
 use burn::tensor::{Device, Tensor};
+use parallax_gpu_views::ViewError;
+use parallax_views::LengthMismatch;
 use thiserror::Error;
 
 use crate::launches::launches;
@@ -19,6 +21,12 @@ pub enum BenchError {
     /// A size of zero.
     #[error("{0} must be 1 or more")]
     Zero(&'static str),
+    /// Views cannot be made of the picture, or not on the device.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// A view has not the size that was asked for.
+    #[error(transparent)]
+    Length(#[from] LengthMismatch),
 }
 
 /// A device with a clock beside it.
@@ -48,6 +56,11 @@ impl<'a> Bench<'a> {
             budget,
             fence: Tensor::zeros([1], device),
         }
+    }
+
+    /// The same clock and budget on another device.
+    pub fn on(&self, device: &Device) -> Self {
+        Self::new(device, self.clock, self.budget)
     }
 
     /// Where things are measured.

@@ -1,9 +1,13 @@
 //! What the kernels of a batch move, whatever the device.
 
+use parallax_views::Taps;
+
 use crate::batch::ViewBatch;
 use crate::kernels::{CELLS, ROWS, TILE};
+use crate::program::inputs;
 
-/// Figures of a batch. Bytes are those that must reach a cube once: what its own cache serves again is not counted.
+/// Figures of a batch. A cube reads its pixels once, and what neighbouring cubes read too counts for each; weights and
+/// tables, which fit into any cache, count once a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Launches of a kernel.
@@ -14,7 +18,8 @@ pub struct Cost {
     pub read: u64,
     /// Bytes that kernels write.
     pub written: u64,
-    /// Bytes that any implementation reads and writes: each view's crop, and its normalised numbers.
+    /// Bytes that any implementation reads and writes: the pixels that each view is made of, and its normalised
+    /// numbers.
     pub minimum: u64,
     /// Shared memory of the largest cube.
     pub shared: u64,
@@ -33,6 +38,7 @@ impl ViewBatch {
             minimum: 0,
             shared: u64::from(4 * (2 * CELLS).max(ROWS * TILE)),
         };
+        let mut taps = Taps::default();
         for part in &self.parts {
             let stages = part.stages.len() as u64;
             cost.dispatches += stages + self.views as u64;
@@ -41,10 +47,11 @@ impl ViewBatch {
             // Weights and tables, in each dispatch.
             cost.read += (stages + 1) * program;
             for plan in &part.plans {
-                let crop = 3 * u64::from(plan.along.from) * u64::from(plan.down.from);
-                cost.read += crop;
+                let (columns, tiled_columns) = inputs(&plan.along, &mut taps);
+                let (rows, tiled_rows) = inputs(&plan.down, &mut taps);
+                cost.read += 3 * tiled_columns * tiled_rows;
                 cost.written += 4 * pixels * stages + 12 * pixels;
-                cost.minimum += crop + 12 * pixels;
+                cost.minimum += 3 * columns * rows + 12 * pixels;
                 for number in 0..stages as usize {
                     let blurred = plan
                         .stages

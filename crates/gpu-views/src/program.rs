@@ -162,36 +162,70 @@ impl Program {
         }
         let kept = axis.start..axis.start + axis.len;
         self.taps.set(axis.from as usize, axis.to, kept);
+        let (most, firsts) = (widest(&self.taps), firsts(&self.taps, &axis));
         let mut lines: Vec<(usize, &[i32])> = self.taps.iter().collect();
         if axis.mirrored {
             lines.reverse();
         }
-        let most = lines.iter().map(|(_, weights)| weights.len()).max();
-        let most = most.unwrap_or_default();
         let begin = self.words.len() as u32;
-        let mut firsts = Vec::with_capacity(lines.len());
-        for (first, weights) in lines {
-            // Zeros fill the line up, at its begin where the axis ends.
-            let moved = first.min(axis.from as usize - most);
-            firsts.push(moved as u32);
-            self.words.push(moved as u32);
+        for ((first, weights), moved) in lines.into_iter().zip(&firsts) {
+            self.words.push(*moved);
             let line = self.words.len();
             self.words.resize(line + most, 0);
-            for (place, weight) in self.words[line + first - moved..].iter_mut().zip(weights) {
+            for (place, weight) in self.words[line + first - *moved as usize..]
+                .iter_mut()
+                .zip(weights)
+            {
                 *place = *weight as u32;
             }
         }
-        let spread = |tile: &[u32]| match (tile.first(), tile.last()) {
-            (Some(first), Some(last)) => last.abs_diff(*first),
-            _ => 0,
-        };
-        let inputs = firsts.chunks(TILE as usize).map(spread).max();
         let weights = Weights {
             begin,
             taps: most as u32,
-            inputs: inputs.unwrap_or_default() + most as u32,
+            inputs: tiles(&firsts, most, TILE as usize)
+                .max()
+                .unwrap_or_default(),
         };
         self.axes.insert(axis, weights);
         weights
     }
+}
+
+/// The most weights that an output has.
+fn widest(taps: &Taps) -> usize {
+    let most = taps.iter().map(|(_, weights)| weights.len()).max();
+    most.unwrap_or_default()
+}
+
+/// The first input of every output, in the order of a mirrored axis too, if all outputs have as many weights as the
+/// widest: zeros fill a line up, at its begin where the axis ends.
+fn firsts(taps: &Taps, axis: &Axis) -> Vec<u32> {
+    let last = axis.from as usize - widest(taps);
+    let mut firsts: Vec<u32> = taps
+        .iter()
+        .map(|(first, _)| first.min(last) as u32)
+        .collect();
+    if axis.mirrored {
+        firsts.reverse();
+    }
+    firsts
+}
+
+/// How many inputs each tile of `side` outputs reads.
+fn tiles(firsts: &[u32], most: usize, side: usize) -> impl Iterator<Item = u32> {
+    firsts.chunks(side.max(1)).map(move |tile| {
+        let ends = tile.first().zip(tile.last());
+        ends.map_or(0, |(first, last)| last.abs_diff(*first)) + most as u32
+    })
+}
+
+/// Inputs that the outputs of an axis are made of, and those that its tiles read together, where what two of them read
+/// counts twice.
+pub(crate) fn inputs(axis: &Axis, taps: &mut Taps) -> (u64, u64) {
+    let kept = axis.start..axis.start + axis.len;
+    taps.set(axis.from as usize, axis.to, kept);
+    let (firsts, most) = (firsts(taps, axis), widest(taps));
+    let once = tiles(&firsts, most, firsts.len()).sum::<u32>();
+    let tiled = tiles(&firsts, most, TILE as usize).map(u64::from).sum();
+    (once.into(), tiled)
 }

@@ -156,3 +156,27 @@ fn large_batches_go_in_parts() {
     assert_eq!(batch.pictures(), 5);
     assert!(batch.cost().shared <= 16 << 10);
 }
+
+/// A second view of the same pictures adds its program alone; pixels go to the device once for both.
+#[test]
+fn both_views_share_the_uploaded_pixels() {
+    let source = image(301, 203);
+    let pixels = 301 * 203 * 3;
+    let uploaded = |views: &[Vec<Op>]| {
+        let mut packer = Packer::default();
+        packer.add(&source, views).unwrap();
+        packer.finish().unwrap().cost().uploaded
+    };
+    let view = vec![Op::Resize {
+        width: 32,
+        height: 32,
+    }];
+    let mut other = view.clone();
+    other.extend([Op::Hflip {}, Op::Brightness { factor: 1.3 }]);
+    let (one, both) = (
+        uploaded(std::slice::from_ref(&view)),
+        uploaded(&[view, other]),
+    );
+    assert!(one >= pixels, "{one}");
+    assert!(both > one && both - one < pixels / 10, "{one}, {both}");
+}

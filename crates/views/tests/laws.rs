@@ -45,9 +45,17 @@ fn assert_uniform(values: &[f64], lo: f64, hi: f64, what: &str) {
 
 #[test]
 fn crop_area_and_aspect() {
-    for (pipeline, min_area) in [(Pipeline::MocoV2, 0.2), (Pipeline::Supervised, 0.08)] {
+    let cases = [
+        (Pipeline::MocoV1, 0, 0.2),
+        (Pipeline::MocoV2, 1, 0.2),
+        (Pipeline::ByolAsymmetric, 0, 0.08),
+        (Pipeline::ByolAsymmetric, 1, 0.08),
+        (Pipeline::ByolSymmetric, 0, 0.08),
+        (Pipeline::Supervised, 0, 0.08),
+    ];
+    for (pipeline, view, min_area) in cases {
         let (mut areas, mut aspects, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        for ops in views(pipeline, 0, 40_000) {
+        for ops in views(pipeline, view, 40_000) {
             let Op::Crop {
                 left,
                 top,
@@ -212,10 +220,11 @@ fn jitter_orders_are_uniform_and_values_in_range() {
         (Pipeline::ByolAsymmetric, [0.4, 0.4, 0.2, 0.1]),
         (Pipeline::ByolSymmetric, [0.4, 0.4, 0.2, 0.1]),
     ];
-    for (pipeline, [brightness, contrast, saturation, hue]) in cases {
+    let cases = cases.into_iter().flat_map(|case| [(case, 0), (case, 1)]);
+    for ((pipeline, [brightness, contrast, saturation, hue]), view) in cases {
         let mut orders: HashMap<Vec<&str>, u32> = HashMap::new();
         let mut values: [Vec<f64>; 4] = Default::default();
-        for ops in views(pipeline, 1, 24_000) {
+        for ops in views(pipeline, view, 24_000) {
             let mut order = Vec::new();
             for op in &ops {
                 let (which, value) = match *op {
@@ -245,18 +254,24 @@ fn jitter_orders_are_uniform_and_values_in_range() {
 }
 
 #[test]
-fn blur_sigma_is_uniform() {
-    let sigma = |op: &Op| {
-        if let Op::Blur { sigma } = *op {
-            Some(sigma)
-        } else {
-            None
+fn blur_sigma_is_uniform_and_the_threshold_one() {
+    let cases = [
+        (Pipeline::MocoV2, 0),
+        (Pipeline::ByolAsymmetric, 0),
+        (Pipeline::ByolAsymmetric, 1),
+        (Pipeline::ByolSymmetric, 1),
+    ];
+    for (pipeline, view) in cases {
+        let mut sigmas = Vec::new();
+        for op in views(pipeline, view, 40_000).flatten() {
+            match op {
+                Op::Blur { sigma } => sigmas.push(sigma),
+                Op::Solarize { threshold } => assert_eq!(threshold, 128),
+                _ => {}
+            }
         }
-    };
-    let sigmas: Vec<f64> = views(Pipeline::MocoV2, 0, 40_000)
-        .filter_map(|ops| ops.iter().find_map(sigma))
-        .collect();
-    assert_uniform(&sigmas, 0.1, 2.0, "sigma");
+        assert_uniform(&sigmas, 0.1, 2.0, &format!("{pipeline} {view} sigma"));
+    }
 }
 
 #[test]

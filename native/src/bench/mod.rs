@@ -1,6 +1,5 @@
 //! `parallax bench`: what the operations of a step and whole steps cost on a device, beside Burn's own; what views cost.
 
-mod gpu_views;
 mod kernels;
 mod step;
 mod views;

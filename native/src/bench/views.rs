@@ -5,11 +5,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use parallax_bench::{Bench, ViewLine, ViewSetting, views};
 use parallax_data::{Source as _, decode, sample};
+use parallax_gpu_views::runs_on;
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
 use serde::Serialize;
 
-use super::gpu_views;
 use crate::cli::BenchViews;
 use crate::device;
 
@@ -17,6 +19,8 @@ use crate::device;
 const VIEWS: u32 = 40;
 /// The least number of runs.
 const RUNS: u32 = 3;
+/// Pictures of a batch on a GPU; each has two views.
+const PICTURES: u32 = 16;
 
 /// Views a second of one pipeline, drawn, made and normalised.
 #[derive(Serialize)]
@@ -33,7 +37,7 @@ struct Time {
     seconds: f64,
 }
 
-/// Prints the two tables.
+/// Prints the tables: pipelines and operations on the CPU, and whole batches where the device is a GPU.
 pub fn run(arguments: &BenchViews) -> Result<()> {
     let image = picture(arguments)?;
     let (size, cores) = (arguments.size, device::threads());
@@ -51,14 +55,14 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     }
     let times = operations(&image, size, budget)?;
     let opened = device::open(&arguments.on.device)?;
-    let kernels = gpu_views::measure(&opened.device, &image, size, budget)?;
+    let batches = batches(&opened.device, &image, size, budget)?;
 
     let (width, height) = (image.width, image.height);
     if arguments.json {
         let table = serde_json::json!({
             "width": width, "height": height, "size": size, "cores": cores,
             "pipelines": rates, "operations": times,
-            "device": opened.name, "adapter": opened.adapter, "kernels": kernels,
+            "device": opened.name, "adapter": opened.adapter, "batches": batches,
         });
         println!("{table}");
         return Ok(());
@@ -80,14 +84,37 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     for time in &times {
         println!("{:<34} {:>14.1}", time.operation, time.seconds * 1e6);
     }
-    if !kernels.is_empty() {
+    if !batches.is_empty() {
+        let (name, adapter) = (opened.name, opened.adapter);
         println!(
-            "\nviews of a batch on {} ({})\n",
-            opened.name, opened.adapter
+            "\na batch of {PICTURES} pictures, two views each, on {name} ({adapter}); bytes are those of a view\n"
         );
-        println!("{kernels}");
+        let mut table = ViewLine::table();
+        batches.iter().for_each(|line| table.push(line.cells()));
+        print!("{table}");
     }
     Ok(())
+}
+
+/// Batches by kernels and by Burn's operations; none where the device has no kernels.
+fn batches(device: &Device, image: &Image, size: u32, budget: Duration) -> Result<Vec<ViewLine>> {
+    let mut lines = Vec::new();
+    if !runs_on(device) {
+        return Ok(lines);
+    }
+    let begin = Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let bench = Bench::new(device, &clock, budget.as_secs_f64());
+    let setting = ViewSetting {
+        size,
+        pictures: PICTURES,
+    };
+    let measured = views(&bench, image, &setting, |line| {
+        eprintln!("{} by kernels and by Burn's operations", line.pipeline);
+        lines.push(line.clone());
+    });
+    pollster::block_on(measured)?;
+    Ok(lines)
 }
 
 /// The given picture, or one of the sample enlarged to the sides of a usual photo.

@@ -7,7 +7,7 @@ use parallax_data::sample;
 use parallax_gpu_views::{Packer, ViewBatch, ViewError};
 use parallax_train::{BatchViews, DataShape, Loader, Recipe, Run};
 use parallax_views::{
-    Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
+    Draws, Image, Op, OpError, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
 };
 
 /// How much was compared.
@@ -21,10 +21,13 @@ pub struct ViewCounts {
     pub numbers: usize,
 }
 
-/// Odd sides, extreme aspects, pictures smaller and larger than a view.
-const SOURCES: [(u32, u32); 8] = [
+/// Odd sides, single rows and columns, extreme aspects, pictures smaller and larger than a view.
+const SOURCES: [(u32, u32); 11] = [
     (32, 32),
     (1, 1),
+    (1, 211),
+    (4000, 1),
+    (2, 3999),
     (37, 53),
     (3, 300),
     (331, 5),
@@ -171,6 +174,14 @@ async fn compare(
     Ok(())
 }
 
+/// That what the CPU engine refuses, the kernels refuse for the same reason.
+fn refused(image: &Image, chains: &[Vec<Op>], error: OpError) -> Result<(), String> {
+    match Packer::default().add(image, chains) {
+        Err(ViewError::Op(found)) if found == error => Ok(()),
+        other => Err(format!("{error}, but the kernels say {other:?}")),
+    }
+}
+
 fn pack(pictures: &[(Image, Vec<Vec<Op>>)]) -> Result<ViewBatch, ViewError> {
     let mut packer = Packer::default();
     for (image, views) in pictures {
@@ -206,7 +217,11 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
                     view,
                 };
                 let chain = |view| draw_view(pipeline, width, height, size, key(view));
-                pictures.push((image, vec![chain(0), chain(1)]));
+                let chains = vec![chain(0), chain(1)];
+                match apply_all(&image, &chains[0]) {
+                    Ok(_) => pictures.push((image, chains)),
+                    Err(error) => refused(&image, &chains, error)?,
+                }
             }
             compare(device, &pictures, &mut counts).await?;
         }

@@ -28,7 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
             "weights",
         ],
     ),
-    ("bench", &["kernels", "nets", "train"]),
+    ("bench", &["gpu-views", "kernels", "nets", "train", "views"]),
 ];
 
 pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
