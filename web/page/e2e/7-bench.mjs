@@ -1,4 +1,4 @@
-/** The benchmarks' page: kernels, a training step, TensorFlow.js beside them, at the smallest sizes. */
+/** The benchmarks' page: kernels, a training step, views, TensorFlow.js beside them, at the smallest sizes. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { accessible, noSideways } from './looks.mjs';
@@ -23,6 +23,21 @@ async function measure(page, what) {
 }
 
 const positive = (text) => assert.ok(Number(text) > 0, `a figure, not '${text}'`);
+
+/** A table of all pipelines; `mean` is the column with the mean of the views' numbers. */
+function pipelines(found, title, mean) {
+  const table = found.findLast((one) => title.test(one.title));
+  assert.deepEqual(table.rows.map(([name]) => name), ['moco-v1', 'moco-v2', 'byol-asymmetric', 'byol-symmetric', 'supervised', 'eval']);
+  return table.rows.map((cells) => [cells, Number(cells.at(mean))]);
+}
+
+/** That the numbers of views have the same mean, as `most` of a pipeline allows: they go from -2.1 to 2.6. */
+const near = (ones, others, most) => ones.forEach(([[name], mean], at) => assert.ok(Math.abs(mean - others[at][1]) < most(name), `${name}: ${mean}, ${others[at][1]}`));
+
+/** Ours beside tensors: antialiasing alone parts them, and where colours turn, a matrix that keeps another brightness. */
+const byTensors = (name) => (/supervised|eval/.test(name) ? 0.03 : 0.3);
+/** Burn's and TensorFlow.js's are the same operations, but for a resize that takes pixels half a step aside. */
+const sampled = () => 0.05;
 
 export default async function ({ browser, address, shot, check }) {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
@@ -53,6 +68,33 @@ export default async function ({ browser, address, shot, check }) {
     assert.ok(Number(cells[4]) < Number(cells[3]), 'its loss falls');
     const convolutions = found.find(({ title }) => title.includes('convolutions'));
     assert.equal(convolutions.rows.length, 8);
+  });
+  await check('views on the CPU: ours, Burn’s, TensorFlow.js’s, of the same operations', async () => {
+    // Burn and TensorFlow.js blur against black beyond the edge, which must not be most of a view.
+    await page.fill('[name=size]', '64');
+    const found = await measure(page, 'views');
+    const ours = pipelines(found, /^On the CPU: views of 64 px/, -2);
+    const burn = pipelines(found, /^On the CPU: views of 64 px/, -1);
+    near(ours, burn, byTensors);
+    for (const [cells] of ours) [cells[1], cells[2], cells[3]].forEach(positive);
+    const theirs = pipelines(await measure(page, 'tfjs-views'), /^TensorFlow\.js 4\.22\.0 on cpu: views/, -1);
+    near(burn, theirs, sampled);
+    for (const [cells] of theirs) [cells[1], cells[2]].forEach(positive);
+  });
+  await check('views on WebGPU: ours in three dispatches, beside Burn’s and TensorFlow.js’s', async () => {
+    await page.selectOption('#device', 'webgpu');
+    const found = await measure(page, 'views');
+    const ours = pipelines(found, /^On WebGPU: views of 64 px/, -2);
+    const burn = pipelines(found, /^On WebGPU: views of 64 px/, -1);
+    near(ours, burn, byTensors);
+    for (const [cells] of ours) {
+      assert.ok(Number(cells[5]) <= 3 && Number(cells[6]) > 3, cells.join(' '));
+      [cells[1], cells[2], cells[3], cells[4], ...cells.slice(7, 12)].forEach(positive);
+    }
+    const theirs = pipelines(await measure(page, 'tfjs-views'), /^TensorFlow\.js 4\.22\.0 on webgpu: views/, -1);
+    near(burn, theirs, sampled);
+    for (const [cells] of theirs) [cells[1], cells[2]].forEach(positive);
+    await page.fill('[name=size]', '8');
   });
   await check('TensorFlow.js on its WebGPU backend', async () => {
     await page.selectOption('#device', 'webgpu');

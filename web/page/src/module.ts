@@ -180,6 +180,24 @@ export interface BenchLine {
   cells: string[];
 }
 
+/** A batch of views by one pipeline, measured. */
+export interface BenchViewLine {
+  pipeline: string;
+  seconds: number;
+  /** Of all normalised numbers: what another maker's views are held to. */
+  mean: number;
+  cells: string[];
+}
+
+/** The picture (RGB) and, for each pipeline, both views' operations of every picture of the batch. */
+export interface BenchViewPlan {
+  columns: string[];
+  width: number;
+  height: number;
+  rgb: Uint8Array;
+  pipelines: { name: string; lists: [Op[], Op[]][] }[];
+}
+
 /** `D`, `R` and `A` are the module's own classes: what they take back is what they gave. */
 export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A extends Augmenter = Augmenter> {
   default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
@@ -212,6 +230,14 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A exten
     steps: number,
     onStep: (step: number, seconds: number) => void,
   ): Promise<{ adapter: string; seconds: number; first: number; cells: string[] }>;
+  benchViewPlan(size: number, pictures: number): BenchViewPlan;
+  benchViews(
+    device: Device,
+    size: number,
+    pictures: number,
+    seconds: number,
+    onLine: (line: BenchViewLine) => void,
+  ): Promise<{ adapter: string }>;
 }
 
 /** The files of a checkpoint, under the names the command line knows. */

@@ -5,7 +5,7 @@ import type { BenchCommand, BenchEvent, Setting, TfjsCommand, TfjsEvent } from '
 import type { Device } from '../module';
 import { byId, make } from './dom';
 
-type What = 'step' | 'kernels' | 'tfjs';
+type What = 'step' | 'kernels' | 'tfjs' | 'views' | 'tfjs-views';
 
 const form = byId('setup', HTMLFormElement);
 const choices = byId('choices', HTMLFieldSetElement);
@@ -57,7 +57,9 @@ const number = (value: number, digits: number): string => (Number.isFinite(value
 const field = (name: string): string => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement).value;
 const device = (): Device => (field('device') === 'cpu' ? 'cpu' : 'webgpu');
 const setting = (): Setting => ({ width: Number(field('width')), size: Number(field('size')), batch: Number(field('batch')) });
+const where = (): string => (device() === 'cpu' ? 'the CPU' : 'WebGPU');
 const words = ({ width, size, batch }: Setting): string => `ResNet-18 of width ${width} at ${size} px, batch ${batch}`;
+const viewWords = ({ size, batch }: Setting): string => `views of ${size} px, two of each of ${batch} photos of 500 x 375`;
 const key = (what: string): string => JSON.stringify([what, device(), setting()]);
 
 function say(text: string, aloud = false): void {
@@ -114,7 +116,7 @@ function step(): void {
 function kernels(): void {
   let figures: Figures | null = null;
   ask({ type: 'kernels', device: device(), setting: setting(), seconds: Number(field('time')) / 1e3 }, (event, plan) => {
-    figures ??= new Figures(`Kernels on ${device() === 'cpu' ? 'the CPU' : 'WebGPU'}, ${words(setting())}`, plan.kernels, 2);
+    figures ??= new Figures(`Kernels on ${where()}, ${words(setting())}`, plan.kernels, 2);
     if (event.type === 'line') {
       figures.add(event.line.cells);
       seconds.set(key(`${event.line.shape} ${event.line.operation}`), event.line.seconds);
@@ -132,36 +134,87 @@ function ratio(theirs: number, what: string): string {
   return ours === undefined ? 'not measured' : number(theirs / ours, 2);
 }
 
+/** Gets a plan from our worker, which then goes, and hands it on. */
+function planned(command: BenchCommand, use: (event: BenchEvent) => void): void {
+  const planner = parallax((event) => {
+    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+    if (event.type === 'state') return say(event.text);
+    planner.terminate();
+    use(event);
+  });
+  planner.postMessage(command);
+}
+
+/** A worker of TensorFlow.js that does what it is told; `heard` takes its figures. */
+function theirs(command: TfjsCommand, heard: (event: TfjsEvent) => void): void {
+  const worker = hire<TfjsEvent>(new Worker(new URL('../worker/tfjs/worker.ts', import.meta.url), { type: 'module', name: 'tfjs' }), (event) => {
+    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+    if (event.type === 'done') return rest('Done.');
+    if (event.type === 'state') return say(event.text);
+    heard(event);
+  });
+  worker.postMessage(command);
+}
+
+const budget = (): number => Number(field('time')) / 1e3;
+
 function tfjs(): void {
   let convolutions: Figures | null = null;
-  const hear = (event: TfjsEvent): void => {
-    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
-    if (event.type === 'state') return event.text ? say(event.text) : rest('Done.');
+  const heard = (event: TfjsEvent): void => {
     if (event.type === 'step') {
       const columns = ['who', 'first step, s', 'a step, ms', 'loss, first', 'loss, last', 'times ours'];
       const rows = new Figures(`TensorFlow.js: a training step, ${words(setting())}`, columns, 1);
       const who = `TensorFlow.js ${event.version}, ${event.backend}`;
       const times = [number(event.first, 2), number(event.seconds * 1e3, 1)];
-      return rows.add([who, ...times, number(event.firstLoss, 3), number(event.lastLoss, 3), ratio(event.seconds, 'step')]);
+      rows.add([who, ...times, number(event.firstLoss, 3), number(event.lastLoss, 3), ratio(event.seconds, 'step')]);
     }
+    if (event.type !== 'convolution') return;
     convolutions ??= new Figures(`TensorFlow.js: convolutions forward, ${device() === 'cpu' ? 'CPU' : 'WebGPU'}`, ['shape', 'TensorFlow.js, ms', 'times ours'], 1);
     convolutions.add([event.shape, number(event.seconds * 1e3, 3), ratio(event.seconds, `${event.shape} forward`)]);
   };
   // Which convolutions there are is for the module to say.
-  const planner = parallax((event) => {
-    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+  planned({ type: 'plan', setting: setting() }, (event) => {
     if (event.type !== 'plan') return;
-    planner.terminate();
-    const worker = hire<TfjsEvent>(new Worker(new URL('../worker/tfjs/worker.ts', import.meta.url), { type: 'module', name: 'tfjs' }), hear);
-    const budget = Number(field('time')) / 1e3;
     const named = event.convolutions.filter(({ kernel }) => kernel === 3);
-    const command: TfjsCommand = { device: device(), setting: setting(), convolutions: named, seconds: budget, steps: Number(field('steps')) };
-    worker.postMessage(command);
+    theirs({ type: 'step', device: device(), setting: setting(), convolutions: named, seconds: budget(), steps: Number(field('steps')) }, heard);
   });
-  planner.postMessage({ type: 'plan', setting: setting() } satisfies BenchCommand);
 }
 
-const measures: Record<What, () => void> = { step, kernels, tfjs };
+function views(): void {
+  planned({ type: 'view-plan', setting: setting() }, (event) => {
+    if (event.type !== 'view-plan') return;
+    const figures = new Figures(`On ${where()}: ${viewWords(setting())}; bytes are those of a view`, event.plan.columns, 1);
+    const worker = parallax((found) => {
+      if (found.type === 'error') return rest(`That did not work: ${found.message}`);
+      if (found.type === 'state') return say(found.text);
+      if (found.type === 'view') {
+        figures.add(found.line.cells);
+        seconds.set(key(`views ${found.line.pipeline}`), found.line.seconds);
+        say(`${found.line.pipeline}: ${number(found.line.seconds * 1e3, 1)} ms`);
+      }
+      if (found.type !== 'views') return;
+      new Figures('The device', ['adapter'], 1).add([found.adapter]);
+      rest('Done.');
+    });
+    worker.postMessage({ type: 'views', device: device(), setting: setting(), seconds: budget() } satisfies BenchCommand);
+  });
+}
+
+function tfjsViews(): void {
+  let figures: Figures | null = null;
+  planned({ type: 'view-plan', setting: setting() }, (event) => {
+    if (event.type !== 'view-plan') return;
+    theirs({ type: 'views', device: device(), size: setting().size, plan: event.plan, seconds: budget() }, (found) => {
+      if (found.type !== 'view') return;
+      const title = `TensorFlow.js ${found.version} on ${found.backend}: ${viewWords(setting())}`;
+      figures ??= new Figures(title, ['pipeline', 'TensorFlow.js, ms', 'times ours', 'mean'], 1);
+      figures.add([found.pipeline, number(found.seconds * 1e3, 2), ratio(found.seconds, `views ${found.pipeline}`), number(found.mean, 3)]);
+    });
+  });
+}
+
+const measures: Record<What, () => void> = { step, kernels, tfjs, views, 'tfjs-views': tfjsViews };
+const known = (name: string): name is What => name in measures;
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -170,7 +223,7 @@ form.addEventListener('submit', (event) => {
   say('Starting…', true);
   stop.hidden = false;
   // Read before the fields are disabled, which keep their values.
-  measures[pressed === 'kernels' || pressed === 'tfjs' ? pressed : 'step']();
+  measures[known(pressed) ? pressed : 'step']();
   choices.disabled = true;
   form.querySelectorAll<HTMLButtonElement>('#measures button[type=submit]').forEach((one) => (one.disabled = true));
   stop.focus();

@@ -1,5 +1,6 @@
 /** The worker that measures: the module's benchmarks, asked by the page. */
 import type { BenchCommand, BenchEvent } from '../bench';
+import type { BenchViewLine } from '../module';
 import { load, web } from './web';
 
 const say = (event: BenchEvent): void => self.postMessage(event);
@@ -11,6 +12,11 @@ async function take(command: BenchCommand): Promise<void> {
   if (command.type === 'kernels') {
     const line = (found: Parameters<Parameters<typeof web.benchKernels>[5]>[0]): void => say({ type: 'line', line: found });
     return say({ type: 'kernels', ...(await web.benchKernels(command.device, width, size, batch, command.seconds, line)) });
+  }
+  if (command.type === 'view-plan') return say({ type: 'view-plan', plan: web.benchViewPlan(size, batch) });
+  if (command.type === 'views') {
+    const line = (found: BenchViewLine): void => say({ type: 'view', line: found });
+    return say({ type: 'views', ...(await web.benchViews(command.device, size, batch, command.seconds, line)) });
   }
   const told = (step: number, seconds: number): void => say({ type: 'state', text: `step ${step}: ${(1e3 * seconds).toFixed(1)} ms` });
   const { adapter, seconds, cells } = await web.benchStep(command.device, width, size, batch, command.steps, told);

@@ -15,3 +15,5 @@ export type Augmenter = AnyAugmenter;
 export const benchPlan: ParallaxWeb['benchPlan'];
 export const benchKernels: ParallaxWeb['benchKernels'];
 export const benchStep: ParallaxWeb['benchStep'];
+export const benchViewPlan: ParallaxWeb['benchViewPlan'];
+export const benchViews: ParallaxWeb['benchViews'];
