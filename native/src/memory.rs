@@ -6,12 +6,10 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mimalloc::MiMalloc;
-use parallax_train::{MemoryEstimate, Recipe};
+use parallax_train::{LESS_MEMORY, MemoryEstimate, Recipe};
 
-/// What makes a step smaller.
-pub const ADVICE: &str = "lower run.batch_size, take a step in parts with run.accumulate, or lower views.size; \
-     run.precision=f16 halves activations on GPUs that have it. Checkpoints that were written are whole: go on from the \
-     newest with --resume, on a device with more memory";
+/// What the program takes before it trains, by measurement.
+const PROGRAM: u64 = 75 << 20;
 
 /// The system's allocator gives large buffers back to the kernel each time that a step frees them, and faulting them in
 /// anew costs as much as the work on them; mimalloc keeps them. Where there is no memory left, the process says so and
@@ -79,7 +77,7 @@ fn leave(bytes: usize) -> ! {
         "\nerror: out of memory: {mib} MiB more were asked for, and there is no more"
     );
     if TRAINING.load(Ordering::Relaxed) {
-        let _ = write!(out, "; {ADVICE}");
+        let _ = write!(out, "; {LESS_MEMORY}");
     }
     let _ = out.write_all(b"\n");
     std::process::exit(1)
@@ -88,16 +86,18 @@ fn leave(bytes: usize) -> ! {
 /// Says what the run takes before it takes it; a machine or a GPU that is too small fails at the first step otherwise.
 pub fn announce(recipe: &Recipe, classes: usize, on_cpu: bool) {
     let estimate = MemoryEstimate::of(recipe, classes);
+    let total = estimate.total() + if on_cpu { PROGRAM } else { 0 };
     eprintln!(
-        "memory on the device: about {} (networks {}, queue {}, activations {})",
-        size(estimate.total()),
+        "memory on the device: about {} (networks {}, queue {}, activations {}, at work {})",
+        size(total),
         size(estimate.networks),
         size(estimate.queue),
-        size(estimate.activations)
+        size(estimate.activations),
+        size(estimate.work)
     );
     match free().filter(|_| on_cpu) {
-        Some(free) if free < estimate.total() => eprintln!(
-            "note: this machine has {} of memory free; {ADVICE}",
+        Some(free) if free < total => eprintln!(
+            "note: this machine has {} of memory free; {LESS_MEMORY}",
             size(free)
         ),
         _ => {}

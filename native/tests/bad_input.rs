@@ -70,6 +70,66 @@ fn a_precision_that_the_device_lacks_is_refused_before_the_start() {
     );
 }
 
+/// A buffer that the software Vulkan device does not allow (144 MiB; it allows 128).
+#[test]
+fn a_step_too_large_for_the_device_says_what_to_do() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let mut command = tiny("byol", 2, &out);
+    command.args(["--device", "vulkan"]);
+    for value in [
+        "model.stem=cifar",
+        "model.width=64",
+        "views.size=96",
+        "run.batch_size=64",
+    ] {
+        command.args(["--set", value]);
+    }
+    let texts = ["144 MiB", "128 MiB", "run.batch_size", "run.accumulate"];
+    fail(&mut command, 2, &texts);
+}
+
+/// A limit of the process' addresses stands for a machine without memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_memory_says_what_to_do_and_hurts_no_checkpoint() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let mut run = tiny("byol", 2, &out);
+    for value in [
+        "checkpoint.every_steps=1",
+        "model.stem=cifar",
+        "model.width=32",
+        "views.size=48",
+        "run.batch_size=96",
+    ] {
+        run.args(["--set", value]);
+    }
+    succeed(&mut run);
+    let end = common::weights(&out, 2);
+    fs::remove_dir_all(out.join("checkpoints/step-2")).unwrap();
+    let resume = |limit: &str| {
+        let mut shell = std::process::Command::new("sh");
+        let script = format!("ulimit -v {limit}; exec \"$0\" \"$@\"");
+        let parallax = parallax(&["pretrain", "demo", "--device", "cpu", "--resume", "--out"]);
+        shell
+            .args(["-c", &script])
+            .arg(parallax.get_program())
+            .args(parallax.get_args());
+        shell.arg(&out).env("RAYON_NUM_THREADS", "2");
+        shell
+    };
+    let texts = [
+        "out of memory",
+        "run.batch_size",
+        "run.accumulate",
+        "--resume",
+    ];
+    fail(&mut resume("500000"), 1, &texts);
+    succeed(&mut resume("unlimited"));
+    assert!(common::weights(&out, 2) == end);
+}
+
 #[test]
 fn wrong_arguments_exit_with_two() {
     fail(

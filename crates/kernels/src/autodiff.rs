@@ -1,12 +1,21 @@
 //! Forward and backward tied together: the rules that Burn's graph calls.
+//!
+//! A graph keeps activations, or, on tensors with Burn's balanced checkpointing, only what blocks give: convolutions and
+//! the batch norms between them are then computed anew, a block at a time, when the backward pass comes to it. They give
+//! the same bits, because every sum has one order.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
 
 use burn::backend::AutodiffBackend;
 use burn::backend::tensor::FloatTensor;
-use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::checkpoint::retro_forward::RetroForward;
+use burn_autodiff::checkpoint::state::BackwardStates;
+use burn_autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_autodiff::{Autodiff, NodeId};
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, LayerOps, SavedNorm};
@@ -14,24 +23,27 @@ use crate::ops::{Kernels, LayerOps, SavedNorm};
 #[derive(Debug)]
 struct Conv;
 
-#[derive(Clone, Debug)]
-struct SavedConv<T> {
-    x: T,
-    weight: T,
+/// Nodes of the graph, whose values are kept or computed anew.
+#[derive(Clone, Copy, Debug)]
+struct SavedConv {
+    x: NodeId,
+    weight: NodeId,
     shape: ConvShape,
 }
 
 impl<B: Kernels> Backward<B, 2> for Conv {
-    type State = SavedConv<FloatTensor<B>>;
+    type State = SavedConv;
 
     fn backward(
         self,
         ops: Ops<Self::State, 2>,
         grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
+        checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let SavedConv { x, weight, shape } = ops.state;
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
+        let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
         let [x_node, weight_node] = ops.parents;
         if let Some(node) = weight_node {
             grads.register::<B>(node.id, B::conv_grad_weight(x, grad.clone(), shape));
@@ -39,6 +51,21 @@ impl<B: Kernels> Backward<B, 2> for Conv {
         if let Some(node) = x_node {
             grads.register::<B>(node.id, B::conv_grad_input(grad, weight, shape));
         }
+    }
+}
+
+/// A convolution computed anew.
+#[derive(Debug)]
+struct ConvAgain<B> {
+    of: SavedConv,
+    backend: PhantomData<B>,
+}
+
+impl<B: Kernels> RetroForward for ConvAgain<B> {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let x = states.get_state::<FloatTensor<B>>(&self.of.x);
+        let weight = states.get_state::<FloatTensor<B>>(&self.of.weight);
+        states.save(out, B::conv(x, weight, self.of.shape));
     }
 }
 
@@ -77,17 +104,55 @@ impl<B: Kernels> Backward<B, 2> for Linear {
 #[derive(Debug)]
 struct Norm;
 
+/// What ReLU let pass: kept, or found by normalising anew with the shift of this node.
+#[derive(Clone, Debug)]
+enum Passed<T> {
+    All,
+    Output(T),
+    Again(NodeId),
+}
+
+#[derive(Clone, Debug)]
+struct KeptNorm<T> {
+    x: NodeId,
+    weight: NodeId,
+    mean: T,
+    variance: T,
+    passed: Passed<T>,
+    epsilon: f64,
+}
+
 impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
-    type State = SavedNorm<B>;
+    type State = KeptNorm<FloatTensor<B>>;
 
     fn backward(
         self,
         ops: Ops<Self::State, N>,
         grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
+        checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let gradients = B::norm_grad(ops.state, grad);
+        let kept = ops.state;
+        let mut of = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
+        let (x, weight) = (of(kept.x), of(kept.weight));
+        let output = match kept.passed {
+            Passed::All => None,
+            Passed::Output(output) => Some(output),
+            Passed::Again(bias) => {
+                let (x, weight) = (x.clone(), weight.clone());
+                let [output, ..] = B::norm(x, weight, of(bias), None, true, kept.epsilon);
+                Some(output)
+            }
+        };
+        let saved = SavedNorm {
+            x,
+            output,
+            weight,
+            mean: kept.mean,
+            variance: kept.variance,
+            epsilon: kept.epsilon,
+        };
+        let gradients = B::norm_grad(saved, grad);
         for (node, gradient) in ops.parents.into_iter().zip(gradients) {
             if let Some(node) = node {
                 grads.register::<B>(node.id, gradient);
@@ -96,12 +161,32 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
     }
 }
 
+/// A batch norm without residual computed anew.
+#[derive(Debug)]
+struct NormAgain<B> {
+    x: NodeId,
+    weight: NodeId,
+    bias: NodeId,
+    relu: bool,
+    epsilon: f64,
+    backend: PhantomData<B>,
+}
+
+impl<B: Kernels> RetroForward for NormAgain<B> {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let mut of = |node| states.get_state::<FloatTensor<B>>(node);
+        let (x, weight, bias) = (of(&self.x), of(&self.weight), of(&self.bias));
+        let [output, ..] = B::norm(x, weight, bias, None, self.relu, self.epsilon);
+        states.save(out, output);
+    }
+}
+
 #[derive(Debug)]
 struct Pool;
 
 #[derive(Clone, Debug)]
 struct SavedPool<T> {
-    x: T,
+    x: NodeId,
     output: T,
     shape: PoolShape,
 }
@@ -113,10 +198,11 @@ impl<B: Kernels> Backward<B, 1> for Pool {
         self,
         ops: Ops<Self::State, 1>,
         grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
+        checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let SavedPool { x, output, shape } = ops.state;
+        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
         let [node] = ops.parents;
         if let Some(node) = node {
             grads.register::<B>(node.id, B::pool_grad(x, output, grad, shape));
@@ -124,26 +210,9 @@ impl<B: Kernels> Backward<B, 1> for Pool {
     }
 }
 
-/// The forward pass of batch norm: its output, and what the backward pass needs.
-fn normed<B: Kernels>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: FloatTensor<B>,
-    residual: Option<FloatTensor<B>>,
-    relu: bool,
-    epsilon: f64,
-) -> (FloatTensor<B>, SavedNorm<B>) {
-    let [output, mean, variance] =
-        B::norm(x.clone(), weight.clone(), bias, residual, relu, epsilon);
-    let saved = SavedNorm {
-        x,
-        output: relu.then(|| output.clone()),
-        weight,
-        mean,
-        variance,
-        epsilon,
-    };
-    (output, saved)
+/// Whether a strategy computes activations anew.
+fn recomputes<C: CheckpointStrategy>() -> bool {
+    TypeId::of::<C>() == TypeId::of::<BalancedCheckpointing>()
 }
 
 /// Output, mean and variance.
@@ -153,31 +222,33 @@ type Tied<B, C> = (
     FloatTensor<Autodiff<B, C>>,
 );
 
-/// Output with its graph; mean and variance as constants.
-fn tied<B: Kernels, C: CheckpointStrategy, const N: usize>(
-    nodes: [NodeGuard; N],
-    (output, saved): (FloatTensor<B>, SavedNorm<B>),
-) -> Tied<B, C> {
-    let mean = Autodiff::<B, C>::from_inner(saved.mean.clone());
-    let variance = Autodiff::<B, C>::from_inner(saved.variance.clone());
-    let output = match Norm.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    };
-    (output, mean, variance)
-}
-
 impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
     fn layer_conv(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
-        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-        let output = B::conv(x.clone(), weight.clone(), shape);
-        let prepared = Conv.prepare::<C>([x_node, weight_node]).compute_bound();
+        let output = B::conv(x.primitive().clone(), weight.primitive().clone(), shape);
+        let of = SavedConv {
+            x: x.id(),
+            weight: weight.id(),
+            shape,
+        };
+        let again = ConvAgain::<B> {
+            of,
+            backend: PhantomData,
+        };
+        let prepared = Conv
+            .prepare::<C>([x.node(), weight.node()])
+            .memory_bound()
+            .retro_forward(again)
+            .parents([&x, &weight]);
         match prepared.stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(SavedConv { x, weight, shape }, output),
+            OpsKind::Tracked(mut prepared) => {
+                prepared.checkpoint(&x);
+                prepared.checkpoint(&weight);
+                prepared.finish(of, output)
+            }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -188,11 +259,45 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         bias: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-        let (bias, bias_node) = bias.into_parts();
-        let passed = normed(x, weight, bias, None, relu, epsilon);
-        tied::<B, C, 3>([x_node, weight_node, bias_node], passed)
+    ) -> Tied<B, C> {
+        let values = [&x, &weight, &bias].map(|tensor| tensor.primitive().clone());
+        let [of_x, of_weight, of_bias] = values;
+        let [output, mean, variance] = B::norm(of_x, of_weight, of_bias, None, relu, epsilon);
+        let tied = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
+        let again = NormAgain::<B> {
+            x: x.id(),
+            weight: weight.id(),
+            bias: bias.id(),
+            relu,
+            epsilon,
+            backend: PhantomData,
+        };
+        let prepared = Norm
+            .prepare::<C>([x.node(), weight.node(), bias.node()])
+            .memory_bound()
+            .retro_forward(again)
+            .parents([&x, &weight, &bias]);
+        let output = match prepared.stateful() {
+            OpsKind::Tracked(mut prepared) => {
+                let passed = match (relu, recomputes::<C>()) {
+                    (false, _) => Passed::All,
+                    (true, false) => Passed::Output(output.clone()),
+                    (true, true) => Passed::Again(prepared.checkpoint(&bias)),
+                };
+                let kept = KeptNorm {
+                    x: prepared.checkpoint(&x),
+                    weight: prepared.checkpoint(&weight),
+                    mean,
+                    variance,
+                    passed,
+                    epsilon,
+                };
+                prepared.finish(kept, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        };
+        let [mean, variance] = tied;
+        (output, mean, variance)
     }
 
     fn layer_norm_residual(
@@ -202,21 +307,42 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         residual: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-        let (bias, bias_node) = bias.into_parts();
-        let (residual, residual_node) = residual.into_parts();
-        let passed = normed(x, weight, bias, Some(residual), relu, epsilon);
-        tied::<B, C, 4>([x_node, weight_node, bias_node, residual_node], passed)
+    ) -> Tied<B, C> {
+        let values = [&x, &weight, &bias, &residual].map(|tensor| tensor.primitive().clone());
+        let [of_x, of_weight, of_bias, of_residual] = values;
+        let residual_values = Some(of_residual);
+        let [output, mean, variance] =
+            B::norm(of_x, of_weight, of_bias, residual_values, relu, epsilon);
+        let tied = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
+        // The end of a block: kept in any case, so that blocks are computed anew one at a time.
+        let nodes = [x.node(), weight.node(), bias.node(), residual.node()];
+        let output = match Norm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prepared) => {
+                let kept = KeptNorm {
+                    x: prepared.checkpoint(&x),
+                    weight: prepared.checkpoint(&weight),
+                    mean,
+                    variance,
+                    passed: match relu {
+                        true => Passed::Output(output.clone()),
+                        false => Passed::All,
+                    },
+                    epsilon,
+                };
+                prepared.finish(kept, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        };
+        let [mean, variance] = tied;
+        (output, mean, variance)
     }
 
     fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {
-        let (x, node) = x.into_parts();
-        let output = B::pool(x.clone(), shape);
-        match Pool.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
+        let output = B::pool(x.primitive().clone(), shape);
+        match Pool.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prepared) => {
                 let saved = SavedPool {
-                    x,
+                    x: prepared.checkpoint(&x),
                     output: output.clone(),
                     shape,
                 };

@@ -45,6 +45,8 @@ pub struct MethodConfig {
     pub queue: usize,
     /// Seed of the initial weights and of the queue's first content.
     pub seed: u64,
+    /// Whether the online network's blocks are computed anew in the backward pass instead of kept for it.
+    pub recompute: bool,
 }
 
 /// The views of a batch, `[batch, 3, height, width]` each, normalised, on a device without autodiff.

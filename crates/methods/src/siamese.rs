@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use parallax_kernels::weighted_sum;
 use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_nets::{HeadKind, Init, ResNet, ResNetConfig};
@@ -18,6 +18,7 @@ pub struct Siamese {
     /// g: backbone, head, in most methods without the predictor.
     pub target: ResNet,
     norm: Norm,
+    recompute: bool,
 }
 
 /// What the online network makes of a view.
@@ -38,12 +39,14 @@ impl Siamese {
             online: network(config, online, &autodiff),
             target: network(config, target, device).no_grad(),
             norm: config.norm,
+            recompute: config.recompute,
         }
     }
 
     /// n(f(x)), with its graph.
     pub fn online(&mut self, x: Tensor<4>) -> Query {
-        let pass = self.norm.pass(&mut self.online, Tensor::from_inner(x));
+        let x = followed(x, self.recompute);
+        let pass = self.norm.pass(&mut self.online, x);
         Query {
             features: pass.features.inner(),
             rows: normalize(pass.out),
@@ -58,6 +61,15 @@ impl Siamese {
     /// n(g(x)) with ShuffleBN.
     pub fn target_shuffled(&mut self, x: Tensor<4>, order: &[u32]) -> Tensor<2> {
         normalize(self.norm.shuffled_pass(&mut self.target, x, order))
+    }
+}
+
+/// Pictures at the beginning of a graph: one that keeps activations, or one that computes blocks anew.
+pub(crate) fn followed(x: Tensor<4>, recompute: bool) -> Tensor<4> {
+    let x = Tensor::from_inner(x);
+    match recompute {
+        true => x.with_gradient_checkpointing_strategy(GradientCheckpointingStrategy::Balanced),
+        false => x,
     }
 }
 

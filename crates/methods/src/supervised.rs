@@ -4,13 +4,14 @@ use burn::tensor::{Device, Tensor};
 use parallax_nets::{HeadKind, ResNet};
 
 use crate::loss::{cross_entropy, normalize, one_hot};
-use crate::siamese::network;
+use crate::siamese::{followed, network};
 use crate::{Method, MethodConfig, Norm, Output, Parts, PartsMut, Views};
 
 /// One network, one view, labels.
 pub struct Supervised {
     online: ResNet,
     norm: Norm,
+    recompute: bool,
     classes: usize,
 }
 
@@ -21,6 +22,7 @@ impl Supervised {
         Self {
             online: network(config, HeadKind::Linear, &autodiff),
             norm: config.norm,
+            recompute: config.recompute,
             classes: config.network.out,
         }
     }
@@ -28,7 +30,7 @@ impl Supervised {
 
 impl Method for Supervised {
     fn loss(&mut self, views: Views) -> Output {
-        let x = Tensor::from_inner(views.first);
+        let x = followed(views.first, self.recompute);
         let pass = self.norm.pass(&mut self.online, x);
         let truth = one_hot(views.labels, self.classes);
         let loss = cross_entropy(pass.out, Tensor::from_inner(truth));

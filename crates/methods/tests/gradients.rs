@@ -204,6 +204,7 @@ fn methods() {
             temperature: 0.2,
             queue: 7,
             seed: 5,
+            recompute: false,
         };
         let network = build(&config, &device()).online().clone();
         check_network(kind.name(), network, (STEP, 1e-6), |network| {

@@ -26,6 +26,7 @@ fn config(kind: MethodKind) -> MethodConfig {
         temperature: 0.2,
         queue: 10,
         seed: 3,
+        recompute: false,
     }
 }
 

@@ -59,7 +59,7 @@ impl Conv2d {
             padding: self.padding,
             dilation: 1,
         };
-        let weight = self.weight.val().cast(x.dtype());
+        let weight = beside(self.weight.val(), &x).cast(x.dtype());
         conv2d(x, weight, options)
     }
 }
@@ -125,7 +125,7 @@ impl BatchNorm {
         activation: Activation,
         mode: Mode,
     ) -> Tensor<D> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let [weight, bias] = [&self.weight, &self.bias].map(|param| beside(param.val(), &x));
         if mode == Mode::Eval {
             let running = (self.running_mean.val(), self.running_var.val());
             return normalize_with(x, running, (weight, bias), residual, activation, BN_EPSILON);
@@ -144,6 +144,19 @@ impl BatchNorm {
             track(&mut self.running_var, variance);
         }
         batch.output
+    }
+}
+
+/// A tensor in the kind of graph that `other` is in: one that keeps activations, or one that computes them anew.
+pub(crate) fn beside<const P: usize, const D: usize>(
+    tensor: Tensor<P>,
+    other: &Tensor<D>,
+) -> Tensor<P> {
+    match other.gradient_checkpointing_strategy() {
+        Some(strategy) if tensor.is_autodiff() => {
+            tensor.with_gradient_checkpointing_strategy(strategy)
+        }
+        _ => tensor,
     }
 }
 

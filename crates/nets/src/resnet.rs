@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use parallax_kernels::{Activation, max_pool2d, row_sums, widen};
 use serde::{Deserialize, Serialize};
 
+use crate::layers::beside;
 use crate::{BatchNorm, Block, Conv2d, Head, HeadKind, Init, Mode};
 
 /// Depth of the network.
@@ -160,7 +161,8 @@ impl ResNet {
     /// Pooled features: `[batch, 3, height, width]` to `[batch, features]`.
     ///
     /// The backbone stores its activations in the element of `x`; features are f32 where that is f16 or bf16, and so is
-    /// everything behind them.
+    /// everything behind them. Where `x` has Burn's balanced checkpointing, blocks are computed anew in the backward pass;
+    /// features have not, as parameters.
     pub fn features(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
         // Pictures come as everywhere, channels first; inside, channels are last.
         let mut x = self.conv1.forward(x.permute([0, 2, 3, 1]));
@@ -177,7 +179,7 @@ impl ResNet {
         for block in stages.into_iter().flatten() {
             x = block.forward(x, mode);
         }
-        let x = widen(x);
+        let x = beside(widen(x), &self.bn1.weight.val());
         let [batch, height, width, channels] = x.dims();
         let pixels = height * width;
         let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);

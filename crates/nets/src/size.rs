@@ -14,6 +14,9 @@ pub struct NetworkSize {
     pub largest_activation: usize,
     /// Values of the largest parameter.
     pub largest_parameter: usize,
+    /// The most of them that are there at a time where blocks are computed anew: what the stem and the blocks so far give,
+    /// and the inside of one block.
+    pub recomputed: usize,
 }
 
 impl NetworkSize {
@@ -57,6 +60,8 @@ impl ResNetConfig {
             side = side.div_ceil(2);
             size.activations += self.width * side * side;
         }
+        // With what goes into and comes out of the stem's batch norm.
+        let mut kept = size.activations;
         let mut inputs = self.width;
         for (stage, &blocks) in self.arch.blocks().iter().enumerate() {
             let (width, outputs) = (
@@ -66,6 +71,7 @@ impl ResNetConfig {
             for block in 0..blocks {
                 let stride = if block == 0 && stage > 0 { 2 } else { 1 };
                 let after = side.div_ceil(stride);
+                let before = size.activations;
                 if self.arch.is_bottleneck() {
                     size.conv(inputs, width, 1, side);
                     size.conv(width, width, 3, after);
@@ -78,6 +84,10 @@ impl ResNetConfig {
                     size.conv(inputs, outputs, 1, after);
                 }
                 (inputs, side) = (outputs, after);
+                let output = outputs * after * after;
+                kept += output;
+                let inside = size.activations - before - output;
+                size.recomputed = size.recomputed.max(kept + inside);
             }
         }
         let (features, hidden, out) = (self.features(), self.hidden, self.out);

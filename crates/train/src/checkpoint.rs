@@ -293,10 +293,8 @@ async fn read<const D: usize>(
     let data = tensor
         .into_data_async()
         .await
-        .map_err(|e| RunError::Device(format!("{e:?}")))?;
-    let values = data
-        .try_to_vec::<f32>()
-        .map_err(|e| RunError::Device(format!("{e:?}")))?;
+        .map_err(RunError::of_device)?;
+    let values = data.try_to_vec::<f32>().map_err(RunError::of_device)?;
     Ok(NamedTensor::new(name, shape, values))
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong in a run.
 
+use std::fmt;
+
 use parallax_data::DataError;
 use parallax_probes::ProbeError;
 use parallax_weights::WeightsError;
@@ -25,6 +27,11 @@ pub enum RecipeError {
     #[error("the recipe cannot be written: {0}")]
     Write(String),
 }
+
+/// What makes a step smaller.
+pub const LESS_MEMORY: &str = "lower run.batch_size, take a step in parts with run.accumulate, compute blocks anew with \
+     run.recompute=true, or lower views.size; run.precision=f16 halves activations on GPUs that have it. Checkpoints that \
+     were written are whole: go on from the newest with --resume where there is more memory";
 
 /// A run that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +111,64 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// Memory that the device has not.
+    #[error(
+        "the device cannot give {} MiB in one piece: it is out of memory, or allows no buffer that large; {LESS_MEMORY}",
+        .bytes.div_ceil(1 << 20)
+    )]
+    Memory {
+        /// What was asked for last.
+        bytes: u64,
+    },
     /// The device refused work.
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+impl RunError {
+    /// What a device's failure comes to. A buffer that could not be had makes everything fail that needed it, and all of
+    /// that is listed in front of the cause.
+    pub(crate) fn of_device(error: impl fmt::Debug) -> Self {
+        let text = format!("{error:?}");
+        match refused(&text) {
+            Some(bytes) => RunError::Memory { bytes },
+            None => RunError::Device(text),
+        }
+    }
+}
+
+/// The size of a buffer that a device refused, as cubecl's errors tell it (`IoError::BufferTooBig`, `OutOfMemory`).
+fn refused(text: &str) -> Option<u64> {
+    let signs = [
+        "can't allocate buffer of size: ",
+        "out of device memory allocating ",
+    ];
+    signs.into_iter().find_map(|sign| {
+        let (_, rest) = text.split_once(sign)?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_buffer_is_found_behind_what_it_made_fail() {
+        let list = "Several failures\nCaused by:\n  skipped `Kernel`\nCaused by:\n  can't allocate buffer of size: 150994944\n";
+        assert_eq!(refused(list), Some(150_994_944));
+        assert_eq!(refused("out of device memory allocating 5 bytes"), Some(5));
+        assert_eq!(refused("the device was lost"), None);
+        let message = RunError::Memory { bytes: 150_994_944 }.to_string();
+        for part in [
+            "144 MiB",
+            "run.batch_size",
+            "run.accumulate",
+            "run.recompute",
+            "--resume",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
 }

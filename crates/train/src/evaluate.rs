@@ -13,8 +13,12 @@ use crate::batch::view_error;
 use crate::error::RunError;
 use crate::recipe::Recipe;
 
-/// Pictures that go through the network at once.
-const EVAL_BATCH: usize = 100;
+/// Pictures that go through the network at once: fewer where they are large, so that a probe takes less memory than a
+/// step. What a picture gives does not depend on it.
+fn eval_batch(side: u32) -> usize {
+    let pixels = (side * side) as usize;
+    (100 * 64 * 64 / pixels.max(1)).clamp(4, 100)
+}
 
 /// What turns a picture into features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,18 +141,14 @@ pub async fn features(
 ) -> Result<Features, RunError> {
     let mut network = network.valid();
     let mut values = Vec::new();
-    for from in (0..source.len()).step_by(EVAL_BATCH) {
-        let to = (from + EVAL_BATCH).min(source.len());
+    let batch = eval_batch(side);
+    for from in (0..source.len()).step_by(batch) {
+        let to = (from + batch).min(source.len());
         let shape = [to - from, 3, side as usize, side as usize];
         let x = TensorData::new(pictures(source, from, to, side)?, shape);
         let y = network.features(Tensor::from_data(x, device), Mode::Eval);
-        let data = y
-            .into_data_async()
-            .await
-            .map_err(|e| RunError::Device(format!("{e:?}")))?;
-        let rows = data
-            .try_to_vec::<f32>()
-            .map_err(|e| RunError::Device(format!("{e:?}")))?;
+        let data = y.into_data_async().await.map_err(RunError::of_device)?;
+        let rows = data.try_to_vec::<f32>().map_err(RunError::of_device)?;
         values.extend(rows);
     }
     let columns = values.len() / source.len().max(1);

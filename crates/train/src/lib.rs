@@ -27,7 +27,7 @@ mod views;
 pub use batch::{Batch, Loader, Preview, shuffle_order};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
 pub use classifier::OnlineClassifier;
-pub use error::{RecipeError, RunError};
+pub use error::{LESS_MEMORY, RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
 pub use event::Event;
 pub use gradients::ParamGradients;

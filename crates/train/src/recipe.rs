@@ -71,6 +71,9 @@ section! {
         /// Parts that a step's batch goes through the network in, one after the other: see
         /// [`RunSection::accumulates_equally`].
         accumulate: usize = 1,
+        /// Whether the backward pass computes the backbone's blocks anew instead of keeping their activations: the same
+        /// bits in less memory and more time.
+        recompute: bool = false,
         /// What the backbone's activations are stored in: `f32`, or on GPUs that have it `f16` or `bf16`; weights and
         /// all that a run keeps are f32 in any case.
         precision: Precision = Precision::F32,
@@ -255,6 +258,7 @@ impl Recipe {
             temperature: section.temperature,
             queue: section.queue,
             seed: self.run.seed,
+            recompute: self.run.recompute,
         }
     }
 

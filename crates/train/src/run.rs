@@ -367,6 +367,6 @@ fn labels(labels: &[u32], device: &Device) -> Tensor<1, Int> {
 
 pub(crate) async fn read(figures: Tensor<1>) -> Result<Vec<f64>, RunError> {
     let data = figures.into_data_async().await;
-    let data = data.map_err(|error| RunError::Device(format!("{error:?}")))?;
+    let data = data.map_err(RunError::of_device)?;
     Ok(data.iter::<f64>().collect())
 }

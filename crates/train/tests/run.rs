@@ -6,6 +6,7 @@ use parallax_train::{
     Batch, BatchViews, Checkpoint, DataShape, OnlineClassifier, Recipe, Run, RunError,
     TRAINING_FILE, WEIGHTS_FILE, shuffle_order,
 };
+use parallax_weights::WeightFile;
 use pollster::block_on;
 
 /// Labels and overrides of the paper's systems.
@@ -100,6 +101,27 @@ fn a_run_resumed_at_any_step_ends_with_the_same_bits() {
             let found = tensors(&block_on(resumed.checkpoint()).unwrap());
             assert!(found == end, "{method} {overrides:?} resumed at {at}");
         }
+    }
+}
+
+#[test]
+fn blocks_computed_anew_give_the_same_bits() {
+    let deep: &[&str] = &["model.arch=resnet50", "model.stem=small"];
+    for (method, overrides) in SYSTEMS.into_iter().chain([("byol", deep)]) {
+        let end = |recompute: &str| {
+            let overrides = [overrides, &[recompute]].concat();
+            let mut run = new(&recipe(method, &overrides));
+            let losses = steps(&mut run, 3);
+            let checkpoint = block_on(run.checkpoint()).unwrap();
+            let tensors = [WEIGHTS_FILE, TRAINING_FILE].map(|name| {
+                let file = WeightFile::from_bytes(name, checkpoint.file(name).unwrap());
+                file.unwrap().tensors
+            });
+            (losses, tensors)
+        };
+        let (kept, anew) = (end("run.recompute=false"), end("run.recompute=true"));
+        assert_eq!(kept.0, anew.0, "{method} {overrides:?}");
+        assert!(kept.1 == anew.1, "{method} {overrides:?}");
     }
 }
 
