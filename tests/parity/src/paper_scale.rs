@@ -74,18 +74,27 @@ impl fmt::Display for StepDeviation {
 }
 
 impl StepDeviation {
+    fn values(&self) -> [f64; 4] {
+        [self.loss, self.gradients, self.moves, self.queue]
+    }
+
+    /// The larger of each.
+    #[must_use]
+    pub fn worst(&self, other: &Self) -> Self {
+        Self {
+            loss: worse(self.loss, other.loss),
+            gradients: worse(self.gradients, other.gradients),
+            moves: worse(self.moves, other.moves),
+            queue: worse(self.queue, other.queue),
+        }
+    }
+
     /// Whether it is at most `times` as far in everything.
     pub fn within(&self, other: &Self, times: f64) -> bool {
-        let pairs = [
-            (self.loss, other.loss),
-            (self.gradients, other.gradients),
-            (self.moves, other.moves),
-            (self.queue, other.queue),
-        ];
-        // Some figures of PyTorch's are zero by chance.
+        let pairs = self.values().into_iter().zip(other.values());
         pairs
-            .iter()
-            .all(|(mine, theirs)| *mine <= times * theirs.max(1e-6))
+            .into_iter()
+            .all(|(mine, theirs)| mine <= times * theirs)
     }
 }
 

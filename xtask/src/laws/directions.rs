@@ -21,6 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         &[
             "data",
             "gpu-views",
+            "kernels",
             "methods",
             "nets",
             "probes",

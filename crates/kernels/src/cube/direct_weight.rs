@@ -221,13 +221,13 @@ impl WeightTile {
     /// The rule.
     fn of(channels: usize, columns: usize, fours: bool, line: usize) -> Self {
         let rows = match channels {
-            _ if fours && channels < 8 => 4,
-            1..8 => channels,
-            _ => 8,
+            8.. => 8,
+            _ if fours => 4,
+            _ => channels,
         };
         let wide = match columns {
             ..=4 => 4,
-            ..=8 => 8,
+            5..=8 => 8,
             _ => 16,
         };
         Self {

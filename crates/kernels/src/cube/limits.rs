@@ -67,6 +67,7 @@ fn cubes_fit_every_dimension() {
 }
 
 #[test]
+#[expect(clippy::panic, reason = "a test")]
 fn cubes_of_single_values_fit_every_dimension() {
     // A binding of 128 MiB has 2^25 values; these are more.
     for len in [1, 255, 65_535 * 256, 65_535 * 256 + 1, 1 << 31] {
