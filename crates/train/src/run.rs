@@ -260,7 +260,8 @@ impl Run {
         })
     }
 
-    /// Everything that a step computes before anything but running statistics moves. The loss is multiplied by `scale` on the way back; gradients come without it.
+    /// Everything that a step computes before anything but running statistics moves. The loss is multiplied by `scale` on
+    /// the way back; gradients come without it.
     pub(crate) fn forward(&mut self, batch: &Batch, scale: f64) -> Result<Forward, RunError> {
         let shape = [batch.size, 3, batch.pixels[0], batch.pixels[1]];
         let precision = self.recipe.run.precision;
