@@ -1,4 +1,4 @@
-"""Training steps in PyTorch beside those of Parallax, on the same CPU.
+"""Training steps in PyTorch beside those of Parallax, on the same CPU or GPU.
 
     python -m venv venv && venv/bin/pip install torch
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax --step --width 64 --batch 32
@@ -6,7 +6,7 @@
 
 With --step: forward, cross-entropy, backward and momentum SGD of a ResNet-18 with the stem for small pictures on a fixed
 batch, `parallax bench step` and PyTorch in turn, ROUNDS times; the median of each round's medians. PyTorch is given
-whichever of its memory layouts and SGD implementations is fastest here.
+whichever of its memory layouts and SGD implementations is fastest here. `--device vulkan --torch-device cuda` compares on a GPU.
 
 Without: the step of a recipe. `parallax pretrain` on the demo recipe with the table switched off, views included, then the
 same number of steps of the same network, batch and method in PyTorch on random pictures (no augmentation at all). Prints
@@ -81,16 +81,18 @@ def networks(arch, stem, width, hidden, out):
 class Supervised:
     """The step of `parallax bench step`: the same network, loss and update."""
 
-    def __init__(self, width, batch, size, layout, **sgd):
+    def __init__(self, width, batch, size, layout, device, tf32, **sgd):
         torch.manual_seed(0)
+        self.tf32 = tf32
         layers, features = backbone("resnet18", "cifar", width)
-        self.network = nn.Sequential(*layers, nn.Linear(features, 10)).to(memory_format=layout)
-        self.pictures = torch.randn(batch, 3, size, size).to(memory_format=layout)
-        self.labels = torch.arange(batch) % 10
+        self.network = nn.Sequential(*layers, nn.Linear(features, 10)).to(device, memory_format=layout)
+        self.pictures = torch.randn(batch, 3, size, size).to(device, memory_format=layout)
+        self.labels = torch.arange(batch, device=device) % 10
         self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9, **sgd)
 
     def seconds(self, steps):
-        """The median of some steps, behind two to warm up."""
+        """The median of some steps, behind two to warm up. Reading the loss waits for the device."""
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.tf32
         times = []
         for _ in range(steps + 2):
             begin = time.perf_counter()
@@ -103,33 +105,46 @@ class Supervised:
         return statistics.median(times[2:])
 
 
-def compare_steps(binary, device, width, batch, size, steps):
+def fastest(device, tf32, width, batch, size, steps):
+    """PyTorch's step in whichever of its ways is fastest here, and its name."""
     ways = itertools.product(
         [("as usual", torch.contiguous_format), ("channels last", torch.channels_last)],
         [("foreach", {"foreach": True}), ("fused", {"fused": True})],
     )
     trials = []
     for (layout, form), (name, sgd) in ways:
-        training = Supervised(width, batch, size, form, **sgd)
+        training = Supervised(width, batch, size, form, device, tf32, **sgd)
         trials.append((training.seconds(max(steps // 2, 3)), f"{layout}, {name} SGD", training))
     _, way, training = min(trials, key=lambda trial: trial[0])
-    trials.clear()
+    return training, f"{'TF32' if tf32 else 'f32'}, {way}"
 
+
+def compare_steps(binary, device, torch_device, width, batch, size, steps):
+    # On CUDA TF32, 10 bits of mantissa, is PyTorch's default for convolutions.
+    kinds = [False, True] if torch_device == "cuda" else [False]
+    others = [fastest(torch_device, tf32, width, batch, size, steps) for tf32 in kinds]
     values = {"width": width, "batch": batch, "size": size, "steps": steps}
     command = [binary, "bench", "step", "--device", device, "--json"]
     command += [text for key, value in values.items() for text in (f"--{key}", str(value))]
-    ours, theirs = [], []
+    ours, theirs = [], [[] for _ in others]
     for _ in range(ROUNDS):
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         ours.append(json.loads(done.stdout)["report"]["step"])
-        theirs.append(training.seconds(steps))
-    of_ours, of_theirs = statistics.median(ours), statistics.median(theirs)
-    spread = [f"{1e3 * min(times):.1f} to {1e3 * max(times):.1f}" for times in (ours, theirs)]
+        for times, (training, _) in zip(theirs, others):
+            times.append(training.seconds(steps))
+
+    def line(name, times):
+        median, least, most = (1e3 * figure for figure in (statistics.median(times), min(times), max(times)))
+        print(f"{name}: {median:.1f} ms ({least:.1f} to {most:.1f})")
+
     print(f"ResNet-18 of width {width} at {size} px, batch {batch}: forward, backward, SGD")
-    print(f"parallax {device}: {1e3 * of_ours:.1f} ms ({spread[0]})")
-    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {way}: {1e3 * of_theirs:.1f} ms ({spread[1]})")
-    ratios = sorted(a / b for a, b in zip(ours, theirs))
-    print(f"Parallax takes {of_ours / of_theirs:.2f} of PyTorch's time a step ({ratios[0]:.2f} to {ratios[-1]:.2f} a round)")
+    line(f"parallax {device}", ours)
+    where = torch.cuda.get_device_name() if torch_device == "cuda" else f"{torch.get_num_threads()} threads"
+    for times, (_, way) in zip(theirs, others):
+        line(f"PyTorch {torch.__version__}, {where}, {way}", times)
+        ratios = sorted(a / b for a, b in zip(ours, times))
+        whole = statistics.median(ours) / statistics.median(times)
+        print(f"  Parallax takes {whole:.2f} of PyTorch's time a step ({ratios[0]:.2f} to {ratios[-1]:.2f} a round)")
 
 
 def byol(online, target, x1, x2, _):
@@ -195,6 +210,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--parallax", default="target/release/parallax")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--torch-device", default="cpu", choices=["cpu", "cuda"], help="with --step")
     parser.add_argument("--method", default="byol", choices=sorted(LOSSES))
     parser.add_argument("--arch", default="tiny")
     parser.add_argument("--stem", default="small")
@@ -208,9 +224,10 @@ def main():
     arguments = vars(parser.parse_args())
     binary, device = arguments.pop("parallax"), arguments.pop("device")
     torch.set_num_threads(os.cpu_count())
+    torch_device = arguments.pop("torch_device")
     if arguments.pop("step"):
         names = ("width", "batch", "size", "steps")
-        return compare_steps(binary, device, **{name: arguments[name] for name in names})
+        return compare_steps(binary, device, torch_device, **{name: arguments[name] for name in names})
     ours, wait = parallax(binary, device, **arguments)
     theirs = pytorch(**arguments)
     print(f"parallax {device}: {ours:.0f} images/s, views included, {100 * wait:.1f} % of a step waits for data")
