@@ -276,6 +276,9 @@ pub struct BenchKernels {
     /// List what an adapter that is a program would launch: lavapipe, SwiftShader
     #[arg(long, requires = "choices")]
     pub software: bool,
+    /// Measure every product with each tile that the rule for GPUs chooses among
+    #[arg(long, conflicts_with = "choices")]
+    pub tiles: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

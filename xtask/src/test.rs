@@ -1,5 +1,6 @@
 //! Every test there is, in order, each step timed.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -18,18 +19,16 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const MODULE: &[&str] = &["target", "wasm-bindgen", "wasm-pack"];
 /// The page is tested with the module that a host would serve.
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser"];
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 9] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
     step("clippy", "rust", &["rust"], clippy),
     step("native", "rust", &["vulkan"], native),
-    step("module", "wasm", OPTIMISED, || wasm::build(true)),
-    step("clippy-web", "wasm", MODULE, clippy_web),
+    step("module", "wasm", OPTIMISED, || wasm::build(true, &LINT)),
     step(
         "browser",
         "wasm",
@@ -140,32 +139,33 @@ fn fmt() -> Result<()> {
     sh::run(&mut sh::words("cargo fmt --all --check"))
 }
 
+/// Clippy as the compiler of our own crates, warnings denied: what it has looked at is built, and tests and the module are
+/// run as they came out of it. `cargo clippy` checks dependencies in a mode of its own and would go through all of Burn once
+/// more, and through our crates without leaving anything to run.
+const LINT: [(&str, &str); 2] = [
+    ("RUSTC_WORKSPACE_WRAPPER", "clippy-driver"),
+    (
+        "CLIPPY_ARGS",
+        "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
+    ),
+];
+
+/// Every target that is no page's, with one set of features.
+fn native_cargo(what: &str) -> Command {
+    let mut cargo = sh::words(what);
+    cargo
+        .args(["--locked", "--release", "--workspace"])
+        .args(["--exclude", "parallax-web"])
+        .envs(LINT);
+    cargo
+}
+
 fn clippy() -> Result<()> {
-    lint("--workspace --exclude parallax-web --all-targets")
-}
-
-fn clippy_web() -> Result<()> {
-    lint("-p parallax-web --lib --target wasm32-unknown-unknown")
-}
-
-/// Clippy as the compiler of our own crates alone, warnings denied. `cargo clippy` checks dependencies in a mode of its
-/// own and would go through all of Burn once more; a build takes them as the other steps have built them.
-fn lint(what: &str) -> Result<()> {
-    let mut build = sh::words("cargo build --locked --release");
-    build
-        .args(what.split(' '))
-        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
-        .env(
-            "CLIPPY_ARGS",
-            "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
-        );
-    sh::run(&mut build)
+    sh::run(native_cargo("cargo test").arg("--no-run"))
 }
 
 fn native() -> Result<()> {
-    sh::run(&mut sh::words(
-        "cargo test --locked --release --workspace --exclude parallax-web",
-    ))
+    sh::run(&mut native_cargo("cargo test"))
 }
 
 /// The module's tests in a headless browser. The driver is told which browser to start.
@@ -182,6 +182,7 @@ fn in_browser() -> Result<()> {
         sh::words("wasm-pack test --headless --chrome --release --mode no-install --chromedriver");
     pack.arg(&browser.driver)
         .arg("web")
+        .envs(LINT)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
         // The driver may be slow to start on a busy machine.
         .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
@@ -213,7 +214,7 @@ fn page(script: &str) -> Result<()> {
     npm.arg(script);
     if script == "e2e" {
         // The command line reads what the page saved, and the other way round.
-        sh::run(&mut sh::words("cargo build --locked --release -p parallax"))?;
+        sh::run(native_cargo("cargo build").arg("--bins"))?;
         let program = format!("parallax{}", std::env::consts::EXE_SUFFIX);
         let browser = browser::find()?;
         npm.env("CHROME", browser.chrome)

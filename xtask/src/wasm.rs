@@ -18,11 +18,11 @@ const OPTIONS: [&str; 3] = ["-Os", "--strip-debug", "-all"];
 const FORM: u32 = 1;
 const KEPT: usize = 4;
 
-/// Builds the module into `web/pkg`.
-pub fn build(optimise: bool) -> Result<()> {
-    sh::run(&mut sh::words(
-        "wasm-pack build web --release --target web --out-dir pkg --no-opt --mode no-install",
-    ))?;
+/// Builds the module into `web/pkg`, by a compiler that is told more by `env`.
+pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
+    let pack =
+        "wasm-pack build web --release --target web --out-dir pkg --no-opt --mode no-install";
+    sh::run(sh::words(pack).envs(env.iter().copied()))?;
     let module = repo::root().join("web/pkg/parallax_web_bg.wasm");
     let raw =
         fs::read(&module).with_context(|| format!("wasm-pack left no {}", module.display()))?;

@@ -18,7 +18,7 @@ pub fn run(release: bool, dev: bool, port: Option<&str>) -> Result<()> {
     }
     setup::run_these(&setup::FOR_WASM)?;
     setup::run_these(&["rust", "npm"])?;
-    wasm::build(release)?;
+    wasm::build(release, &[])?;
     if dev {
         return serve("dev", port);
     }

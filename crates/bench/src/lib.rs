@@ -7,11 +7,14 @@
 mod cases;
 mod kernels;
 mod launches;
+mod ours;
 mod plan;
 mod step;
 mod stock;
 mod stock_views;
 mod table;
+mod theirs;
+mod tiles;
 mod timer;
 mod views;
 
@@ -21,5 +24,6 @@ pub use launches::launches;
 pub use plan::{Plan, PlanLine, plans};
 pub use step::{StepReport, StepSetting, step};
 pub use table::Table;
+pub use tiles::{TileLine, tile_lines};
 pub use timer::{Bench, BenchError, Measured};
 pub use views::{Bytes, ViewLine, ViewSetting, picture, views};

@@ -21,6 +21,9 @@ pub enum BenchError {
     /// A size of zero.
     #[error("{0} must be 1 or more")]
     Zero(&'static str),
+    /// Only kernels for GPUs are cut into tiles.
+    #[error("tiles are for GPUs: neither the CPU nor an adapter that is a program takes them")]
+    NoTiles,
     /// Views cannot be made of the picture, or not on the device.
     #[error(transparent)]
     View(#[from] ViewError),

@@ -83,7 +83,7 @@ pub fn linear_choices(shape: &LinearShape, adapter: Adapter) -> [Choice; 3] {
             conv::Plan::forward(&product, adapter).choice()
         }
     };
-    let input = match linear::grad_input_route(shape) {
+    let input = match linear::grad_input_route(shape, adapter) {
         linear::Route::Straight(product) => conv::Plan::backward(&product, adapter).choice(),
         linear::Route::Turned(product) => {
             let choice = weight_choice(&product, adapter);

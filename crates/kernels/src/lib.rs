@@ -25,6 +25,7 @@ pub mod update;
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
 pub use cube::adapter::Adapter;
+pub use cube::tile::{assume_tile, tiles};
 pub use element::{stores, widen};
 pub use layers::{
     Activation, Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with,

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use parallax_bench::{Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate};
+use parallax_bench::{
+    Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate, tile_lines,
+};
 use parallax_kernels::Adapter;
 
 use crate::cli::BenchKernels;
@@ -27,13 +29,16 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(&opened.device, &clock, arguments.milliseconds as f64 / 1e3);
+    let device = format!("{} ({})", opened.name, opened.adapter);
+    if arguments.tiles {
+        return tiles(&bench, &setting, &device, arguments.json);
+    }
     let best = pollster::block_on(product_rate(&bench))?;
     let mut lines = Vec::new();
     pollster::block_on(kernels(&bench, &setting, best, |line| {
         eprintln!("{}, {}", line.shape, line.operation);
         lines.push(line.clone());
     }))?;
-    let device = format!("{} ({})", opened.name, opened.adapter);
     if arguments.json {
         let table = serde_json::json!({ "device": device, "product_flops": best, "lines": lines });
         println!("{table}");
@@ -49,6 +54,30 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
     let mut table = KernelLine::table();
     lines.iter().for_each(|line| table.push(line.cells()));
     print!("{table}");
+    Ok(())
+}
+
+/// Every product with every tile, in milliseconds.
+fn tiles(bench: &Bench<'_>, setting: &Setting, device: &str, json: bool) -> Result<()> {
+    let mut lines = Vec::new();
+    pollster::block_on(tile_lines(bench, setting, |line| {
+        eprintln!("{}, {}", line.shape, line.operation);
+        lines.push(line.clone());
+    }))?;
+    let names = parallax_kernels::tiles();
+    if json {
+        let table = serde_json::json!({ "device": device, "tiles": names, "lines": lines });
+        println!("{table}");
+        return Ok(());
+    }
+    println!("{device}: milliseconds by the rule's choice, and by each tile\n");
+    for (number, name) in names.iter().enumerate() {
+        println!("{}: {name}", (b'a' + number as u8) as char);
+    }
+    println!();
+    for line in &lines {
+        println!("{}", line.cells().join("  "));
+    }
     Ok(())
 }
 

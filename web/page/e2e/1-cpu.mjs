@@ -15,7 +15,7 @@ const parallax = async (...args) => (await promisify(execFile)(process.env.PARAL
 
 export const title = 'a run on the CPU, through pause and reload to the table';
 
-export default async function ({ browser, address, shot, check }) {
+export default async function ({ browser, address, shot, check, say }) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
   const { page, faults } = await open(context, `${address}?steps=2000&batch=8`);
   await phase(page, 'idle');
@@ -31,7 +31,7 @@ export default async function ({ browser, address, shot, check }) {
   });
   await check('loss, kNN and spread curves move', async () => {
     const first = await curveMoves(page, 'loss', 'Loss curve, empty');
-    console.log(`    first loss ${((Date.now() - began) / 1000).toFixed(1)} s after start`);
+    say(`first loss ${((Date.now() - began) / 1000).toFixed(1)} s after start`);
     await curveMoves(page, 'loss', first);
     await curveMoves(page, 'spread', 'Feature spread curve, empty');
     const knn = await curveMoves(page, 'knn', 'kNN accuracy curve, empty');
@@ -49,7 +49,7 @@ export default async function ({ browser, address, shot, check }) {
   });
   await check('the page is not blocked', async () => {
     const time = await longest();
-    console.log(`    longest hold-up of the page ${time.toFixed(0)} ms`);
+    say(`longest hold-up of the page ${time.toFixed(0)} ms`);
     assert.ok(time < 500, `the page was held up for ${time} ms`);
   });
   await shot(page, 'cpu-running');
@@ -125,7 +125,7 @@ export default async function ({ browser, address, shot, check }) {
   const says = (words) => page.waitForFunction((want) => document.querySelector('#load-state').textContent.includes(want), words, { timeout: LONG });
   await check('the command line finds the same accuracy in the download', async () => {
     const { knn } = JSON.parse(await parallax('knn', '--weights', weights, '--json'));
-    console.log(`    page ${shown} %, command line ${knn.toFixed(1)} %`);
+    say(`page ${shown} %, command line ${knn.toFixed(1)} %`);
     assert.ok(Math.abs(knn - shown) <= 0.25, `${knn} is not ${shown}`);
   });
   await check('loads a checkpoint of the command line', async () => {

@@ -38,7 +38,7 @@ const slide = (page, id, value) =>
 
 const addressed = (page, pattern) => page.waitForFunction((want) => new RegExp(want).test(location.search), pattern, { timeout: 5000 });
 
-export default async function ({ browser, address, shot, check }) {
+export default async function ({ browser, address, shot, check, say }) {
   const room = `${address}augment.html`;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const { page, faults } = await open(context, room);
@@ -119,7 +119,7 @@ export default async function ({ browser, address, shot, check }) {
     });
     await drawn(page);
     const [took, held] = [Date.now() - began, await longest()];
-    console.log(`    51 moves drawn in ${took} ms, longest hold-up of the page ${held.toFixed(0)} ms`);
+    say(`51 moves drawn in ${took} ms, longest hold-up of the page ${held.toFixed(0)} ms`);
     assert.ok(held < 500, `the page was held up for ${held} ms`);
     const swept = await digest(page, VIEWS);
     const fresh = await open(context, `${room}?size=224&hue=0.5`);
@@ -231,7 +231,7 @@ export default async function ({ browser, address, shot, check }) {
     });
     await after(gpu, () => gpu.selectOption('#device', 'webgpu'));
     assert.match(await text(gpu, '#timing'), /^WebGPU · ./);
-    console.log(`    ${await text(gpu, '#timing')}`);
+    say(`${await text(gpu, '#timing')}`);
     assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);
     await shot(gpu, 'augment-webgpu');
     // More blur than the kernels take: the CPU draws this law, and the page says so.

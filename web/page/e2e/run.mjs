@@ -4,9 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
 import { serve } from './serve.mjs';
+
+/** Parts side by side: a part mostly waits for one thread that computes. */
+const LANES = 2;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
@@ -18,28 +22,37 @@ const parts = (await readdir(here)).filter((name) => /^\d-.*\.mjs$/.test(name)).
 const server = await serve(dist);
 let failed = 0;
 
-async function check(name, work) {
-  const began = Date.now();
-  await work();
-  console.log(`  ok    ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
-}
-
-for (const part of parts.filter((name) => wanted.length === 0 || wanted.some((one) => name.includes(one)))) {
-  const { default: run, title } = await import(`./${part}`);
-  console.log(title);
+/** One part with a browser of its own; its lines are shown together at its end, because parts run side by side. */
+async function run(part) {
+  const { default: work, title } = await import(`./${part}`);
+  const lines = [title];
+  const say = (line) => lines.push(`    ${line}`);
+  const check = async (name, work) => {
+    const began = Date.now();
+    await work();
+    lines.push(`  ok    ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+  };
   const browser = await launch();
   const shot = (page, name, options = {}) => page.screenshot({ path: `${here}/shots/${name}.png`, ...options });
   try {
-    await run({ browser, address: server.address, shot, check });
+    await work({ browser, address: server.address, shot, check, say });
   } catch (problem) {
     failed++;
-    console.log(`  FAIL  ${problem.stack ?? problem}`);
+    lines.push(`  FAIL  ${problem.stack ?? problem}`);
     const page = browser.contexts().at(-1)?.pages().at(-1);
     if (page) await shot(page, `failed-${part.replace('.mjs', '')}`, { fullPage: true }).catch(() => undefined);
   }
   await browser.close();
+  console.log(lines.join('\n'));
 }
 
+/** The next part, again and again. */
+async function lane() {
+  for (let part = waiting.shift(); part; part = waiting.shift()) await run(part);
+}
+
+const waiting = parts.filter((name) => wanted.length === 0 || wanted.some((one) => name.includes(one)));
+await Promise.all(Array.from({ length: Math.min(LANES, availableParallelism()) }, lane));
 server.close();
 console.log(failed ? `${failed} failed` : 'all passed');
 process.exitCode = failed ? 1 : 0;

@@ -11,231 +11,12 @@ use super::adapter::Adapter;
 use super::axis::Axis;
 use super::direct::{Direct, gather_direct, width};
 use super::direct_order::ordered;
-use super::tile::{Four, Tile, columns_at};
-use super::{element, empty};
+use super::gather::{Form, GatherLaunch, gather_product};
+use super::parts::sum_in_order;
+use super::tile::Tile;
+use super::{element, empty, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
-
-/// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
-///
-/// Row r of the product is the result's pixel `first + step * (jy, jx)` of picture n; tap number (ii, jj)
-/// of the sum is the kernel's `(tap0 + ii * tap_step, ..)`, and lies on the source's pixel
-/// `(jy, jx) * stride + offset + (ii, jj) * source_step`.
-#[derive(CubeType, CubeLaunch, Clone)]
-pub(crate) struct Gather {
-    pub(super) rows: u32,
-    pub(super) count_y: u32,
-    pub(super) count_x: u32,
-    pub(super) first_y: u32,
-    pub(super) first_x: u32,
-    pub(super) step_y: u32,
-    pub(super) step_x: u32,
-    pub(super) out_y: u32,
-    pub(super) out_x: u32,
-    pub(super) columns: u32,
-    pub(super) source_y: u32,
-    pub(super) source_x: u32,
-    pub(super) channels: u32,
-    pub(super) stride_y: i32,
-    pub(super) stride_x: i32,
-    pub(super) offset_y: i32,
-    pub(super) offset_x: i32,
-    pub(super) source_step_y: i32,
-    pub(super) source_step_x: i32,
-    pub(super) taps_y: u32,
-    pub(super) taps_x: u32,
-    pub(super) tap0_y: u32,
-    pub(super) tap0_x: u32,
-    pub(super) tap_step_y: u32,
-    pub(super) tap_step_x: u32,
-    pub(super) kernel_x: u32,
-}
-
-/// The source under step `k` of the sum for a row that begins at `(y, x)` of the picture behind `base` pixels; zero
-/// outside.
-#[cube]
-fn source_at<E: Float, N: Size>(
-    source: &[Vector<E, N>],
-    g: &Gather,
-    base: u32,
-    y: i32,
-    x: i32,
-    k: u32,
-) -> Vector<f32, N> {
-    let tap = k / g.channels;
-    let channel = k - tap * g.channels;
-    let tap_y = tap / g.taps_x;
-    let tap_x = tap - tap_y * g.taps_x;
-    let y = y + tap_y as i32 * g.source_step_y;
-    let x = x + tap_x as i32 * g.source_step_x;
-    let inside = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
-    let mut value = Vector::<f32, N>::new(0.0f32);
-    if inside && tap < g.taps_y * g.taps_x {
-        let pixel = base + y as u32 * g.source_x + x as u32;
-        let at = (pixel * g.channels + channel) / N::value() as u32;
-        value = Vector::cast_from(source[at as usize]);
-    }
-    value
-}
-
-#[cube(launch_unchecked)]
-fn gather_product<E: Float, N: Size>(
-    source: &[Vector<E, N>],
-    weight: &[Vector<E, N>],
-    out: &mut [Vector<E, N>],
-    g: &Gather,
-    #[comptime] tile: Tile,
-    #[define(E)] _element: ElemType,
-) {
-    let width = N::value();
-    let (tile_rows, tile_columns) = comptime!((tile.rows as usize, tile.columns as usize / 4));
-    let cube_rows = comptime!(tile.cube_rows());
-    let cube_columns = comptime!(tile.cube_columns());
-    let (units_y, units_x) = comptime!((tile.units_y, tile.units_x));
-    let units = comptime!(tile.units());
-    // Each unit stages as many fours of both operands as it has to, always of the same rows.
-    let (staged_a, staged_b) = comptime!(tile.staged());
-    let fours_a = comptime!(staged_a.div_ceil(units) as usize);
-    let fours_b = comptime!(staged_b.div_ceil(units) as usize);
-    let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
-    let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
-
-    let unit = UNIT_POS_Y * units_x + UNIT_POS_X;
-    let row0 = (CUBE_POS_X + CUBE_POS_Z * CUBE_COUNT_X) * cube_rows;
-    let column0 = CUBE_POS_Y * cube_columns;
-    let per_picture = g.count_y * g.count_x;
-    let depth = g.taps_y * g.taps_x * g.channels;
-
-    let mut base = Array::<u32>::new(fours_a);
-    let mut base_y = Array::<i32>::new(fours_a);
-    let mut base_x = Array::<i32>::new(fours_a);
-    let fours_deep = comptime!(tile.depth / 4);
-    #[unroll]
-    for slot in 0..fours_a {
-        let row = row0 + (unit + slot as u32 * units) / fours_deep;
-        let picture = row / per_picture;
-        let pixel = row - picture * per_picture;
-        let y = pixel / g.count_x;
-        let x = pixel - y * g.count_x;
-        base[slot] = picture * g.source_y * g.source_x;
-        base_y[slot] = y as i32 * g.stride_y + g.offset_y;
-        base_x[slot] = x as i32 * g.stride_x + g.offset_x;
-        if row >= g.rows {
-            // Far outside, so that nothing is read.
-            base_y[slot] = -1000000000i32;
-        }
-    }
-
-    let mut sums = Array::<Four>::new(comptime!(tile_rows * tile_columns));
-    #[unroll]
-    for n in 0..comptime!(tile_rows * tile_columns) {
-        sums[n] = Four::new(0.0f32);
-    }
-
-    let mut k0 = 0u32;
-    while k0 < depth {
-        #[unroll]
-        for slot in 0..fours_a {
-            let place = unit + slot as u32 * units;
-            let k = k0 + place % fours_deep * 4;
-            let mut four = Four::new(0.0f32);
-            if comptime!(width == 4) {
-                let value = source_at::<E, N>(source, g, base[slot], base_y[slot], base_x[slot], k);
-                four = Four::cast_from(value);
-            } else {
-                #[unroll]
-                for lane in 0..4u32 {
-                    let (y, x) = (base_y[slot], base_x[slot]);
-                    let value = source_at::<E, N>(source, g, base[slot], y, x, k + lane);
-                    four.insert(lane as usize, value.extract(0usize));
-                }
-            }
-            if place < staged_a {
-                a[place as usize] = four;
-            }
-        }
-        #[unroll]
-        for slot in 0..fours_b {
-            let place = unit + slot as u32 * units;
-            let fours_wide = comptime!(cube_columns / 4);
-            let k = k0 + place / fours_wide;
-            let column = column0 + place % fours_wide * 4;
-            let tap = k / g.channels;
-            let channel = k - tap * g.channels;
-            let tap_y = tap / g.taps_x;
-            let tap_x = tap - tap_y * g.taps_x;
-            let y = g.tap0_y + tap_y * g.tap_step_y;
-            let x = g.tap0_x + tap_x * g.tap_step_x;
-            let at = ((y * g.kernel_x + x) * g.channels + channel) * g.columns + column;
-            let mut four = Four::new(0.0f32);
-            if k < depth {
-                four = columns_at::<E, N>(weight, at, column, g.columns);
-            }
-            if place < staged_b {
-                b[place as usize] = four;
-            }
-        }
-        sync_cube();
-
-        #[unroll]
-        for four in 0..comptime!(tile.depth / 4) {
-            let mut from_a = Array::<Four>::new(tile_rows);
-            #[unroll]
-            for n in 0..tile_rows {
-                let row = UNIT_POS_Y + n as u32 * units_y;
-                from_a[n] = a[(row * fours_deep + four) as usize];
-            }
-            #[unroll]
-            for lane in 0..4u32 {
-                #[unroll]
-                for c in 0..tile_columns {
-                    let line = (four * 4 + lane) * comptime!(cube_columns / 4);
-                    let from_b = b[(line + UNIT_POS_X + c as u32 * units_x) as usize];
-                    #[unroll]
-                    for n in 0..tile_rows {
-                        let value = Four::new(from_a[n].extract(lane as usize));
-                        let at = comptime!(n * tile_columns + c);
-                        sums[at] += value * from_b;
-                    }
-                }
-            }
-        }
-        sync_cube();
-        k0 += comptime!(tile.depth);
-    }
-
-    #[unroll]
-    for n in 0..tile_rows {
-        let row = row0 + UNIT_POS_Y + n as u32 * units_y;
-        if row < g.rows {
-            let picture = row / per_picture;
-            let pixel = row - picture * per_picture;
-            let jy = pixel / g.count_x;
-            let jx = pixel - jy * g.count_x;
-            let y = g.first_y + jy * g.step_y;
-            let x = g.first_x + jx * g.step_x;
-            let at = ((picture * g.out_y + y) * g.out_x + x) * g.columns;
-            #[unroll]
-            for c in 0..tile_columns {
-                let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
-                let sum = sums[comptime!(n * tile_columns + c)];
-                if comptime!(width == 4) {
-                    if column < g.columns {
-                        out[((at + column) / 4) as usize] = Vector::cast_from(sum);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column + lane < g.columns {
-                            out[(at + column + lane) as usize] =
-                                Vector::new(E::cast_from(sum.extract(lane as usize)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
 
 /// How a product is cut: through shared memory, or without it.
 #[derive(Clone, Copy)]
@@ -253,6 +34,17 @@ struct Phase {
     /// Along rows, columns, and rows again where they are too many.
     cubes: [u32; 3],
 }
+
+impl Phase {
+    fn cubes(&self) -> usize {
+        self.cubes.map(|count| count as usize).iter().product()
+    }
+}
+
+/// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
+const CUBES: usize = 256;
+/// Steps of the sum that a part has at least.
+const PART: usize = 64;
 
 /// The axes of a weight `[out, in, height, width]` in the order that a product takes: its columns last.
 const FORWARD: [usize; 4] = [2, 3, 1, 0];
@@ -278,6 +70,8 @@ pub(crate) struct Plan {
     /// Whether the weight is brought into order first.
     reorders: bool,
     phases: Vec<Phase>,
+    /// Parts of the sum that are computed side by side and added in a second pass, in order.
+    parts: usize,
 }
 
 impl Plan {
@@ -293,6 +87,7 @@ impl Plan {
             kernel: shape.kernel,
             reorders: !in_order(shape, FORWARD),
             phases: Vec::new(),
+            parts: 1,
         };
         plan.with([0, 1].map(|axis| vec![Axis::forward(shape, axis)]))
     }
@@ -309,6 +104,7 @@ impl Plan {
             kernel: shape.kernel,
             reorders: !in_order(shape, BACKWARD),
             phases: Vec::new(),
+            parts: 1,
         };
         plan.with([0, 1].map(|axis| Axis::backward(shape, axis)))
     }
@@ -343,13 +139,31 @@ impl Plan {
                 });
             }
         }
+        if self.adapter == Adapter::Hardware {
+            let cubes: usize = self.phases.iter().map(Phase::cubes).sum();
+            let depths = self.phases.iter().map(|phase| self.depth(phase));
+            let deepest = depths.max().unwrap_or(0);
+            self.parts = (CUBES / cubes.max(1)).clamp(1, (deepest / PART).max(1));
+        }
         self
+    }
+
+    /// Steps of a phase's sum.
+    fn depth(&self, phase: &Phase) -> usize {
+        phase.y.taps * phase.x.taps * self.channels
+    }
+
+    /// Values of the result.
+    fn len(&self) -> usize {
+        self.batch * self.out_size[0] * self.out_size[1] * self.columns
     }
 
     /// Cubes of every launch along each dimension.
     #[cfg(test)]
     pub fn launches(&self) -> Vec<[u32; 3]> {
-        self.phases.iter().map(|phase| phase.cubes).collect()
+        let parts = self.parts as u32;
+        let cubes = self.phases.iter().map(|phase| phase.cubes);
+        cubes.map(|[x, y, z]| [x, y, z * parts]).collect()
     }
 
     /// What the launches cost; the least traffic and the work are for the caller to say.
@@ -357,11 +171,15 @@ impl Plan {
         let weight = self.channels * self.columns * self.kernel[0] * self.kernel[1];
         let mut cubes = 0;
         let mut values = if self.reorders { 2 * weight } else { 0 };
+        if self.parts > 1 {
+            // Each is written by its cubes, above all values counted below, and read by the second pass.
+            values += 2 * self.parts * self.len();
+        }
         for phase in &self.phases {
-            let [along, columns, again] = phase.cubes.map(|count| count as usize);
-            cubes += along * columns * again;
+            let columns = phase.cubes[1] as usize;
+            cubes += self.parts * phase.cubes();
             let inside = phase.y.inside(self.source_size[0]) * phase.x.inside(self.source_size[1]);
-            let depth = phase.y.taps * phase.x.taps * self.channels;
+            let depth = self.depth(phase);
             let left = self.batch * inside * self.channels;
             values += phase.rows * self.columns;
             values += match phase.cut {
@@ -385,24 +203,52 @@ impl Plan {
                 Cut::Direct(tile) => tile.to_string(),
             }),
             cubes,
-            parts: 1,
-            dispatches: usize::from(self.reorders) + self.phases.len(),
+            parts: self.parts,
+            dispatches: usize::from(self.reorders)
+                + self.phases.len()
+                + usize::from(self.parts > 1),
             bytes: Some(bytes(values)),
             minimum: 0,
             multiply_adds: 0,
         }
     }
 
+    /// The product: through parts where there are several.
+    fn run(&self, source: &CubeTensor, weight: &CubeTensor) -> CubeTensor {
+        let [height, width] = self.out_size;
+        let dims = [self.batch, height, width, self.columns];
+        if self.parts == 1 {
+            let out = empty(source, dims.to_vec());
+            self.launch(source, weight, &out);
+            return out;
+        }
+        let partial = empty_f32(source, vec![self.parts, self.len(), 1]);
+        self.launch(source, weight, &partial);
+        sum_in_order(partial, dims, source.dtype)
+    }
+
     fn launch(&self, source: &CubeTensor, weight: &CubeTensor, out: &CubeTensor) {
         let fours = self.channels.is_multiple_of(4) && self.columns.is_multiple_of(4);
-        for Phase {
-            y,
-            x,
-            rows,
-            cut,
-            cubes: [cubes_x, cubes_y, cubes_z],
-        } in &self.phases
-        {
+        for phase in &self.phases {
+            let Phase {
+                y, x, rows, cut, ..
+            } = phase;
+            let [cubes_x, cubes_y, cubes_z] = phase.cubes;
+            let depth = self.depth(phase);
+            let deep = match cut {
+                Cut::Staged(tile) => tile.depth as usize,
+                Cut::Direct(_) => 1,
+            };
+            let part = depth.div_ceil(self.parts).next_multiple_of(deep);
+            let form = Form {
+                one_tap: self.channels.is_multiple_of(deep),
+                parted: self.parts > 1,
+            };
+            let cubes_z = if form.parted {
+                self.parts as u32
+            } else {
+                cubes_z
+            };
             let gather = GatherLaunch::new(
                 *rows as u32,
                 y.count as u32,
@@ -430,6 +276,8 @@ impl Plan {
                 y.tap_step as u32,
                 x.tap_step as u32,
                 self.kernel[1] as u32,
+                part as u32,
+                self.len() as u32,
             );
             #[expect(
                 unsafe_code,
@@ -441,7 +289,7 @@ impl Plan {
                 match *cut {
                     Cut::Staged(tile) => gather_product::launch_unchecked(
                         &source.client,
-                        CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
+                        CubeCount::Static(cubes_x, cubes_y, cubes_z),
                         tile.cube(),
                         if fours { 4 } else { 1 },
                         source.clone().into_buffer_arg(),
@@ -449,11 +297,13 @@ impl Plan {
                         out.clone().into_buffer_arg(),
                         gather,
                         tile,
+                        form,
+                        element(source),
                         element(out),
                     ),
                     Cut::Direct(tile) => gather_direct::launch_unchecked(
                         &source.client,
-                        CubeCount::Static(*cubes_x, *cubes_y, *cubes_z),
+                        CubeCount::Static(cubes_x, cubes_y, cubes_z),
                         Direct::cube(),
                         width(self.channels),
                         width(self.columns),
@@ -472,15 +322,12 @@ impl Plan {
 /// See [`crate::ops::Kernels::conv`].
 pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let x = into_contiguous(x);
-    let [height, width] = shape.out_size();
-    let out = empty(&x, vec![shape.batch, height, width, shape.outputs]);
     let plan = Plan::forward(shape, Adapter::of(&x));
     let weight = match plan.reorders && plan.adapter == Adapter::Software {
         true => ordered(weight, shape, true),
         false => into_contiguous(permute(weight, &FORWARD)),
     };
-    plan.launch(&x, &weight, &out);
-    out
+    plan.run(&x, &weight)
 }
 
 /// See [`crate::ops::Kernels::conv_grad_input`].
@@ -490,13 +337,10 @@ pub(crate) fn conv_grad_input(
     shape: &ConvShape,
 ) -> CubeTensor {
     let grad = into_contiguous(grad);
-    let [height, width] = shape.size;
-    let out = empty(&grad, vec![shape.batch, height, width, shape.inputs]);
     let plan = Plan::backward(shape, Adapter::of(&grad));
     let weight = match plan.reorders && plan.adapter == Adapter::Software {
         true => ordered(weight, shape, false),
         false => into_contiguous(permute(weight, &BACKWARD)),
     };
-    plan.launch(&grad, &weight, &out);
-    out
+    plan.run(&grad, &weight)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use cubecl::prelude::*;
 
-use super::conv::Gather;
+use super::gather::Gather;
 use super::tile::{Four, columns_at};
 
 /// Units of a cube: a few vectors of a processor, so that small products still keep its threads busy.
@@ -89,7 +89,7 @@ pub(super) fn four_at<M: Size>(
     }
 }
 
-/// See `conv::gather_product`, of which this is the other way: the same sums in the same order.
+/// See `gather::gather_product`, of which this is the other way: the same sums in the same order.
 #[cube(launch_unchecked)]
 pub(crate) fn gather_direct<N: Size, M: Size>(
     source: &[Vector<f32, N>],

@@ -3,14 +3,15 @@
 
 use std::fmt;
 
+use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::axis::Axis;
-use super::conv_weight::{sum_in_order, sum_of_parts};
 use super::direct::{Direct, four_at};
 use super::empty;
+use super::parts::{sum_in_order, sum_of_parts};
 use super::tile::Four;
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
@@ -425,7 +426,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     }
     match (plan.is_whole(), plan.turned) {
         (true, _) => partial,
-        (false, true) => sum_in_order(partial, [outputs, inputs, 1, 1]),
+        (false, true) => sum_in_order(partial, [outputs, inputs, 1, 1], DType::F32),
         (false, false) => sum_of_parts(partial, shape),
     }
 }

@@ -4,6 +4,7 @@
 use burn_cubecl::ops::{permute, reshape};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::adapter::Adapter;
 use super::{conv, conv_weight};
 use crate::cpu::{ConvShape, LinearShape};
 
@@ -29,14 +30,14 @@ pub(crate) fn forward_route(shape: &LinearShape) -> Route {
     }
 }
 
-/// A sum over many keys is as a gradient's over pixels.
-pub(crate) fn grad_input_route(shape: &LinearShape) -> Route {
+/// A sum over many keys is as a gradient's over pixels where no product's sum is in parts.
+pub(crate) fn grad_input_route(shape: &LinearShape, adapter: Adapter) -> Route {
     let LinearShape {
         batch,
         inputs,
         outputs,
     } = *shape;
-    match outputs >= LONG {
+    match outputs >= LONG && adapter == Adapter::Software {
         true => Route::Turned(pixels(outputs, inputs, batch)),
         false => Route::Straight(pixels(batch, inputs, outputs)),
     }
@@ -95,7 +96,7 @@ pub(crate) fn linear_grad_input(
         inputs,
         outputs,
     } = *shape;
-    let input = match grad_input_route(shape) {
+    let input = match grad_input_route(shape, Adapter::of(&grad)) {
         Route::Turned(product) => {
             conv_weight::conv_grad_weight(weight, permute(grad, &[1, 0]), &product)
         }

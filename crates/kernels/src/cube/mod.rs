@@ -16,14 +16,17 @@ pub(crate) mod conv_weight;
 mod direct;
 mod direct_order;
 pub(crate) mod direct_weight;
+mod gather;
 #[cfg(test)]
 mod limits;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod norm_direct;
 mod norm_join;
+mod parts;
+mod pixel_sums;
 pub(crate) mod pool;
-mod tile;
+pub(crate) mod tile;
 pub(crate) mod update;
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};

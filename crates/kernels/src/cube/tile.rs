@@ -1,14 +1,12 @@
 //! The register tile that all products on a GPU are made of, and the rule that picks its size.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cubecl::prelude::*;
 
 /// Four values, what a load takes.
 pub(crate) type Four = Vector<f32, Const<4>>;
-
-/// Units of a cube, at most: what every WebGPU device has.
-const UNITS: u32 = 256;
 
 /// How a product is cut: a unit computes `rows` x `columns` of the result, a cube has `units_y` x `units_x` units
 /// and stages `depth` steps of the sum at once.
@@ -32,23 +30,63 @@ impl fmt::Display for Tile {
     }
 }
 
+/// What a process takes instead of the rule's choice, see [`assume_tile`]: 1 + its place among [`TILES`], or 0.
+static ASSUMED: AtomicUsize = AtomicUsize::new(0);
+
+/// The tiles to choose among: rows and columns of a unit, units along both, depth. All fit WebGPU's 256 units and 16 KiB of
+/// shared memory. The rule takes the first three; the others are there to be measured on the next kind of GPU.
+const TILES: [Tile; 9] = [
+    Tile::new(8, 4, 16, 16, 16),
+    Tile::new(4, 4, 32, 8, 16),
+    Tile::new(4, 4, 64, 4, 8),
+    Tile::new(8, 4, 16, 16, 8),
+    Tile::new(8, 4, 32, 8, 16),
+    Tile::new(4, 4, 16, 16, 16),
+    Tile::new(8, 8, 8, 8, 16),
+    Tile::new(8, 8, 16, 8, 16),
+    Tile::new(8, 8, 16, 16, 16),
+];
+
+/// The tiles that the rule chooses among, by name.
+pub fn tiles() -> Vec<String> {
+    TILES.iter().map(Tile::to_string).collect()
+}
+
+/// From now on every product of the process on a GPU takes this one of [`tiles`], or again the rule's: for who measures
+/// what the rule should say. Numbers behind the last are none.
+pub fn assume_tile(number: Option<usize>) {
+    let number = number.filter(|&number| number < TILES.len());
+    ASSUMED.store(number.map_or(0, |number| number + 1), Ordering::Relaxed);
+}
+
 impl Tile {
-    /// The rule. Few rows or columns are not padded to many; the largest tile reads least and waits longest for
-    /// its last columns, so it is for products that have many of both. All fit WebGPU's 256 units and 16 KiB of
-    /// shared memory.
-    pub fn of(rows: usize, columns: usize) -> Self {
-        let (side, units_x, depth) = match columns {
-            ..=16 => (4, 4, 8),
-            17..=32 => (4, 8, 16),
-            128.. if rows >= 4096 => (8, 16, 16),
-            _ => (4, 16, 16),
-        };
+    const fn new(rows: u32, columns: u32, units_y: u32, units_x: u32, depth: u32) -> Self {
         Self {
-            rows: side,
-            columns: side,
-            units_y: (UNITS / units_x).min((rows as u32).div_ceil(side).next_power_of_two()),
+            rows,
+            columns,
+            units_y,
             units_x,
             depth,
+        }
+    }
+
+    /// The rule. Few rows or columns are not padded to many. For all others a unit computes 8 x 4 values: 8 x 8 read less,
+    /// but leave too few units in flight to hide what memory takes (`parallax bench kernels --tiles`, on an H100 a tenth
+    /// slower); where that makes few cubes, sums are cut into parts.
+    pub fn of(rows: usize, columns: usize) -> Self {
+        let number = match ASSUMED.load(Ordering::Relaxed) {
+            0 => match columns {
+                33.. => 0,
+                17.. => 1,
+                _ => 2,
+            },
+            assumed => assumed - 1,
+        };
+        let tile = TILES[number];
+        let wanted = (rows as u32).div_ceil(tile.rows).next_power_of_two();
+        Self {
+            units_y: tile.units_y.min(wanted),
+            ..tile
         }
     }
 
@@ -71,6 +109,13 @@ impl Tile {
     pub fn staged(&self) -> (u32, u32) {
         let fours = |side: u32| side * self.depth / 4;
         (fours(self.cube_rows()), fours(self.cube_columns()))
+    }
+
+    /// Fours that each unit stages of both.
+    pub fn fours_of_unit(&self) -> (usize, usize) {
+        let (left, right) = self.staged();
+        let each = |staged: u32| staged.div_ceil(self.units()) as usize;
+        (each(left), each(right))
     }
 
     /// The units.
