@@ -77,7 +77,10 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         // A run passes a recipe's error on as its own.
         let of_run = cause.downcast_ref::<RunError>();
-        let of_recipe = matches!(of_run, Some(RunError::Recipe(_)));
+        let of_recipe = matches!(
+            of_run,
+            Some(RunError::Recipe(_) | RunError::TooLarge { .. })
+        );
         of_recipe || cause.is::<RecipeError>() || cause.is::<BadArgument>()
     })
 }

@@ -9,9 +9,7 @@ use anyhow::{Context as _, Result};
 use parallax_data::Source;
 use parallax_kernels::Adapter;
 use parallax_probes::knn_accuracy;
-use parallax_train::{
-    DataShape, Event, Loader, MemoryEstimate, Recipe, Row, Run, RunError, features, final_table,
-};
+use parallax_train::{DataShape, Event, Loader, Recipe, Row, Run, RunError, features, final_table};
 use pollster::block_on;
 use serde_json::json;
 
@@ -56,7 +54,6 @@ fn begin(
     let data = DataShape::of(sources.train.as_ref());
     if !arguments.resume {
         announce(&recipe, data.classes, opened);
-        check_largest(&recipe, data.classes, opened)?;
         let run = Run::new(recipe, data, &opened.device)?;
         let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
         return Ok((RunFolder::create(&path, run.recipe())?, run));
@@ -98,22 +95,6 @@ fn begin(
     };
     folder.rewind_events(run.step_index())?;
     Ok((folder, run))
-}
-
-/// Refuses a run of which a tensor is larger than what the device binds.
-fn check_largest(recipe: &Recipe, classes: usize, opened: &Opened) -> Result<()> {
-    let needed = MemoryEstimate::of(recipe, classes).largest;
-    match Adapter::largest_tensor(&opened.device) {
-        Some(most) if needed > most => Err(BadArgument(format!(
-            "the largest tensor of a step has {} MiB, {} takes {} MiB at most: a larger run.accumulate or a smaller \
-             run.batch_size makes it smaller",
-            needed >> 20,
-            opened.name,
-            most >> 20
-        ))
-        .into()),
-        _ => Ok(()),
-    }
 }
 
 /// Says what the run will not say by itself.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Scratch, parallax, succeed, tiny};
+use common::{Scratch, fail, parallax, succeed, tiny};
 
 #[test]
 fn devices_are_listed() {
@@ -63,4 +63,18 @@ fn losses_on_vulkan_are_those_on_the_cpu() {
             }
         }
     }
+}
+
+/// 128 MiB is what software Vulkan binds, and what WebGPU promises.
+#[test]
+fn a_tensor_that_the_device_does_not_bind_is_refused_before_the_start() {
+    let scratch = Scratch::new();
+    let out = scratch.join("run");
+    let mut command = tiny("moco-v2-plus", 2, &out);
+    for set in ["method.queue=65536", "method.out=1024"] {
+        command.args(["--set", set]);
+    }
+    command.args(["--device", "vulkan"]);
+    fail(&mut command, 2, &["256 MiB", "128 MiB", "method.queue"]);
+    assert!(!out.exists());
 }

@@ -57,7 +57,7 @@ fn run() -> Result<bool> {
             let optimise = !args.flag("--no-opt");
             args.finish()?;
             setup::run_these(&setup::FOR_WASM)?;
-            wasm::build(optimise)?;
+            wasm::build(optimise, &[])?;
         }
         "web" => {
             let release = args.flag("--release");

@@ -67,6 +67,17 @@ pub enum RunError {
         /// How many a step takes.
         batch: usize,
     },
+    /// A tensor that the device does not take as a whole.
+    #[error(
+        "the largest tensor of a step has {} MiB, this device takes {} MiB at most: a larger run.accumulate, a smaller \
+         run.batch_size or a smaller method.queue makes it smaller", .needed >> 20, .most >> 20
+    )]
+    TooLarge {
+        /// Bytes of the tensor.
+        needed: u64,
+        /// Bytes that the device binds.
+        most: u64,
+    },
     /// A loss that is no number. The step was not taken.
     #[error(
         "the loss became {loss} at step {step} (epoch {epoch:.2}, learning rate {lr:.3e}): training diverged; \

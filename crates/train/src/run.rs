@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use parallax_data::Source;
+use parallax_kernels::Adapter;
 use parallax_methods::{Method, MethodConfig, PartsMut, Views, build, random_backbone};
 use parallax_nets::ResNet;
 use parallax_probes::embedding_std;
@@ -13,6 +14,7 @@ use crate::batch::Batch;
 use crate::classifier::{OnlineClassifier, Verdict};
 use crate::error::{RecipeError, RunError};
 use crate::gradients::{ParamGradients, param_squares};
+use crate::memory::MemoryEstimate;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::schedule::{Momentum, Schedule};
@@ -120,6 +122,10 @@ impl Run {
             return Err(RunError::TooFew { examples, batch });
         }
         recipe.run.precision.check(device)?;
+        let needed = MemoryEstimate::of(&recipe, data.classes).largest;
+        if let Some(most) = Adapter::largest_tensor(device).filter(|&most| needed > most) {
+            return Err(RunError::TooLarge { needed, most });
+        }
         let config = recipe.method_config(data.classes);
         if recipe.method.name.views() == 1 && config.network.out < data.classes {
             let reason = format!("is less than the {} classes of the data", data.classes);
