@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use super::tile::{Four, Tile, columns_at};
+use super::tile::{Four, Tile, columns_at, stage};
 
 /// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
 ///
@@ -257,67 +257,10 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
     let mut tap_x = tap - tap_y * g.taps_x;
     let mut next_a = Array::<Four>::new(fours_a);
     let mut next_b = Array::<Four>::new(fours_b);
-    if k0 < end {
-        load_source::<E, N>(
-            source,
-            g,
-            &mut next_a,
-            &base,
-            &base_y,
-            &base_x,
-            unit,
-            k0,
-            tap_y,
-            tap_x,
-            channel,
-            tile,
-            form,
-        );
-        load_weight::<E, N>(
-            weight,
-            g,
-            &mut next_b,
-            column0,
-            unit,
-            k0,
-            end,
-            tap_y,
-            tap_x,
-            channel,
-            tile,
-            form,
-        );
-    }
-    while k0 < end {
-        #[unroll]
-        for slot in 0..fours_a {
-            let place = unit + slot as u32 * units;
-            if place < staged_a {
-                a[place as usize] = next_a[slot];
-            }
-        }
-        #[unroll]
-        for slot in 0..fours_b {
-            let place = unit + slot as u32 * units;
-            if place < staged_b {
-                b[place as usize] = next_b[slot];
-            }
-        }
-        sync_cube();
-
-        k0 += comptime!(tile.depth);
-        if comptime!(form.one_tap) {
-            channel += comptime!(tile.depth);
-            if channel == g.channels {
-                channel = 0u32;
-                tap_x += 1u32;
-                if tap_x == g.taps_x {
-                    tap_x = 0u32;
-                    tap_y += 1u32;
-                }
-            }
-        }
-        if k0 < end {
+    let mut staged = false;
+    while k0 < end || staged {
+        let more = k0 < end;
+        if more {
             load_source::<E, N>(
                 source,
                 g,
@@ -348,31 +291,52 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
                 form,
             );
         }
-
-        #[unroll]
-        for four in 0..fours_deep {
-            let mut from_a = Array::<Four>::new(tile_rows);
+        if staged {
             #[unroll]
-            for n in 0..tile_rows {
-                let row = UNIT_POS_Y + n as u32 * units_y;
-                from_a[n] = a[(row * fours_deep + four) as usize];
-            }
-            #[unroll]
-            for lane in 0..4u32 {
+            for four in 0..fours_deep {
+                let mut from_a = Array::<Four>::new(tile_rows);
                 #[unroll]
-                for c in 0..tile_columns {
-                    let line = (four * 4 + lane) * comptime!(cube_columns / 4);
-                    let from_b = b[(line + UNIT_POS_X + c as u32 * units_x) as usize];
+                for n in 0..tile_rows {
+                    let row = UNIT_POS_Y + n as u32 * units_y;
+                    from_a[n] = a[(row * fours_deep + four) as usize];
+                }
+                #[unroll]
+                for lane in 0..4u32 {
                     #[unroll]
-                    for n in 0..tile_rows {
-                        let value = Four::new(from_a[n].extract(lane as usize));
-                        let at = comptime!(n * tile_columns + c);
-                        sums[at] += value * from_b;
+                    for c in 0..tile_columns {
+                        let line = (four * 4 + lane) * comptime!(cube_columns / 4);
+                        let from_b = b[(line + UNIT_POS_X + c as u32 * units_x) as usize];
+                        #[unroll]
+                        for n in 0..tile_rows {
+                            let value = Four::new(from_a[n].extract(lane as usize));
+                            let at = comptime!(n * tile_columns + c);
+                            sums[at] += value * from_b;
+                        }
                     }
                 }
             }
         }
         sync_cube();
+
+        if more {
+            stage(&mut a, &next_a, unit, fours_a, staged_a, units);
+            stage(&mut b, &next_b, unit, fours_b, staged_b, units);
+        }
+        sync_cube();
+
+        staged = more;
+        k0 += comptime!(tile.depth);
+        if comptime!(form.one_tap) {
+            channel += comptime!(tile.depth);
+            if channel == g.channels {
+                channel = 0u32;
+                tap_x += 1u32;
+                if tap_x == g.taps_x {
+                    tap_x = 0u32;
+                    tap_y += 1u32;
+                }
+            }
+        }
     }
 
     #[unroll]

@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use super::tile::{Four, Tile, columns_at};
+use super::tile::{Four, Tile, columns_at, stage};
 
 /// The convolution's shape, and how its pixels are parted. Pairs are height, width.
 #[derive(CubeType, CubeLaunch, Clone)]
@@ -190,58 +190,20 @@ pub(crate) fn partial_sums<E: Float, N: Size>(
     let mut pixel0 = begin;
     let mut next_a = Array::<Four>::new(fours_a);
     let mut next_b = Array::<Four>::new(fours_b);
-    let first = Pixel {
-        picture,
-        y,
-        x: column,
-    };
-    load_input::<E, N>(
-        x,
-        s,
-        &mut next_a,
-        &first,
-        pixel0,
-        end,
-        unit,
-        row,
-        inverse_y,
-        inverse_x,
-        tile,
-    );
-    load_gradient::<E, N>(grad, s, &mut next_b, pixel0, end, unit, column0, tile);
-    while pixel0 < end {
-        #[unroll]
-        for slot in 0..fours_a {
-            let place = unit + slot as u32 * units;
-            if place < staged_a {
-                a[place as usize] = next_a[slot];
-            }
-        }
-        #[unroll]
-        for slot in 0..fours_b {
-            let place = unit + slot as u32 * units;
-            if place < staged_b {
-                b[place as usize] = next_b[slot];
-            }
-        }
-        sync_cube();
-
-        pixel0 += comptime!(tile.depth);
-        if pixel0 < end {
+    let mut staged = false;
+    while pixel0 < end || staged {
+        let more = pixel0 < end;
+        if more {
             let now = Pixel {
                 picture,
                 y,
                 x: column,
             };
-            let next = ahead(s, &now, comptime!(tile.depth), inverse_y, inverse_x);
-            picture = next.picture;
-            y = next.y;
-            column = next.x;
             load_input::<E, N>(
                 x,
                 s,
                 &mut next_a,
-                &next,
+                &now,
                 pixel0,
                 end,
                 unit,
@@ -251,32 +213,46 @@ pub(crate) fn partial_sums<E: Float, N: Size>(
                 tile,
             );
             load_gradient::<E, N>(grad, s, &mut next_b, pixel0, end, unit, column0, tile);
+            let next = ahead(s, &now, comptime!(tile.depth), inverse_y, inverse_x);
+            picture = next.picture;
+            y = next.y;
+            column = next.x;
         }
-
-        #[unroll]
-        for step in 0..comptime!(tile.depth) {
-            let line_a = step * comptime!(cube_rows / 4);
-            let line_b = step * comptime!(cube_columns / 4);
-            let mut from_b = Array::<Four>::new(tile_columns);
+        if staged {
             #[unroll]
-            for c in 0..tile_columns {
-                from_b[c] = b[(line_b + UNIT_POS_X + c as u32 * units_x) as usize];
-            }
-            #[unroll]
-            for r in 0..tile_rows {
-                let from_a = a[(line_a + UNIT_POS_Y + r as u32 * units_y) as usize];
+            for step in 0..comptime!(tile.depth) {
+                let line_a = step * comptime!(cube_rows / 4);
+                let line_b = step * comptime!(cube_columns / 4);
+                let mut from_b = Array::<Four>::new(tile_columns);
                 #[unroll]
                 for c in 0..tile_columns {
+                    from_b[c] = b[(line_b + UNIT_POS_X + c as u32 * units_x) as usize];
+                }
+                #[unroll]
+                for r in 0..tile_rows {
+                    let from_a = a[(line_a + UNIT_POS_Y + r as u32 * units_y) as usize];
                     #[unroll]
-                    for lane in 0..4usize {
-                        let at = comptime!((r * 4 + lane) * tile_columns + c);
-                        let value = Four::new(from_a.extract(lane));
-                        sums[at] += value * from_b[c];
+                    for c in 0..tile_columns {
+                        #[unroll]
+                        for lane in 0..4usize {
+                            let at = comptime!((r * 4 + lane) * tile_columns + c);
+                            let value = Four::new(from_a.extract(lane));
+                            sums[at] += value * from_b[c];
+                        }
                     }
                 }
             }
         }
         sync_cube();
+
+        if more {
+            stage(&mut a, &next_a, unit, fours_a, staged_a, units);
+            stage(&mut b, &next_b, unit, fours_b, staged_b, units);
+        }
+        sync_cube();
+
+        staged = more;
+        pixel0 += comptime!(tile.depth);
     }
 
     #[unroll]

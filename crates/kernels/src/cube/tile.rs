@@ -150,3 +150,24 @@ pub(crate) fn columns_at<E: Float, N: Size>(
     }
     four
 }
+
+/// Puts the fours that a unit has loaded where its whole cube, which has `all`, reads them.
+#[cube]
+pub(crate) fn stage(
+    shared: &mut Shared<[Four]>,
+    loaded: &Array<Four>,
+    unit: u32,
+    #[comptime] fours: usize,
+    #[comptime] all: u32,
+    #[comptime] units: u32,
+) {
+    #[unroll]
+    for slot in 0..fours {
+        let place = unit + slot as u32 * units;
+        if comptime!(fours as u32 * units == all) {
+            shared[place as usize] = loaded[slot];
+        } else if place < all {
+            shared[place as usize] = loaded[slot];
+        }
+    }
+}
