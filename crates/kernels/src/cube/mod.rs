@@ -11,6 +11,7 @@ use cubecl::prelude::CubeCount;
 
 pub(crate) mod adapter;
 pub(crate) mod axis;
+mod bits;
 pub(crate) mod conv;
 pub(crate) mod conv_weight;
 mod direct;
@@ -20,8 +21,9 @@ pub(crate) mod direct_weight;
 mod limits;
 pub(crate) mod linear;
 pub(crate) mod norm;
-pub(crate) mod norm_direct;
+mod norm_each;
 mod norm_join;
+mod norm_sums;
 pub(crate) mod pool;
 mod tile;
 pub(crate) mod update;
