@@ -4,7 +4,7 @@
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::cube::adapter::Adapter;
 use crate::cube::axis::Axis;
-use crate::cube::{conv, conv_weight, direct_weight, linear, norm, norm_direct, pool};
+use crate::cube::{conv, conv_weight, direct_weight, linear, norm, pool};
 
 /// How an operation is launched on a GPU, and what that costs on any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,10 +114,7 @@ pub fn norm_choices(
     relu: bool,
     adapter: Adapter,
 ) -> [Choice; 2] {
-    match adapter {
-        Adapter::Hardware => norm::choices(rows, channels, residual, relu),
-        Adapter::Software => norm_direct::choices(rows, channels, residual, relu),
-    }
+    norm::choices(rows, channels, residual, relu, adapter)
 }
 
 /// Max-pool forward and backward.

@@ -182,6 +182,51 @@ fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Ten
     found
 }
 
+/// Where the gradient of a max-pool goes that meets `strange` values and many equal ones: every window's is another number.
+fn pool_gradient(
+    strange: &[(usize, f32)],
+    channels: usize,
+    [kernel, stride, padding]: [usize; 3],
+    device: &Device,
+) -> Option<Tensor<1>> {
+    // Halves between -0.5 and 0.5.
+    let steps = put([2, 7, 8, channels], &[], device).round() * 0.5;
+    let marks = put([2, 7, 8, channels], strange, device);
+    let unusual = marks.clone().is_finite().bool_not();
+    let x = steps.mask_where(unusual, marks).detach().require_grad();
+    let pooled = max_pool2d(x.clone(), kernel, stride, padding);
+    let shape = pooled.dims();
+    let count: usize = shape.iter().product();
+    let numbers: Vec<f32> = (1..=count).map(|number| number as f32).collect();
+    let numbers = Tensor::<4>::from_data(TensorData::new(numbers, shape), device);
+    x.grad(&(pooled * numbers).sum().backward()).map(flat)
+}
+
+/// On `device` and on the CPU the same pixels win: how many values were looked at.
+async fn pool_winners(strange: &[(usize, f32)], device: &Device) -> Result<usize, String> {
+    let mut looked = 0;
+    for channels in [3, 8] {
+        for window in [[3, 2, 1], [2, 2, 0], [3, 1, 1], [2, 3, 0], [4, 3, 2]] {
+            let cpu = Device::flex().autodiff();
+            let expected = pool_gradient(strange, channels, window, &cpu);
+            let found = pool_gradient(strange, channels, window, device);
+            let (Some(expected), Some(found)) = (expected, found) else {
+                return Err("a gradient is missing".to_string());
+            };
+            let (expected, found) = (read(expected).await?, read(found).await?);
+            let differs = expected.iter().zip(&found).position(|(a, b)| a != b);
+            if let Some(at) = differs {
+                let (expected, found) = (expected[at], found[at]);
+                return Err(format!(
+                    "gradient of max-pool {window:?} of {channels} [{at}]: {found} is not {expected}"
+                ));
+            }
+            looked += found.len();
+        }
+    }
+    Ok(looked)
+}
+
 async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
     let data = tensor.into_data_async().await;
     let data = data.map_err(|error| format!("{error:?}"))?;
@@ -203,6 +248,7 @@ pub async fn check_not_numbers(device: &Device) -> Result<usize, String> {
         for channels in [3, 8] {
             looked += convolution_outcomes(&strange, channels, &device).await?;
         }
+        looked += pool_winners(&strange, &device).await?;
         let expected = outcomes(&strange, &Device::flex().autodiff());
         let found = outcomes(&strange, &device);
         if expected.len() != found.len() {

@@ -239,7 +239,16 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
             conv_case(x, options, element),
         ));
     }
-    for (rows, channels) in [(6, 4), (40, 33), (700, 5), (257, 64)] {
+    // One part and many, alone and several to a unit that joins them, lanes that are all taken and that are not.
+    for (rows, channels) in [
+        (6, 4),
+        (40, 33),
+        (700, 5),
+        (257, 64),
+        (2500, 5),
+        (5000, 68),
+        (20_500, 4),
+    ] {
         for (residual, activation) in [
             (false, Activation::None),
             (false, Activation::Relu),
@@ -256,6 +265,9 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
         ([1, 7, 9, 3], [3, 2, 1]),
         ([1, 6, 6, 5], [2, 2, 0]),
         ([1, 7, 6, 4], [3, 1, 1]),
+        ([2, 9, 8, 8], [3, 3, 1]),
+        ([1, 11, 8, 4], [5, 2, 2]),
+        ([1, 8, 9, 3], [2, 3, 0]),
     ] {
         let case = pool_case(x, window, element);
         cases.push((format!("max-pool {x:?} {window:?}"), case));

@@ -11,6 +11,7 @@ use cubecl::prelude::CubeCount;
 
 pub(crate) mod adapter;
 pub(crate) mod axis;
+mod bits;
 pub(crate) mod conv;
 pub(crate) mod conv_weight;
 mod direct;
@@ -21,8 +22,9 @@ mod gather;
 mod limits;
 pub(crate) mod linear;
 pub(crate) mod norm;
-pub(crate) mod norm_direct;
+mod norm_each;
 mod norm_join;
+mod norm_sums;
 mod parts;
 mod pixel_sums;
 pub(crate) mod pool;

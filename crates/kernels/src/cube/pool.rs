@@ -1,10 +1,13 @@
-//! Max-pool on a GPU, and its gradient without stored places: the first tap that equals the output has won.
+//! Max-pool on a GPU. Its gradient stores no places between the passes: it first finds the pixel that each window's output
+//! came from, then every pixel adds the gradients of the few windows around it that it has won.
 
+use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{BLOCK, blocks, element, empty};
+use super::bits::{INFINITY, is_nan, magnitude};
+use super::{BLOCK, blocks, element, empty, empty_of};
 use crate::choices::{Choice, bytes};
 use crate::cpu::PoolShape;
 
@@ -15,195 +18,251 @@ pub(crate) struct Places {
     size_x: u32,
     out_y: u32,
     out_x: u32,
-    channels: u32,
-    stride: u32,
-    padding: u32,
-    /// Values that the launch writes.
+    /// Vectors of a pixel.
+    across: u32,
+    /// Vectors that the launch writes.
     len: u32,
 }
 
-/// Whether `value` is not a number, by its bits: a shader's compiler may take comparisons for granted.
-#[cube]
-fn is_nan(value: f32) -> bool {
-    (u32::reinterpret(value) & 0x7fff_ffffu32) > 0x7f80_0000u32
+/// The square window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Window {
+    kernel: u32,
+    stride: u32,
+    padding: u32,
 }
 
-#[cube(launch_unchecked)]
-fn max_of_window<E: Float>(
-    x: &[E],
-    out: &mut [E],
-    p: &Places,
-    #[comptime] kernel: u32,
-    #[define(E)] _element: ElemType,
-) {
-    let at = ABSOLUTE_POS as u32;
-    if at >= p.len {
-        terminate!();
-    }
-    let pixel = at / p.channels;
-    let channel = at - pixel * p.channels;
+/// Windows along an axis that a pixel can be in.
+fn windows(kernel: usize, stride: usize) -> usize {
+    kernel.div_ceil(stride)
+}
+
+/// Where a tap of an output's window lies along an axis. A tap in the padding takes the picture's nearest pixel, which is
+/// in the window, too, and comes in the same order: it changes neither the largest value nor which of its pixels is first.
+#[cube]
+fn tap_at(out: u32, #[comptime] tap: u32, size: u32, #[comptime] window: Window) -> u32 {
+    let padded = out * comptime!(window.stride) + tap;
+    let at = u32::max(padded, comptime!(window.padding)) - comptime!(window.padding);
+    u32::min(at, size - 1)
+}
+
+/// An output's place: its vector, its pixel along both axes, and its picture's first pixel in the input.
+#[derive(CubeType)]
+struct Output {
+    vector: u32,
+    y: u32,
+    x: u32,
+    picture: u32,
+}
+
+#[cube]
+fn output_at(at: u32, p: &Places) -> Output {
+    let pixel = at / p.across;
     let line = pixel / p.out_x;
     let picture = line / p.out_y;
-    let y0 = (line - picture * p.out_y) * p.stride;
-    let x0 = (pixel - line * p.out_x) * p.stride;
-    // WGSL has no way to write infinity.
-    let mut best = 0.0f32;
-    let mut begun = false;
-    #[unroll]
-    for tap in 0..comptime!(kernel * kernel) {
-        let y = y0 + comptime!(tap / kernel);
-        let column = x0 + comptime!(tap % kernel);
-        let inside = y >= p.padding
-            && y < p.size_y + p.padding
-            && column >= p.padding
-            && column < p.size_x + p.padding;
-        if inside {
-            let from = (picture * p.size_y + y - p.padding) * p.size_x + column - p.padding;
-            let value = f32::cast_from(x[(from * p.channels + channel) as usize]);
-            // A NaN wins, as in PyTorch, and is not beaten.
-            if !begun || is_nan(value) || (value > best && !is_nan(best)) {
-                best = value;
-            }
-            begun = true;
-        }
+    Output {
+        vector: at - pixel * p.across,
+        y: line - picture * p.out_y,
+        x: pixel - line * p.out_x,
+        picture: picture * p.size_y * p.size_x,
     }
-    out[at as usize] = E::cast_from(best);
 }
 
-/// A value of the input takes the gradients of the windows that it has won.
-#[allow(
-    clippy::manual_is_multiple_of,
-    reason = "a kernel has the remainder only"
-)]
 #[cube(launch_unchecked)]
-fn gradients_won<E: Float>(
-    x: &[E],
-    output: &[E],
-    grad: &[E],
-    input: &mut [E],
+fn max_of_window<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    out: &mut [Vector<E, N>],
     p: &Places,
-    #[comptime] kernel: u32,
+    #[comptime] window: Window,
     #[define(E)] _element: ElemType,
 ) {
     let at = ABSOLUTE_POS as u32;
     if at >= p.len {
         terminate!();
     }
-    let pixel = at / p.channels;
-    let channel = at - pixel * p.channels;
+    let own = output_at(at, p);
+    let from = own.picture
+        + tap_at(own.y, 0u32, p.size_y, window) * p.size_x
+        + tap_at(own.x, 0u32, p.size_x, window);
+    let mut best = Vector::<f32, N>::cast_from(x[(from * p.across + own.vector) as usize]);
+    // A NaN wins, as in PyTorch; its magnitude is larger than any number's.
+    let mut most = magnitude::<N>(best);
+    #[unroll]
+    for tap in 1..comptime!(window.kernel * window.kernel) {
+        let (i, j) = comptime!((tap / window.kernel, tap % window.kernel));
+        let from = own.picture
+            + tap_at(own.y, i, p.size_y, window) * p.size_x
+            + tap_at(own.x, j, p.size_x, window);
+        let value = Vector::<f32, N>::cast_from(x[(from * p.across + own.vector) as usize]);
+        best = select_many(value.greater_than(&best), value, best);
+        let large = magnitude::<N>(value);
+        most = select_many(large.greater_than(&most), large, most);
+    }
+    let strange = most.greater_than(&Vector::new(comptime!(INFINITY)));
+    let best = select_many(strange, Vector::<f32, N>::reinterpret(most), best);
+    out[at as usize] = Vector::cast_from(best);
+}
+
+/// The pixel of its picture that each output came from: the first of the window that equals it or is no number.
+#[cube(launch_unchecked)]
+fn winners<E: Float, N: Size>(
+    x: &[Vector<E, N>],
+    output: &[Vector<E, N>],
+    winners: &mut [Vector<u32, N>],
+    p: &Places,
+    #[comptime] window: Window,
+    #[define(E)] _element: ElemType,
+) {
+    let at = ABSOLUTE_POS as u32;
+    if at >= p.len {
+        terminate!();
+    }
+    let own = output_at(at, p);
+    let most = Vector::<f32, N>::cast_from(output[at as usize]);
+    let mut winner = Vector::<u32, N>::new(0u32);
+    // From the last tap to the first, which has the last word.
+    #[unroll]
+    for back in 1..comptime!(window.kernel * window.kernel + 1) {
+        let (i, j) = comptime!({
+            let tap = window.kernel * window.kernel - back;
+            (tap / window.kernel, tap % window.kernel)
+        });
+        let pixel =
+            tap_at(own.y, i, p.size_y, window) * p.size_x + tap_at(own.x, j, p.size_x, window);
+        let from = (own.picture + pixel) * p.across + own.vector;
+        let value = Vector::<f32, N>::cast_from(x[from as usize]);
+        let pixel = Vector::<u32, N>::new(pixel);
+        winner = select_many(value.equal(&most), pixel, winner);
+        winner = select_many(is_nan::<N>(value), pixel, winner);
+    }
+    winners[at as usize] = winner;
+}
+
+/// A pixel of the input adds the gradients of the windows that it has won, in the order of the output.
+#[cube(launch_unchecked)]
+fn gradients_won<E: Float, N: Size>(
+    winners: &[Vector<u32, N>],
+    grad: &[Vector<E, N>],
+    input: &mut [Vector<E, N>],
+    p: &Places,
+    #[comptime] window: Window,
+    #[define(E)] _element: ElemType,
+) {
+    let at = ABSOLUTE_POS as u32;
+    if at >= p.len {
+        terminate!();
+    }
+    let side = comptime!(windows(window.kernel as usize, window.stride as usize) as u32);
+    let pixel = at / p.across;
+    let vector = at - pixel * p.across;
     let line = pixel / p.size_x;
     let picture = line / p.size_y;
-    let y = line - picture * p.size_y + p.padding;
-    let column = pixel - line * p.size_x + p.padding;
-    let value = f32::cast_from(x[at as usize]);
-    let mut sum = 0.0f32;
-    // Windows in the order of the output: the last taps meet the first windows.
-    for back in 0..comptime!(kernel * kernel) {
-        let tap = comptime!(kernel * kernel - 1) - back;
-        let i = tap / kernel;
-        let j = tap % kernel;
-        let meets =
-            y >= i && column >= j && (y - i) % p.stride == 0 && (column - j) % p.stride == 0;
-        if meets {
-            let out_y = (y - i) / p.stride;
-            let out_x = (column - j) / p.stride;
-            if out_y < p.out_y && out_x < p.out_x {
-                let to = ((picture * p.out_y + out_y) * p.out_x + out_x) * p.channels + channel;
-                let most = f32::cast_from(output[to as usize]);
-                let mut won = wins(value, most);
-                for before in 0..tap {
-                    let before_y = out_y * p.stride + before / kernel;
-                    let before_x = out_x * p.stride + before % kernel;
-                    let inside = before_y >= p.padding
-                        && before_y < p.size_y + p.padding
-                        && before_x >= p.padding
-                        && before_x < p.size_x + p.padding;
-                    if won && inside {
-                        let from = (picture * p.size_y + before_y - p.padding) * p.size_x
-                            + before_x
-                            - p.padding;
-                        let before = x[(from * p.channels + channel) as usize];
-                        won = !wins(f32::cast_from(before), most);
-                    }
-                }
-                if won {
-                    sum += f32::cast_from(grad[to as usize]);
-                }
-            }
+    let own = Vector::<u32, N>::new(pixel - picture * p.size_y * p.size_x);
+    // One more than the last window along each axis that reaches the pixel.
+    let behind_y =
+        (line - picture * p.size_y + comptime!(window.padding)) / comptime!(window.stride) + 1;
+    let behind_x =
+        (pixel - line * p.size_x + comptime!(window.padding)) / comptime!(window.stride) + 1;
+    let zero = Vector::<f32, N>::new(0.0f32);
+    let mut sum = zero;
+    #[unroll]
+    for i in 0..side {
+        #[unroll]
+        for j in 0..side {
+            // Windows before the first wrap around and lie behind the last.
+            let y = behind_y + i - side;
+            let x = behind_x + j - side;
+            let inside = y < p.out_y && x < p.out_x;
+            let from = ((picture * p.out_y + y) * p.out_x + x) * p.across + vector;
+            let from = select(inside, from, 0u32) as usize;
+            let pulled = Vector::<f32, N>::cast_from(grad[from]);
+            let pulled = select_many(winners[from].equal(&own), pulled, zero);
+            sum += select(inside, pulled, zero);
         }
     }
-    input[at as usize] = E::cast_from(sum);
+    input[at as usize] = Vector::cast_from(sum);
 }
 
-/// Whether a window whose output is `most` could have taken it from `value`.
-#[cube]
-fn wins(value: f32, most: f32) -> bool {
-    value == most || is_nan(value)
+/// Values of a load.
+fn width(shape: &PoolShape) -> usize {
+    match shape.channels.is_multiple_of(4) {
+        true => 4,
+        false => 1,
+    }
 }
 
-fn places(shape: &PoolShape, len: usize) -> PlacesLaunch {
+fn window(shape: &PoolShape) -> Window {
+    Window {
+        kernel: shape.kernel as u32,
+        stride: shape.stride as u32,
+        padding: shape.padding as u32,
+    }
+}
+
+fn places(shape: &PoolShape, vectors: usize) -> PlacesLaunch {
     let [out_y, out_x] = shape.out_size();
     PlacesLaunch::new(
         shape.size[0] as u32,
         shape.size[1] as u32,
         out_y as u32,
         out_x as u32,
-        shape.channels as u32,
-        shape.stride as u32,
-        shape.padding as u32,
-        len as u32,
+        (shape.channels / width(shape)) as u32,
+        vectors as u32,
     )
 }
 
-/// What the launches of [`pool`] and of [`pool_grad`] cost. How far the gradient looks for a window's winner depends
-/// on the values.
+/// Values of the input and of the output.
+fn lengths(shape: &PoolShape) -> [usize; 2] {
+    [shape.size, shape.out_size()]
+        .map(|[height, width]| shape.batch * height * width * shape.channels)
+}
+
+/// What the launches of [`pool`] and of [`pool_grad`] cost.
 pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
-    let [height, width] = shape.out_size();
-    let planes = shape.batch * shape.channels;
-    let (input, output) = (
-        planes * shape.size[0] * shape.size[1],
-        planes * height * width,
-    );
-    let inside = |axis: usize, count: usize| {
-        let tap_inside = |at: usize| at >= shape.padding && at < shape.size[axis] + shape.padding;
-        let taps =
-            |pixel| (0..shape.kernel).filter(move |tap| tap_inside(pixel * shape.stride + tap));
-        (0..count).map(|pixel| taps(pixel).count()).sum::<usize>()
-    };
-    let loads = planes * inside(0, height) * inside(1, width);
-    let choice = |len: usize, values: Option<usize>, minimum: usize| Choice {
+    let [input, output] = lengths(shape);
+    let taps = shape.kernel * shape.kernel;
+    let around = windows(shape.kernel, shape.stride).pow(2);
+    let cubes = |len: usize| (len / width(shape)).div_ceil(BLOCK as usize);
+    let choice = |cubes, dispatches, values, minimum| Choice {
         tile: String::new(),
-        cubes: len.div_ceil(BLOCK as usize),
+        cubes,
         parts: 1,
-        dispatches: 1,
-        bytes: values.map(bytes),
+        dispatches,
+        bytes: Some(bytes(values)),
         minimum: bytes(minimum),
         multiply_adds: 0,
     };
+    let (found, added) = ((taps + 2) * output, (2 * around + 1) * input);
     [
-        choice(output, Some(loads + output), input + output),
-        choice(input, None, 2 * input + 2 * output),
+        choice(cubes(output), 1, (taps + 1) * output, input + output),
+        choice(
+            cubes(output) + cubes(input),
+            2,
+            found + added,
+            2 * input + 2 * output,
+        ),
     ]
 }
 
 /// See [`crate::ops::Kernels::pool`].
 pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
     let x = into_contiguous(x);
-    let [height, width] = shape.out_size();
-    let len = shape.batch * height * width * shape.channels;
-    let out = empty(&x, vec![shape.batch, height, width, shape.channels]);
+    let [height, width_out] = shape.out_size();
+    let vectors = lengths(shape)[1] / width(shape);
+    let out = empty(&x, vec![shape.batch, height, width_out, shape.channels]);
     let (client, element) = (x.client.clone(), element(&x));
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: reads are behind `inside`, writes behind `at < len`.
+    // SAFETY: reads are clamped to the picture, writes behind `at < len`.
     unsafe {
         max_of_window::launch_unchecked(
             &client,
-            blocks(len),
+            blocks(vectors),
             CubeDim::new_1d(BLOCK),
+            width(shape),
             x.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            places(shape, len),
-            shape.kernel as u32,
+            places(shape, vectors),
+            window(shape),
             element,
         );
     }
@@ -218,23 +277,35 @@ pub(crate) fn pool_grad(
     shape: &PoolShape,
 ) -> CubeTensor {
     let [x, output, grad] = [x, output, grad].map(into_contiguous);
-    let [height, width] = shape.size;
-    let len = shape.batch * height * width * shape.channels;
-    let input = empty(&x, vec![shape.batch, height, width, shape.channels]);
+    let [from, to] = lengths(shape).map(|len| len / width(shape));
+    let input = empty(&x, x.meta.shape().to_vec());
+    let won = empty_of(DType::U32, &x, output.meta.shape().to_vec());
     let (client, element) = (x.client.clone(), element(&x));
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: reads are behind `inside` and the output's size, writes behind `at < len`.
+    #[expect(unsafe_code, reason = "the kernels check every place themselves")]
+    // SAFETY: reads are clamped to the picture or to the output, writes behind `at < len`.
     unsafe {
-        gradients_won::launch_unchecked(
+        winners::launch_unchecked(
             &client,
-            blocks(len),
+            blocks(to),
             CubeDim::new_1d(BLOCK),
+            width(shape),
             x.into_buffer_arg(),
             output.into_buffer_arg(),
+            won.clone().into_buffer_arg(),
+            places(shape, to),
+            window(shape),
+            element,
+        );
+        gradients_won::launch_unchecked(
+            &client,
+            blocks(from),
+            CubeDim::new_1d(BLOCK),
+            width(shape),
+            won.into_buffer_arg(),
             grad.into_buffer_arg(),
             input.clone().into_buffer_arg(),
-            places(shape, len),
-            shape.kernel as u32,
+            places(shape, from),
+            window(shape),
             element,
         );
     }
