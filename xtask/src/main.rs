@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod args;
+mod binaries;
 mod laws;
 mod repo;
 mod setup;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::setup::{self, browser, npm};
-use crate::{laws, repo, sh, wasm, web};
+use crate::{binaries, laws, repo, sh, wasm, web};
 
 /// Software WebGPU takes its time: seconds for a test in a browser before it counts as hung.
 const BROWSER_SECONDS: &str = "1800";
@@ -165,7 +165,8 @@ fn clippy() -> Result<()> {
 }
 
 fn native() -> Result<()> {
-    sh::run(&mut native_cargo("cargo test"))
+    binaries::run(&mut native_cargo("cargo test"))?;
+    sh::run(native_cargo("cargo test").arg("--doc"))
 }
 
 /// The module's tests in a headless browser. The driver is told which browser to start.

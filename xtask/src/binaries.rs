@@ -1,0 +1,166 @@
+//! Cargo's test programs, two at a time: many of them wait for one thread or for a device most of their time, and cargo
+//! itself runs them one behind the other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{repo, sh};
+
+/// Programs side by side.
+const LANES: usize = 2;
+
+/// A line of `cargo test --no-run --message-format=json`.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    executable: Option<PathBuf>,
+    #[serde(default)]
+    manifest_path: PathBuf,
+    #[serde(default)]
+    target: Target,
+    #[serde(default)]
+    profile: Profile,
+}
+
+#[derive(Default, Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// A program of tests.
+struct Program {
+    /// Package and target, as in `parity/native`.
+    name: String,
+    path: PathBuf,
+    /// The package's folder, where cargo would run it.
+    home: PathBuf,
+}
+
+/// Builds the tests that `cargo` says, and runs them all; fails behind the last if any failed.
+pub fn run(cargo: &mut Command) -> Result<()> {
+    let mut programs = built(cargo)?;
+    let times = Times::read();
+    // The longest is taken first, from the end, so that none is left over for a lane alone.
+    programs.sort_by(|a, b| times.of(&a.name).total_cmp(&times.of(&b.name)));
+    let waiting = Mutex::new(programs);
+    let (times, failed) = (Mutex::new(times), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                while let Some(program) = taken(&waiting) {
+                    let (good, seconds) = tested(&program);
+                    if let Ok(mut times) = times.lock() {
+                        times.0.insert(program.name.clone(), seconds);
+                    }
+                    if let (false, Ok(mut failed)) = (good, failed.lock()) {
+                        failed.push(program.name);
+                    }
+                }
+            });
+        }
+    });
+    if let Ok(times) = times.into_inner() {
+        times.write();
+    }
+    let failed = failed.into_inner().unwrap_or_default();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn taken(waiting: &Mutex<Vec<Program>>) -> Option<Program> {
+    waiting.lock().ok()?.pop()
+}
+
+fn built(cargo: &mut Command) -> Result<Vec<Program>> {
+    cargo
+        .args(["--no-run", "--message-format=json"])
+        .stderr(Stdio::inherit());
+    let said = sh::capture(cargo)?;
+    let mut programs = Vec::new();
+    for line in said.lines().filter(|line| line.starts_with('{')) {
+        let message: Message = serde_json::from_str(line).context("cargo's message")?;
+        let Some(path) = message.executable.filter(|_| message.profile.test) else {
+            continue;
+        };
+        let home = message.manifest_path.parent().unwrap_or(Path::new("."));
+        let package = home.file_name().unwrap_or_default().to_string_lossy();
+        programs.push(Program {
+            name: format!("{package}/{}", message.target.name),
+            path,
+            home: home.to_owned(),
+        });
+    }
+    match programs.is_empty() {
+        true => bail!("cargo built no tests"),
+        false => Ok(programs),
+    }
+}
+
+/// Runs a program and shows what it said: all of it if it failed, else how many tests passed.
+fn tested(program: &Program) -> (bool, f64) {
+    let begin = Instant::now();
+    let ran = sh::cmd(&program.path)
+        .current_dir(&program.home)
+        .env("CARGO_MANIFEST_DIR", &program.home)
+        .output();
+    let seconds = begin.elapsed().as_secs_f64();
+    let (good, said) = match &ran {
+        Ok(output) => (
+            output.status.success(),
+            [&output.stdout[..], &output.stderr].concat(),
+        ),
+        Err(error) => (false, error.to_string().into_bytes()),
+    };
+    let said = String::from_utf8_lossy(&said);
+    let outcome = said
+        .lines()
+        .find_map(|line| line.strip_prefix("test result: "))
+        .unwrap_or("no result");
+    let tests = outcome.split(';').next().unwrap_or_default();
+    // One call, so that the lanes' lines do not mix.
+    match good {
+        true => println!("{:<28} {tests} {seconds:>6.1} s", program.name),
+        false => println!("{said}\n{:<28} FAILED {seconds:>6.1} s", program.name),
+    }
+    (good, seconds)
+}
+
+/// Seconds that programs took the last time.
+struct Times(BTreeMap<String, f64>);
+
+impl Times {
+    fn file() -> PathBuf {
+        repo::target().join("xtask").join("test-times.json")
+    }
+
+    fn read() -> Self {
+        let text = std::fs::read_to_string(Self::file()).unwrap_or_default();
+        Self(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// What is not known counts as long.
+    fn of(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or(f64::INFINITY)
+    }
+
+    /// Times only order what is run: where they cannot be written, nothing is lost.
+    fn write(&self) {
+        let file = Self::file();
+        if let (Some(folder), Ok(text)) = (file.parent(), serde_json::to_string(&self.0)) {
+            let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, text));
+        }
+    }
+}
