@@ -164,9 +164,7 @@ pub(crate) fn stage(
     #[unroll]
     for slot in 0..fours {
         let place = unit + slot as u32 * units;
-        if comptime!(fours as u32 * units == all) {
-            shared[place as usize] = loaded[slot];
-        } else if place < all {
+        if place < all {
             shared[place as usize] = loaded[slot];
         }
     }
