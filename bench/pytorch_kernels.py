@@ -142,7 +142,7 @@ def main():
     columns = {"f32": False, "TF32": True} if given.torch_device == "cuda" else {"f32": False}
     name = torch.cuda.get_device_name() if given.torch_device == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"Parallax on {table['device']}, PyTorch {torch.__version__} on {given.torch_device} ({name});")
-    print(f"width {given.width} at {given.size} px, batch {given.batch}; product of 512 x 512: {table['product_flops'] / 1e9:.0f} GFLOP/s\n")
+    print(f"width {given.width} at {given.size} px, batch {given.batch}; our best product of matrices: {table['product_flops'] / 1e9:.0f} GFLOP/s\n")
     heads = ["shape", "operation", "ours, ms", "Burn, ms", "Burn / ours", "GFLOP/s", "of best", "GB/s"]
     heads += [f"PyTorch {column}, ms" for column in columns] + [f"{column} / ours" for column in columns]
     print("| " + " | ".join(heads) + " |\n|---|---|" + "---:|" * (len(heads) - 2))

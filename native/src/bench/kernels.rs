@@ -45,7 +45,7 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
         return Ok(());
     }
     println!(
-        "{device}, ResNet-18 of width {} at {} px, batch {}; product of 512 x 512 matrices {:.1} GFLOP/s\n",
+        "{device}, ResNet-18 of width {} at {} px, batch {}; best product of matrices {:.1} GFLOP/s\n",
         setting.width,
         setting.size,
         setting.batch,

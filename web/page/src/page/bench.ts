@@ -123,7 +123,7 @@ function kernels(): void {
       say(`${event.line.shape}, ${event.line.operation}`);
     }
     if (event.type !== 'kernels') return false;
-    const rows = new Figures('The device', ['adapter', 'product of 512 x 512 matrices, GFLOP/s'], 1);
+    const rows = new Figures('The device', ['adapter', 'best product of matrices, GFLOP/s'], 1);
     rows.add([event.adapter, number(event.product / 1e9, 1)]);
     return true;
   });
