@@ -115,7 +115,8 @@ impl Plan {
                 let rows = self.batch * y.count * x.count;
                 let (cut, cubes) = match self.adapter {
                     Adapter::Hardware => {
-                        let tile = Tile::of(rows, self.columns);
+                        let depth = y.taps * x.taps * self.channels;
+                        let tile = Tile::of(rows, self.columns, depth);
                         let cubes = (rows as u32).div_ceil(tile.cube_rows());
                         let cubes_x = cubes.min(65_535);
                         let cubes_y = (self.columns as u32).div_ceil(tile.cube_columns());

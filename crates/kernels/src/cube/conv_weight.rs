@@ -41,7 +41,7 @@ impl Plan {
         let rows = shape.kernel[0] * shape.kernel[1] * shape.inputs;
         let columns = shape.outputs;
         let pixels = shape.batch * height * width;
-        let tile = Tile::of(rows, columns);
+        let tile = Tile::of_pixels(rows, columns);
         let cubes_x = rows.div_ceil(tile.cube_rows() as usize);
         let cubes_y = columns.div_ceil(tile.cube_columns() as usize);
         let wanted = (CUBES / (cubes_x * cubes_y)).clamp(1, pixels.div_ceil(PART));

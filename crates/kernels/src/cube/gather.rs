@@ -292,7 +292,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
             );
         }
         if staged {
-            // Drivers that gain by it unroll this loop themselves; in a program the kernel's length is what a start waits for.
+            #[unroll]
             for four in 0..fours_deep {
                 let mut from_a = Array::<Four>::new(tile_rows);
                 #[unroll]

@@ -85,10 +85,15 @@ fn cubes_of_single_values_fit_every_dimension() {
 fn tiles_fit_a_cube() {
     for rows in [1, 3, 100, 4095, 4096, 1 << 24] {
         for columns in [1, 3, 16, 17, 33, 64, 127, 128, 4096] {
-            let tile = Tile::of(rows, columns);
-            let (left, right) = tile.staged();
-            assert!(tile.units() <= 256, "{tile}");
-            assert!(16 * (left + right) <= 16 << 10, "{tile}");
+            for tile in [
+                Tile::of(rows, columns, 27),
+                Tile::of(rows, columns, 4608),
+                Tile::of_pixels(rows, columns),
+            ] {
+                let (left, right) = tile.staged();
+                assert!(tile.units() <= 256, "{tile}");
+                assert!(16 * (left + right) <= 16 << 10, "{tile}");
+            }
         }
     }
 }

@@ -219,6 +219,7 @@ pub(crate) fn partial_sums<E: Float, N: Size>(
             column = next.x;
         }
         if staged {
+            #[unroll]
             for step in 0..comptime!(tile.depth) {
                 let line_a = step * comptime!(cube_rows / 4);
                 let line_b = step * comptime!(cube_columns / 4);

@@ -34,18 +34,21 @@ impl fmt::Display for Tile {
 static ASSUMED: AtomicUsize = AtomicUsize::new(0);
 
 /// The tiles to choose among: rows and columns of a unit, units along both, depth. All fit WebGPU's 256 units and 16 KiB of
-/// shared memory. The rule takes the first three; the others are there to be measured on the next kind of GPU.
-const TILES: [Tile; 9] = [
+/// shared memory. The rules take the first five; the others are there to be measured on the next kind of GPU.
+const TILES: [Tile; 7] = [
     Tile::new(8, 4, 16, 16, 16),
+    Tile::new(4, 4, 16, 16, 16),
+    Tile::new(8, 8, 16, 16, 16),
     Tile::new(4, 4, 32, 8, 16),
     Tile::new(4, 4, 64, 4, 8),
     Tile::new(8, 4, 16, 16, 8),
-    Tile::new(8, 4, 32, 8, 16),
-    Tile::new(4, 4, 16, 16, 16),
-    Tile::new(8, 8, 8, 8, 16),
     Tile::new(8, 8, 16, 8, 16),
-    Tile::new(8, 8, 16, 16, 16),
 ];
+const TALL: usize = 0;
+const SMALL: usize = 1;
+const LARGE: usize = 2;
+const NARROW: usize = 3;
+const NARROWEST: usize = 4;
 
 /// The tiles that the rule chooses among, by name.
 pub fn tiles() -> Vec<String> {
@@ -70,19 +73,37 @@ impl Tile {
         }
     }
 
-    /// The rule. Few rows or columns are not padded to many. For all others a unit computes 8 x 4 values: 8 x 8 read less,
-    /// but leave too few units in flight to hide what memory takes (`parallax bench kernels --tiles`, on an H100 a tenth
-    /// slower); where that makes few cubes, sums are cut into parts.
-    pub fn of(rows: usize, columns: usize) -> Self {
-        let number = match ASSUMED.load(Ordering::Relaxed) {
-            0 => match columns {
-                33.. => 0,
-                17.. => 1,
-                _ => 2,
-            },
-            assumed => assumed - 1,
+    /// The rule for products over taps and channels. Few columns are not padded to many, and a short sum is over before a
+    /// larger tile is worth its start. For all others a unit computes 8 x 4 values: 8 x 8 read less, but leave fewer units in
+    /// flight to hide what memory takes; where that makes few cubes, sums are cut into parts. Measured on an H100 by
+    /// `parallax bench kernels --tiles`, as is [`Tile::of_pixels`].
+    pub fn of(rows: usize, columns: usize, depth: usize) -> Self {
+        let number = match columns {
+            33.. if depth >= 64 => TALL,
+            33.. => SMALL,
+            17.. => NARROW,
+            _ => NARROWEST,
         };
-        let tile = TILES[number];
+        Self::numbered(number, rows)
+    }
+
+    /// The rule for sums over pixels, which are long: the largest tile where both sides fill several.
+    pub fn of_pixels(rows: usize, columns: usize) -> Self {
+        let number = match columns {
+            128.. if rows >= 512 => LARGE,
+            33.. => SMALL,
+            17.. => NARROW,
+            _ => NARROWEST,
+        };
+        Self::numbered(number, rows)
+    }
+
+    /// A tile, or the assumed one, no taller than the rows need.
+    fn numbered(number: usize, rows: usize) -> Self {
+        let tile = match ASSUMED.load(Ordering::Relaxed) {
+            0 => TILES[number],
+            assumed => TILES[assumed - 1],
+        };
         let wanted = (rows as u32).div_ceil(tile.rows).next_power_of_two();
         Self {
             units_y: tile.units_y.min(wanted),
