@@ -152,9 +152,16 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
             variance: kept.variance,
             epsilon: kept.epsilon,
         };
-        let gradients = B::norm_grad(saved, grad);
+        // The residual is the fourth parent; without one, its gradient need not be made.
+        let gradients = match N {
+            3 => {
+                let [x, weight, bias] = B::norm_grad_alone(saved, grad);
+                [Some(x), Some(weight), Some(bias), None]
+            }
+            _ => B::norm_grad(saved, grad).map(Some),
+        };
         for (node, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(node) = node {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<B>(node.id, gradient);
             }
         }

@@ -29,6 +29,30 @@ fn is_double(tensor: &FlexTensor) -> bool {
     tensor.dtype() == DType::F64
 }
 
+/// The gradients of batch norm, and the gradient that they were made of.
+fn norm_gradients(
+    saved: SavedNorm<Flex>,
+    grad: FlexTensor,
+    with_residual: bool,
+) -> (cpu::NormGrad, FlexTensor) {
+    let grad = host(grad);
+    let output = saved.output.map(host);
+    let [x, weight, mean, variance] = [saved.x, saved.weight, saved.mean, saved.variance].map(host);
+    let gradients = cpu::batch_norm_backward(
+        cpu::NormPass {
+            x: x.values(),
+            output: output.as_ref().map_or(&[], Host::values),
+            weight: weight.values(),
+            mean: mean.values(),
+            variance: variance.values(),
+            epsilon: saved.epsilon as f32,
+        },
+        grad.values(),
+        with_residual,
+    );
+    (gradients, grad.0)
+}
+
 impl Kernels for Flex {
     fn conv(x: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
         if is_double(&x) {
@@ -109,29 +133,36 @@ impl Kernels for Flex {
         if is_narrow(grad.dtype()) {
             return narrow::norm_grad(saved, grad);
         }
-        let grad = host(grad);
-        let output = saved.output.map(host);
-        let [x, weight, mean, variance] =
-            [saved.x, saved.weight, saved.mean, saved.variance].map(host);
-        let gradients = cpu::batch_norm_backward(
-            x.values(),
-            output.as_ref().map_or(&[], Host::values),
-            grad.values(),
-            weight.values(),
-            (mean.values(), variance.values()),
-            saved.epsilon as f32,
-        );
-        let shape = grad.0.shape();
-        let [rows, channels] = [shape[0], shape[1]];
-        let residual = match output {
-            Some(_) => tensor(gradients.residual, [rows, channels]),
-            None => grad.0,
+        let relu = saved.output.is_some();
+        let shape = grad.shape();
+        let (gradients, grad) = norm_gradients(saved, grad, true);
+        let residual = match relu {
+            true => tensor(gradients.residual, [shape[0], shape[1]]),
+            false => grad,
         };
         [
-            tensor(gradients.input, [rows, channels]),
-            tensor(gradients.weight, [channels]),
-            tensor(gradients.bias, [channels]),
+            tensor(gradients.input, [shape[0], shape[1]]),
+            tensor(gradients.weight, [shape[1]]),
+            tensor(gradients.bias, [shape[1]]),
             residual,
+        ]
+    }
+
+    fn norm_grad_alone(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 3] {
+        if is_double(&grad) {
+            let [x, weight, bias, _] = double::norm_grad(saved, grad);
+            return [x, weight, bias];
+        }
+        if is_narrow(grad.dtype()) {
+            let [x, weight, bias, _] = narrow::norm_grad(saved, grad);
+            return [x, weight, bias];
+        }
+        let shape = grad.shape();
+        let (gradients, _) = norm_gradients(saved, grad, false);
+        [
+            tensor(gradients.input, [shape[0], shape[1]]),
+            tensor(gradients.weight, [shape[1]]),
+            tensor(gradients.bias, [shape[1]]),
         ]
     }
 

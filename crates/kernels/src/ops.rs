@@ -41,6 +41,12 @@ pub trait Kernels: Backend {
     /// The gradients of [`Kernels::norm`] by x, weight, bias and residual. `output` is there where ReLU was.
     fn norm_grad(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 4];
 
+    /// The first three of [`Kernels::norm_grad`], where no residual was added.
+    fn norm_grad_alone(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
+        let [x, weight, bias, _] = Self::norm_grad(saved, grad);
+        [x, weight, bias]
+    }
+
     /// Max-pool; padding never wins.
     fn pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
 
@@ -216,8 +222,7 @@ impl<B: Kernels> GradientOps for B {
             variance,
             epsilon,
         };
-        let [x, weight, bias, _] = B::norm_grad(saved, grad);
-        (x, weight, bias)
+        B::norm_grad_alone(saved, grad).into()
     }
 
     fn gradient_pool(

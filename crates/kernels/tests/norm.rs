@@ -6,7 +6,9 @@ mod common;
 
 use common::values;
 use parallax_kernels::PoolShape;
-use parallax_kernels::cpu::{batch_norm, batch_norm_backward, max_pool, max_pool_backward};
+use parallax_kernels::cpu::{
+    NormPass, batch_norm, batch_norm_backward, max_pool, max_pool_backward,
+};
 
 const EPSILON: f32 = 1e-5;
 
@@ -103,8 +105,17 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
 
     let empty: &[f32] = &[];
     let output = if relu { &normed.output[..] } else { empty };
-    let statistics = (&normed.mean[..], &normed.variance[..]);
-    let gradients = batch_norm_backward(&x, output, &grad, &weight, statistics, EPSILON);
+    let pass = NormPass {
+        x: &x,
+        output,
+        weight: &weight,
+        mean: &normed.mean,
+        variance: &normed.variance,
+        epsilon: EPSILON,
+    };
+    let gradients = batch_norm_backward(pass, &grad, true);
+    let alone = batch_norm_backward(pass, &grad, false);
+    assert!(alone.input == gradients.input && alone.residual.is_empty());
     close("weight", &gradients.weight, &r.weight, digits);
     close("bias", &gradients.bias, &r.bias, 2e-6);
     close("input", &gradients.input, &r.input, digits);

@@ -1,7 +1,8 @@
 //! Batch norm in training, with what follows it: the shortcut's addition and ReLU.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 
+use super::norm_loops::{InputGrad, Normalize, Spread, Sum, Sums};
 use super::scratch::buffer;
 use super::threads;
 
@@ -26,7 +27,7 @@ pub struct NormGrad {
     pub weight: Vec<f32>,
     /// By the shift, `[channels]`
     pub bias: Vec<f32>,
-    /// The gradient in front of ReLU, which is that of the shortcut; empty where there was no ReLU.
+    /// The gradient in front of ReLU, which is that of the shortcut; empty where nobody asked or there was no ReLU.
     pub residual: Vec<f32>,
 }
 
@@ -73,44 +74,6 @@ pub fn batch_norm(
     }
 }
 
-struct Normalize<'a> {
-    x: &'a [f32],
-    residual: &'a [f32],
-    mean: &'a [f32],
-    scale: &'a [f32],
-    bias: &'a [f32],
-    relu: bool,
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Normalize<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let channels = self.mean.len();
-        let (mean, scale, bias) = (self.mean, &self.scale[..channels], &self.bias[..channels]);
-        let rows = self.out.chunks_exact_mut(channels);
-        for (row, (out, x)) in rows.zip(self.x.chunks_exact(channels)).enumerate() {
-            for c in 0..channels {
-                out[c] = (x[c] - mean[c]) * scale[c] + bias[c];
-            }
-            if !self.residual.is_empty() {
-                let residual = &self.residual[row * channels..(row + 1) * channels];
-                for c in 0..channels {
-                    out[c] += residual[c];
-                }
-            }
-            if self.relu {
-                for value in out {
-                    // Not `max`, which would lose a NaN.
-                    *value = if *value < 0.0 { 0.0 } else { *value };
-                }
-            }
-        }
-    }
-}
-
 /// Mean and biased variance of every channel. Each block is summed around its own mean, then blocks are
 /// joined in f64 (Chan's formula), so a large mean costs no digits.
 fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
@@ -123,7 +86,11 @@ fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
             let begin = block * len;
             let values = &x[begin..(begin + len).min(x.len())];
             let (mean, spread) = part.split_at_mut(channels);
-            Arch::new().dispatch(BlockStatistics {
+            let sum = &mut *mean;
+            Arch::new().dispatch(Sum { values, sum });
+            let rows = (values.len() / channels) as f32;
+            mean.iter_mut().for_each(|mean| *mean /= rows);
+            Arch::new().dispatch(Spread {
                 values,
                 mean,
                 spread,
@@ -148,47 +115,34 @@ fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     (mean, variance.collect())
 }
 
-struct BlockStatistics<'a> {
-    values: &'a [f32],
-    mean: &'a mut [f32],
-    spread: &'a mut [f32],
+/// What the backward pass needs of the forward pass.
+#[derive(Clone, Copy)]
+pub struct NormPass<'a> {
+    /// `[rows, channels]`
+    pub x: &'a [f32],
+    /// What [`batch_norm`] gave where ReLU followed, else empty.
+    pub output: &'a [f32],
+    /// Scale, `[channels]`
+    pub weight: &'a [f32],
+    /// `[channels]`
+    pub mean: &'a [f32],
+    /// Biased, `[channels]`
+    pub variance: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
 }
 
-impl WithSimd for BlockStatistics<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let channels = self.mean.len();
-        let spread = &mut self.spread[..channels];
-        for row in self.values.chunks_exact(channels) {
-            for (mean, value) in self.mean.iter_mut().zip(row) {
-                *mean += value;
-            }
-        }
-        let rows = (self.values.len() / channels) as f32;
-        for mean in self.mean.iter_mut() {
-            *mean /= rows;
-        }
-        for row in self.values.chunks_exact(channels) {
-            for (spread, (value, mean)) in spread.iter_mut().zip(row.iter().zip(&*self.mean)) {
-                let apart = value - mean;
-                *spread += apart * apart;
-            }
-        }
-    }
-}
-
-/// The gradients of [`batch_norm`]. `output` is what it gave where ReLU followed, else empty; `grad` is the
-/// gradient by the output.
-pub fn batch_norm_backward(
-    x: &[f32],
-    output: &[f32],
-    grad: &[f32],
-    weight: &[f32],
-    (mean, variance): (&[f32], &[f32]),
-    epsilon: f32,
-) -> NormGrad {
+/// The gradients of [`batch_norm`]; `grad` is the gradient by the output. The gradient by the shortcut is given where
+/// there was a ReLU and `with_residual` asks for it.
+pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool) -> NormGrad {
+    let NormPass {
+        x,
+        output,
+        weight,
+        mean,
+        variance,
+        epsilon,
+    } = pass;
     let channels = weight.len();
     let len = block_len(channels);
     let inverse: Vec<f32> = variance
@@ -196,40 +150,29 @@ pub fn batch_norm_backward(
         .map(|variance| 1.0 / (variance + epsilon).sqrt())
         .collect();
 
-    // First pass: the gradient in front of ReLU, and its sums.
-    let mut residual = buffer(if output.is_empty() { 0 } else { grad.len() });
+    // First pass: the sums of the gradient in front of ReLU.
+    let mut residual = buffer(match with_residual && !output.is_empty() {
+        true => x.len(),
+        false => 0,
+    });
     let mut parts = vec![0.0; x.len().div_ceil(len) * 2 * channels];
-    if output.is_empty() {
-        let parts = parts.chunks_mut(2 * channels);
-        threads::each(4 * x.len(), parts, |block, part| {
-            let range = block * len..((block + 1) * len).min(x.len());
-            let (x, grad) = (&x[range.clone()], &grad[range]);
-            Arch::new().dispatch(Sums {
-                x,
-                grad,
-                mean,
-                part,
-            });
+    let mut residuals = residual.chunks_mut(len);
+    let blocks = parts
+        .chunks_mut(2 * channels)
+        .map(|part| (part, residuals.next().unwrap_or_default()));
+    threads::each(4 * x.len(), blocks, |block, (part, residual)| {
+        let range = block * len..((block + 1) * len).min(x.len());
+        let (plain, weighted) = part.split_at_mut(channels);
+        Arch::new().dispatch(Sums {
+            x: &x[range.clone()],
+            output: output.get(range.clone()).unwrap_or(&[]),
+            grad: &grad[range],
+            mean,
+            residual,
+            plain,
+            weighted,
         });
-    } else {
-        let parts = parts.chunks_mut(2 * channels);
-        let pairs = parts.zip(residual.chunks_mut(len));
-        threads::each(6 * x.len(), pairs, |block, (part, residual)| {
-            let range = block * len..((block + 1) * len).min(x.len());
-            Arch::new().dispatch(Mask {
-                output: &output[range.clone()],
-                grad: &grad[range.clone()],
-                residual: &mut *residual,
-            });
-            let (x, grad) = (&x[range], &*residual);
-            Arch::new().dispatch(Sums {
-                x,
-                grad,
-                mean,
-                part,
-            });
-        });
-    }
+    });
     let mut sums = vec![0.0f64; 2 * channels];
     for part in parts.chunks_exact(2 * channels) {
         for (sum, &part) in sums.iter_mut().zip(part) {
@@ -256,13 +199,17 @@ pub fn batch_norm_backward(
     let shift: Vec<f32> = (0..channels)
         .map(|c| (factor(c) * sums[c] / rows) as f32)
         .collect();
-    let through = if output.is_empty() { grad } else { &residual };
+    let (grad, output) = match residual.is_empty() {
+        true => (grad, output),
+        false => (&residual[..], &[][..]),
+    };
     let mut input = buffer(x.len());
     threads::each(4 * x.len(), input.chunks_mut(len), |block, out| {
         let range = block * len..block * len + out.len();
         Arch::new().dispatch(InputGrad {
             x: &x[range.clone()],
-            grad: &through[range],
+            output: output.get(range.clone()).unwrap_or(&[]),
+            grad: &grad[range],
             mean,
             own: &own,
             pull: &pull,
@@ -275,77 +222,5 @@ pub fn batch_norm_backward(
         weight: grad_weight,
         bias,
         residual,
-    }
-}
-
-struct Mask<'a> {
-    output: &'a [f32],
-    grad: &'a [f32],
-    residual: &'a mut [f32],
-}
-
-impl WithSimd for Mask<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let values = self.output.iter().zip(self.grad);
-        for (out, (&output, &grad)) in self.residual.iter_mut().zip(values) {
-            // As PyTorch: nothing passes where the output is zero or less, a NaN lets it pass.
-            *out = if output <= 0.0 { 0.0 } else { grad };
-        }
-    }
-}
-
-struct Sums<'a> {
-    x: &'a [f32],
-    grad: &'a [f32],
-    mean: &'a [f32],
-    part: &'a mut [f32],
-}
-
-impl WithSimd for Sums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let channels = self.mean.len();
-        let (plain, weighted) = self.part.split_at_mut(channels);
-        let weighted = &mut weighted[..channels];
-        let rows = self.x.chunks_exact(channels);
-        for (x, grad) in rows.zip(self.grad.chunks_exact(channels)) {
-            for c in 0..channels {
-                plain[c] += grad[c];
-                weighted[c] += grad[c] * (x[c] - self.mean[c]);
-            }
-        }
-    }
-}
-
-struct InputGrad<'a> {
-    x: &'a [f32],
-    grad: &'a [f32],
-    mean: &'a [f32],
-    own: &'a [f32],
-    pull: &'a [f32],
-    shift: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for InputGrad<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let channels = self.mean.len();
-        let (own, pull) = (&self.own[..channels], &self.pull[..channels]);
-        let shift = &self.shift[..channels];
-        let rows = self.x.chunks_exact(channels);
-        let rows = rows.zip(self.grad.chunks_exact(channels));
-        for (out, (x, grad)) in self.out.chunks_exact_mut(channels).zip(rows) {
-            for c in 0..channels {
-                out[c] = own[c] * grad[c] - (x[c] - self.mean[c]) * pull[c] - shift[c];
-            }
-        }
     }
 }
