@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::scratch::buffer;
 use super::shape::PoolShape;
 use super::threads;
 
@@ -12,10 +13,11 @@ pub fn max_pool(shape: &PoolShape, x: &[f32]) -> Vec<f32> {
         shape.size[0] * shape.size[1] * shape.channels,
         height * width * shape.channels,
     );
-    let mut out = vec![f32::NEG_INFINITY; shape.batch * to];
+    let mut out = buffer(shape.batch * to);
     let work = shape.kernel * shape.kernel * out.len();
     threads::each(work, out.chunks_mut(to), |picture, out| {
         let x = &x[picture * from..(picture + 1) * from];
+        out.fill(f32::NEG_INFINITY);
         Arch::new().dispatch(Forward { shape, x, out });
     });
     out
@@ -28,10 +30,11 @@ pub fn max_pool_backward(shape: &PoolShape, x: &[f32], output: &[f32], grad: &[f
         shape.size[0] * shape.size[1] * shape.channels,
         height * width * shape.channels,
     );
-    let mut input = vec![0.0; shape.batch * from];
+    let mut input = buffer(shape.batch * from);
     let work = shape.kernel * shape.kernel * output.len();
     threads::each(work, input.chunks_mut(from), |picture, input| {
         let range = picture * to..(picture + 1) * to;
+        input.fill(0.0);
         Arch::new().dispatch(Backward {
             shape,
             x: &x[picture * from..(picture + 1) * from],
