@@ -35,6 +35,10 @@ fn all<S: Simd>(simd: S, values: usize, channels: usize, mut columns: impl Colum
             columns.pass::<S, 4>(simd, rows.clone(), begin, S::F32_LANES);
             begin += 4 * S::F32_LANES;
         }
+        while begin + 2 * S::F32_LANES <= channels {
+            columns.pass::<S, 2>(simd, rows.clone(), begin, S::F32_LANES);
+            begin += 2 * S::F32_LANES;
+        }
         while begin + S::F32_LANES <= channels {
             columns.pass::<S, 1>(simd, rows.clone(), begin, S::F32_LANES);
             begin += S::F32_LANES;
