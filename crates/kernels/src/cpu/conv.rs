@@ -9,7 +9,7 @@ use super::pack::{Border, Panels, blocks};
 use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
-use super::tile::{Segment, gather, load, rows, store};
+use super::tile::{FEW, Segment, gather, load, rows, store};
 use super::weight::Weight;
 use super::winograd::Winograd;
 
@@ -274,8 +274,8 @@ impl WithSimd for Dispatch<'_, '_> {
         match (rows::<S>(), narrow) {
             (8, true) => self.product.with::<S, 8, 1>(simd, self.out),
             (8, false) => self.product.with::<S, 8, 2>(simd, self.out),
-            (_, true) => self.product.with::<S, 6, 1>(simd, self.out),
-            (_, false) => self.product.with::<S, 6, 2>(simd, self.out),
+            (_, true) => self.product.with::<S, FEW, 1>(simd, self.out),
+            (_, false) => self.product.with::<S, FEW, 2>(simd, self.out),
         }
     }
 }

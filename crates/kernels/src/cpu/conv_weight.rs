@@ -6,7 +6,7 @@ use super::pack::Border;
 use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
-use super::tile::{Pixels, load, outer, rows, store};
+use super::tile::{FEW, Pixels, load, outer, rows, store};
 use super::winograd;
 
 /// Pixels that a panel of the gradient holds: together with their pictures they fill the second cache.
@@ -38,8 +38,8 @@ impl WithSimd for Dispatch<'_> {
         match (rows::<S>(), narrow) {
             (8, true) => self.with::<S, 8, 1>(simd),
             (8, false) => self.with::<S, 8, 2>(simd),
-            (_, true) => self.with::<S, 6, 1>(simd),
-            (_, false) => self.with::<S, 6, 2>(simd),
+            (_, true) => self.with::<S, FEW, 1>(simd),
+            (_, false) => self.with::<S, FEW, 2>(simd),
         }
     }
 }

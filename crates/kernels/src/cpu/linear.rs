@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
-use super::tile::{Pixels, Segment, gather, load, outer, rows, store};
+use super::tile::{FEW, Pixels, Segment, gather, load, outer, rows, store};
 
 /// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
 const DEPTH_BLOCK: usize = 1024;
@@ -72,7 +72,7 @@ impl WithSimd for Product<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         match rows::<S>() {
             8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, 6, 2>(simd),
+            _ => self.with::<S, FEW, 2>(simd),
         }
     }
 }
@@ -187,7 +187,7 @@ impl WithSimd for WeightGradient<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         match rows::<S>() {
             8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, 6, 2>(simd),
+            _ => self.with::<S, FEW, 2>(simd),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Gray, 2016), where `B` and `A` hold 0 and 1 only and `G` halves, so that an error grows by little. An infinity
 //! in a patch may reach all four outputs of its tile as NaN.
 
+mod join;
 mod transform;
 mod weight;
 
@@ -13,19 +14,23 @@ use pulp::{Arch, Simd, WithSimd};
 
 pub use self::weight::grad_weight;
 
-use self::transform::{Grid, Kernel, Outputs, plane, transform_patches};
+use self::join::Outputs;
+use self::transform::{Grid, Kernel, plane, transform_patches};
 use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
-use super::tile::{Segment, gather, rows, store};
+use super::tile::{FEW, product, rows, store};
 use super::weight::Weight;
 
 /// Fewer channels do not pay for the transforms.
 const CHANNELS: usize = 16;
 /// Fewer tiles do not pay for the transform of the kernel.
 const TILES: usize = 32;
-/// Values of transformed tiles that a task works on at once: half of a second cache.
-const TILE_BLOCK: usize = 1 << 17;
+/// Tiles that are transformed at once: few, so that they stay in the nearest cache from transform to transform, but
+/// more where the kernel is large, whose values are fetched from farther away for each of these blocks.
+const TILE_BLOCK: Range<usize> = 8..48;
+/// Tiles that are worth a task.
+const TASK: usize = 64;
 
 /// `out = source * kernel`, both with channels last.
 pub struct Winograd<'a> {
@@ -112,8 +117,9 @@ impl<'a> Winograd<'a> {
         let out_len = height * width * self.columns;
         let channels = self.weight.channels;
         let panels = self.panels::<S, V>(simd);
-        let block = (TILE_BLOCK / 16 / (channels + self.columns)).clamp(48, 256);
-        let pictures = (block / (down * across)).max(1);
+        let block = (channels * self.columns / 1024).clamp(TILE_BLOCK.start, TILE_BLOCK.end);
+        let block = block.next_multiple_of(P);
+        let pictures = (TASK / (down * across)).max(1);
         let work = tiles * 16 * channels * self.columns;
         threads::each(work, out.chunks_mut(pictures * out_len), |task, out| {
             let first = task * pictures * down * across;
@@ -155,7 +161,7 @@ impl<'a> Winograd<'a> {
         let (width, tiles) = (V * S::F32_LANES, batch * down * across);
         let row = self.weight.channels.next_multiple_of(S::F32_LANES);
         let work = tiles * 16 * self.weight.channels * self.columns;
-        let block = 16.min(tiles);
+        let block = (2 * P).min(tiles.next_multiple_of(P));
         let len = 16 * plane(block * row);
         let mut patches = Scratch::new(tiles.div_ceil(block) * len);
         threads::each(work, patches.chunks_mut(len), |number, out| {
@@ -163,7 +169,7 @@ impl<'a> Winograd<'a> {
             simd.vectorize(Patches {
                 winograd: self,
                 tiles: first..(first + block).min(tiles),
-                room: (block, row),
+                room: (block, S::F32_LANES),
                 out,
             });
         });
@@ -220,10 +226,10 @@ impl WithSimd for Dispatch<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let narrow = self.winograd.columns <= S::F32_LANES;
         match (rows::<S>(), narrow) {
-            (8, true) => self.winograd.with::<S, 8, 1>(simd, self.batch, self.out),
+            (8, true) => self.winograd.with::<S, 16, 1>(simd, self.batch, self.out),
             (8, false) => self.winograd.with::<S, 8, 2>(simd, self.batch, self.out),
-            (_, true) => self.winograd.with::<S, 6, 1>(simd, self.batch, self.out),
-            (_, false) => self.winograd.with::<S, 6, 2>(simd, self.batch, self.out),
+            (_, true) => self.winograd.with::<S, FEW, 1>(simd, self.batch, self.out),
+            (_, false) => self.winograd.with::<S, FEW, 2>(simd, self.batch, self.out),
         }
     }
 }
@@ -284,8 +290,8 @@ impl<const P: usize, const V: usize> WithSimd for Pictures<'_, '_, P, V> {
         let line = columns.next_multiple_of(V * S::F32_LANES);
         let row = grid.channels.next_multiple_of(S::F32_LANES);
         let most = self.block.min(self.tiles.len());
-        let mut patches = Scratch::new(16 * plane(most * row));
-        let mut products = Scratch::new(16 * plane(most * line));
+        let mut patches = Scratch::new(16 * plane(most.next_multiple_of(P) * row));
+        let mut products = Scratch::new(16 * plane(most.next_multiple_of(P) * line));
         let outputs = Outputs {
             size: *out_size,
             tiles: grid.tiles,
@@ -295,21 +301,23 @@ impl<const P: usize, const V: usize> WithSimd for Pictures<'_, '_, P, V> {
         for begin in self.tiles.clone().step_by(most) {
             let tiles = begin..(begin + most).min(self.tiles.end);
             let count = tiles.len();
-            let patches = &mut patches[..16 * plane(count * row)];
-            let products = &mut products[..16 * plane(count * line)];
-            transform_patches(simd, grid, tiles, (count, row), patches);
+            let room = count.next_multiple_of(P);
+            let patches = &mut patches[..16 * plane(room * row)];
+            let products = &mut products[..16 * plane(room * line)];
+            transform_patches(simd, grid, tiles, (room, S::F32_LANES), patches);
             for (number, begin) in (0..line).step_by(V * S::F32_LANES).enumerate() {
                 let len = 16 * grid.channels * V * S::F32_LANES;
                 multiply::<S, P, V>(
                     simd,
-                    (&*patches, row),
+                    &*patches,
                     (&self.panels[number * len..][..len], grid.channels),
-                    count,
+                    room,
                     (line, begin),
                     products,
                 );
             }
-            outputs.transform(simd, products, (begin - self.tiles.start, count), self.out);
+            let from = (&*products, room);
+            outputs.transform(simd, from, (begin - self.tiles.start, count), self.out);
         }
     }
 }
@@ -368,50 +376,42 @@ impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
         for (number, patches) in blocks.enumerate() {
             let first = number * block;
             let count = block.min(self.tiles - first);
-            let products = &mut products[..16 * plane(count * width)];
             multiply::<S, P, V>(
                 simd,
-                (patches, row),
+                patches,
                 (&kernel, grid.channels),
-                count,
+                block,
                 (width, 0),
-                products,
+                &mut products,
             );
-            outputs.transform(simd, products, (first, count), self.out);
+            outputs.transform(simd, (&products, block), (first, count), self.out);
         }
     }
 }
 
-/// The 16 products of tiles and channels with one panel of the kernel: `[16][tile][line]`, from column `begin` on.
+/// The 16 products of `room` tiles, a multiple of P, and channels with one panel of the kernel: `[16][tile][line]`, from
+/// column `begin` on.
 #[inline(always)]
 fn multiply<S: Simd, const P: usize, const V: usize>(
     simd: S,
-    (patches, row): (&[f32], usize),
+    patches: &[f32],
     (kernel, channels): (&[f32], usize),
-    count: usize,
+    room: usize,
     (line, begin): (usize, usize),
     out: &mut [f32],
 ) {
     let width = V * S::F32_LANES;
-    let segment = [Segment {
-        offset: 0,
-        len: channels,
-    }];
     let planes = patches.chunks_exact(patches.len() / 16);
     let weights = kernel.chunks_exact(channels * width);
-    let outs = out.chunks_exact_mut(plane(count * line));
+    let outs = out.chunks_exact_mut(plane(room * line));
     for ((plane, weights), out) in planes.zip(weights).zip(outs) {
-        let out = &mut out[..count * line];
-        for tile in (0..count).step_by(P) {
-            // A tile of registers that is not full computes its last row more than once.
-            let mut rows = [0; P];
-            for (p, from) in rows.iter_mut().enumerate() {
-                *from = (tile + p).min(count - 1) * row;
-            }
+        for tile in (0..room).step_by(P) {
             let zeros = [[simd.splat_f32s(0.0); V]; P];
-            let acc = gather(simd, plane, &rows, &segment, weights, zeros);
-            for (acc, row) in acc.iter().zip(out[tile * line..].chunks_mut(line)) {
-                store(simd, acc, &mut row[begin..begin + width]);
+            let rows = (&plane[tile * S::F32_LANES..], room * S::F32_LANES);
+            let acc = product(simd, rows, channels, weights, zeros);
+            for (p, acc) in acc.iter().enumerate() {
+                let at = (tile + p) * line + begin;
+                store(simd, acc, &mut out[at..at + width]);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What goes into the products of Winograd's way and what comes out of them.
+//! What goes into the products of Winograd's way.
 //!
 //! Everything here is a plain loop in a function that is inlined: a closure, or the `map` of an array, would be
 //! compiled without the wide vectors of the processor.
@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::super::tile::{put, take};
+use super::super::tile::{put, spread, take};
 
 /// One panel of the kernel.
 pub struct Kernel<'a, const V: usize> {
@@ -69,15 +69,6 @@ fn spread_patch<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
     ]
 }
 
-/// A row of `A^T m`: m0 + m1 + m2, m1 - m2 - m3.
-#[inline(always)]
-fn join_products<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 2] {
-    [
-        simd.add_f32s(simd.add_f32s(m[0], m[1]), m[2]),
-        simd.sub_f32s(simd.sub_f32s(m[1], m[2]), m[3]),
-    ]
-}
-
 /// Pictures seen as tiles of 2x2 outputs, numbered over the whole batch.
 pub struct Grid<'a> {
     pub values: &'a [f32],
@@ -90,39 +81,56 @@ pub struct Grid<'a> {
     pub tiles: [usize; 2],
 }
 
-/// The place of what lies outside of a picture.
-const OUTSIDE: usize = usize::MAX;
+/// Tiles side by side in one picture.
+pub struct Run {
+    pub picture: usize,
+    pub down: usize,
+    pub across: Range<usize>,
+}
+
+/// Cuts tiles where rows of tiles end: the number of the first tile of each run in `tiles`, and the run.
+#[inline(always)]
+pub fn runs([down, across]: [usize; 2], tiles: Range<usize>) -> impl Iterator<Item = (usize, Run)> {
+    let mut next = tiles.start;
+    std::iter::from_fn(move || {
+        let first = next;
+        let (row, begin) = (first / across, first % across);
+        let count = (across - begin).min(tiles.end - first);
+        next += count;
+        let run = Run {
+            picture: row / down,
+            down: row % down,
+            across: begin..begin + count,
+        };
+        (count > 0).then_some((first - tiles.start, run))
+    })
+}
 
 impl Grid<'_> {
-    /// Where the `side` x `side` pixels from a tile's first on lie, row by row.
+    /// `N` rows of pixels from the first one of a run of tiles on, empty ones outside of the picture.
     #[inline(always)]
-    fn places<const N: usize>(&self, tile: usize, side: usize) -> [usize; N] {
+    fn rows<const N: usize>(&self, run: &Run) -> [&[f32]; N] {
         let [height, width] = self.size;
-        let [down, across] = self.tiles;
-        let (picture, tile) = (tile / (down * across), tile % (down * across));
-        let (top, left) = (2 * (tile / across), 2 * (tile % across));
-        let mut places = [OUTSIDE; N];
-        for i in 0..side {
-            for j in 0..side {
-                let (y, x) = (top + i, left + j);
-                let inside = y >= self.before[0] && x >= self.before[1];
-                if inside && y - self.before[0] < height && x - self.before[1] < width {
-                    let row = picture * height + y - self.before[0];
-                    places[i * side + j] = (row * width + x - self.before[1]) * self.channels;
-                }
+        let mut rows = [&self.values[..0]; N];
+        for (i, row) in rows.iter_mut().enumerate() {
+            // What lies above wraps round.
+            let y = (2 * run.down + i).wrapping_sub(self.before[0]);
+            if y < height {
+                let len = width * self.channels;
+                *row = &self.values[(run.picture * height + y) * len..][..len];
             }
         }
-        places
+        rows
     }
 }
 
-/// `len` values of a pixel, zeros outside of the picture.
+/// `len` values of a row, zeros outside of it.
 #[inline(always)]
-fn pixel<S: Simd>(simd: S, values: &[f32], place: usize, begin: usize, len: usize) -> S::f32s {
-    if place == OUTSIDE || len == 0 {
-        return simd.splat_f32s(0.0);
+fn pixel<S: Simd>(simd: S, row: &[f32], begin: usize, len: usize) -> S::f32s {
+    match row.get(begin..begin.wrapping_add(len)) {
+        Some(values) => take(simd, values),
+        None => simd.splat_f32s(0.0),
     }
-    take(simd, &values[place + begin..place + begin + len])
 }
 
 /// Values from one of the 16 planes to the next: not a power of two apart, or all of a tile's values would fall on the
@@ -140,32 +148,91 @@ pub fn transform_patches<S: Simd>(
     (block, width): (usize, usize),
     out: &mut [f32],
 ) {
-    let stride = plane(grid.channels.div_ceil(width) * block * width);
-    for (tile, number) in tiles.enumerate() {
-        let places = grid.places::<16>(number, 4);
-        for (panel, first) in (0..grid.channels).step_by(width).enumerate() {
-            for begin in (0..width).step_by(S::F32_LANES) {
-                let channel = first + begin;
-                let len = S::F32_LANES.min(grid.channels.saturating_sub(channel));
-                let mut patch = [[simd.splat_f32s(0.0); 4]; 4];
-                for (value, &place) in patch.as_flattened_mut().iter_mut().zip(&places) {
-                    *value = pixel(simd, grid.values, place, channel, len);
+    let (channels, lanes) = (grid.channels, S::F32_LANES);
+    let stride = plane(channels.div_ceil(width) * block * width);
+    for (tile, run) in runs(grid.tiles, tiles) {
+        for begin in (0..channels.next_multiple_of(width)).step_by(lanes) {
+            let to = begin / width * block * width + tile * width + begin % width;
+            // The lanes are named so that the compiler knows the length of whole vectors.
+            match channels.saturating_sub(begin) {
+                0 => put_zeros(simd, (to, width), run.across.len(), stride, out),
+                len if len < lanes => {
+                    patches(simd, grid, &run, (begin, len), (to, width), stride, out)
                 }
-                let mut columns = [[simd.splat_f32s(0.0); 4]; 4];
-                for (j, column) in columns.iter_mut().enumerate() {
-                    let down = [patch[0][j], patch[1][j], patch[2][j], patch[3][j]];
-                    *column = spread_patch(simd, down);
-                }
-                let to = (panel * block + tile) * width + begin;
-                for i in 0..4 {
-                    let across = [columns[0][i], columns[1][i], columns[2][i], columns[3][i]];
-                    for (j, &value) in spread_patch(simd, across).iter().enumerate() {
-                        let to = (i * 4 + j) * stride + to;
-                        put(simd, value, &mut out[to..to + S::F32_LANES]);
-                    }
-                }
+                _ => patches(simd, grid, &run, (begin, lanes), (to, width), stride, out),
             }
         }
+    }
+}
+
+/// The patches of a run of tiles, `len` channels.
+#[inline(always)]
+fn patches<S: Simd>(
+    simd: S,
+    grid: &Grid<'_>,
+    run: &Run,
+    (begin, len): (usize, usize),
+    (mut to, width): (usize, usize),
+    stride: usize,
+    out: &mut [f32],
+) {
+    let rows = grid.rows::<4>(run);
+    // What lies to the left wraps round, to where no row reaches.
+    let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
+    let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
+    // Neighbours share two of their four columns.
+    let mut right = two_columns(simd, &rows, at, grid.channels, len);
+    for _ in run.across.clone() {
+        at = at.wrapping_add(2 * grid.channels);
+        let left = right;
+        right = two_columns(simd, &rows, at, grid.channels, len);
+        let mut values = [[simd.splat_f32s(0.0); 4]; 4];
+        for i in 0..4 {
+            values[i] = spread_patch(simd, [left[0][i], left[1][i], right[0][i], right[1][i]]);
+        }
+        spread(simd, &values, out, to, stride);
+        to += width;
+    }
+}
+
+/// Two neighbouring columns of patches, spread downwards.
+#[inline(always)]
+fn two_columns<S: Simd>(
+    simd: S,
+    rows: &[&[f32]; 4],
+    at: usize,
+    channels: usize,
+    len: usize,
+) -> [[S::f32s; 4]; 2] {
+    let mut columns = [[simd.splat_f32s(0.0); 4]; 2];
+    for j in 0..2 {
+        let at = at.wrapping_add(j * channels);
+        let mut column = [simd.splat_f32s(0.0); 4];
+        for i in 0..4 {
+            column[i] = pixel(simd, rows[i], at, len);
+        }
+        columns[j] = spread_patch(simd, column);
+    }
+    columns
+}
+
+/// Zeros for as many tiles.
+#[inline(always)]
+fn put_zeros<S: Simd>(
+    simd: S,
+    (to, width): (usize, usize),
+    tiles: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    for tile in 0..tiles {
+        spread(
+            simd,
+            &[[simd.splat_f32s(0.0); 4]; 4],
+            out,
+            to + tile * width,
+            stride,
+        );
     }
 }
 
@@ -189,114 +256,50 @@ pub fn transform_grads<S: Simd>(
     (block, width): (usize, usize),
     out: &mut [f32],
 ) {
-    let stride = plane(grid.channels.div_ceil(width) * block * width);
-    for (tile, number) in tiles.enumerate() {
-        let places = grid.places::<4>(number, 2);
-        for (panel, first) in (0..grid.channels).step_by(width).enumerate() {
-            for begin in (0..width).step_by(S::F32_LANES) {
-                let channel = first + begin;
-                let len = S::F32_LANES.min(grid.channels.saturating_sub(channel));
-                let mut grads = [[simd.splat_f32s(0.0); 2]; 2];
-                for (value, &place) in grads.as_flattened_mut().iter_mut().zip(&places) {
-                    *value = pixel(simd, grid.values, place, channel, len);
+    let (channels, lanes) = (grid.channels, S::F32_LANES);
+    let stride = plane(channels.div_ceil(width) * block * width);
+    for (tile, run) in runs(grid.tiles, tiles) {
+        for begin in (0..channels.next_multiple_of(width)).step_by(lanes) {
+            let to = begin / width * block * width + tile * width + begin % width;
+            match channels.saturating_sub(begin) {
+                0 => put_zeros(simd, (to, width), run.across.len(), stride, out),
+                len if len < lanes => {
+                    grads(simd, grid, &run, (begin, len), (to, width), stride, out)
                 }
-                let left = spread_grad(simd, [grads[0][0], grads[1][0]]);
-                let right = spread_grad(simd, [grads[0][1], grads[1][1]]);
-                let to = (panel * block + tile) * width + begin;
-                for i in 0..4 {
-                    let row = spread_grad(simd, [left[i], right[i]]);
-                    for (j, &value) in row.iter().enumerate() {
-                        let to = (i * 4 + j) * stride + to;
-                        put(simd, value, &mut out[to..to + S::F32_LANES]);
-                    }
-                }
+                _ => grads(simd, grid, &run, (begin, lanes), (to, width), stride, out),
             }
         }
     }
 }
 
-/// A row of `G^T m`: m0 + (m1 + m2) / 2, (m1 - m2) / 2, (m1 + m2) / 2 + m3.
+/// The gradients of a run of tiles, `len` channels.
 #[inline(always)]
-fn join_row<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 3] {
-    let half = simd.splat_f32s(0.5);
-    let middle = simd.mul_f32s(half, simd.add_f32s(m[1], m[2]));
-    [
-        simd.add_f32s(m[0], middle),
-        simd.mul_f32s(half, simd.sub_f32s(m[1], m[2])),
-        simd.add_f32s(middle, m[3]),
-    ]
-}
-
-/// `G^T m G`
-#[inline(always)]
-pub fn join_weight<S: Simd>(simd: S, m: &[[S::f32s; 4]; 4]) -> [[S::f32s; 3]; 3] {
-    let mut columns = [[simd.splat_f32s(0.0); 3]; 4];
-    for (j, column) in columns.iter_mut().enumerate() {
-        *column = join_row(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
-    }
-    let mut taps = [[simd.splat_f32s(0.0); 3]; 3];
-    for (i, row) in taps.iter_mut().enumerate() {
-        let across = [columns[0][i], columns[1][i], columns[2][i], columns[3][i]];
-        *row = join_row(simd, across);
-    }
-    taps
-}
-
-/// How outputs lie.
-pub struct Outputs {
-    /// Height and width of a picture, and its tiles, down and across.
-    pub size: [usize; 2],
-    pub tiles: [usize; 2],
-    /// Channels of an output pixel, and of the rows of products.
-    pub columns: usize,
-    pub line: usize,
-}
-
-impl Outputs {
-    /// `A^T m A` of `count` tiles from the `first` on, what is inside the pictures, of which `out` holds the first.
-    #[inline(always)]
-    pub fn transform<S: Simd>(
-        &self,
-        simd: S,
-        products: &[f32],
-        (first, count): (usize, usize),
-        out: &mut [f32],
-    ) {
-        let Self {
-            size: [height, width],
-            tiles: [down, across],
-            columns,
-            line,
-        } = *self;
-        let stride = plane(count * line);
-        for tile in 0..count {
-            let number = first + tile;
-            let (picture, place) = (number / (down * across), number % (down * across));
-            let (top, left) = (2 * (place / across), 2 * (place % across));
-            for begin in (0..columns).step_by(S::F32_LANES) {
-                let mut products_of = [[simd.splat_f32s(0.0); 4]; 4];
-                for (number, value) in products_of.as_flattened_mut().iter_mut().enumerate() {
-                    let from = number * stride + tile * line + begin;
-                    *value = take(simd, &products[from..from + S::F32_LANES]);
-                }
-                let m = &products_of;
-                let mut sums = [[simd.splat_f32s(0.0); 2]; 4];
-                for (j, sums) in sums.iter_mut().enumerate() {
-                    *sums = join_products(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
-                }
-                let len = S::F32_LANES.min(columns - begin);
-                for i in 0..2 {
-                    let across = [sums[0][i], sums[1][i], sums[2][i], sums[3][i]];
-                    let values = join_products(simd, across);
-                    for (j, &value) in values.iter().enumerate() {
-                        let (y, x) = (top + i, left + j);
-                        if y < height && x < width {
-                            let to = ((picture * height + y) * width + x) * columns + begin;
-                            put(simd, value, &mut out[to..to + len]);
-                        }
-                    }
-                }
-            }
+fn grads<S: Simd>(
+    simd: S,
+    grid: &Grid<'_>,
+    run: &Run,
+    (begin, len): (usize, usize),
+    (mut to, width): (usize, usize),
+    stride: usize,
+    out: &mut [f32],
+) {
+    let rows = grid.rows::<2>(run);
+    let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
+    let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
+    for _ in run.across.clone() {
+        let mut columns = [[simd.splat_f32s(0.0); 4]; 2];
+        for j in 0..2 {
+            let above = pixel(simd, rows[0], at, len);
+            let below = pixel(simd, rows[1], at, len);
+            columns[j] = spread_grad(simd, [above, below]);
+            at = at.wrapping_add(grid.channels);
         }
+        let [left, right] = columns;
+        let mut values = [[simd.splat_f32s(0.0); 4]; 4];
+        for i in 0..4 {
+            values[i] = spread_grad(simd, [left[i], right[i]]);
+        }
+        spread(simd, &values, out, to, stride);
+        to += width;
     }
 }

@@ -11,12 +11,13 @@ use pulp::{Arch, Simd, WithSimd};
 use super::super::scratch::{Scratch, buffer};
 use super::super::shape::ConvShape;
 use super::super::threads;
-use super::super::tile::{Pixels, load, outer, rows, store};
-use super::transform::{Grid, join_weight, plane, transform_grads, transform_patches};
+use super::super::tile::{FEW, load, outer_in_order, rows, store};
+use super::join::join_weight;
+use super::transform::{Grid, plane, transform_grads, transform_patches};
 use super::{fits, tiles};
 
-/// Values of transformed tiles, of both operands, that are multiplied at once: they share a second cache with the sums.
-const TILE_BLOCK: usize = 1 << 18;
+/// Values of transformed tiles, of both operands, that are multiplied at once: few go far beyond the nearest cache.
+const TILE_BLOCK: usize = 1 << 15;
 /// Tiles are summed in as many parts where there are many tiles and few channels.
 const PARTS: usize = 8;
 /// Sums (of the 16 places) that such a part may hold.
@@ -62,7 +63,7 @@ impl<'a> Gradient<'a> {
                 tiles: [down, across],
             },
             tiles,
-            block: block.clamp(32, 256).min(tiles),
+            block: block.clamp(16, 256).min(tiles),
         }
     }
 
@@ -146,10 +147,10 @@ impl WithSimd for Gradient<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         let narrow = self.shape.outputs <= S::F32_LANES;
         match (rows::<S>(), narrow) {
-            (8, true) => self.with::<S, 8, 1>(simd),
+            (8, true) => self.with::<S, 16, 1>(simd),
             (8, false) => self.with::<S, 8, 2>(simd),
-            (_, true) => self.with::<S, 6, 1>(simd),
-            (_, false) => self.with::<S, 6, 2>(simd),
+            (_, true) => self.with::<S, FEW, 1>(simd),
+            (_, false) => self.with::<S, FEW, 2>(simd),
         }
     }
 }
@@ -266,7 +267,6 @@ impl<const P: usize, const V: usize> WithSimd for Part<'_, '_, P, V> {
         } = self;
         let mut left = Scratch::new(lay.left_len());
         let mut right = Scratch::new(lay.right_len());
-        let pixels = Pixels::new((0..lay.block).map(|tile| tile * lay.left_width).collect());
         if tiles.is_empty() {
             sums.fill(0.0);
         }
@@ -284,7 +284,7 @@ impl<const P: usize, const V: usize> WithSimd for Part<'_, '_, P, V> {
                 simd,
                 lay,
                 (&left, &right),
-                (&pixels, now.len()),
+                now.len(),
                 (0..lay.panels, 0..lay.groups),
                 begin > tiles.start,
                 sums,
@@ -317,7 +317,6 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
             rows,
         } = self;
         let inputs = gradient.shape.inputs;
-        let pixels = Pixels::new((0..lay.block).map(|tile| tile * lay.left_width).collect());
         let step = (INPUTS / P).max(1);
         let mut sums = Scratch::new(16 * panels.len() * lay.panel_sums(step));
         for first in (0..lay.groups).step_by(step) {
@@ -332,7 +331,7 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
                     simd,
                     lay,
                     operands,
-                    (&pixels, count),
+                    count,
                     (panels.clone(), groups.clone()),
                     block > 0,
                     sums,
@@ -360,7 +359,7 @@ fn multiply<S: Simd, const P: usize, const V: usize>(
     simd: S,
     lay: &Lay,
     (left, right): (&[f32], &[f32]),
-    tiles: (&Pixels, usize),
+    tiles: usize,
     (panels, groups): (Range<usize>, Range<usize>),
     goes_on: bool,
     sums: &mut [f32],
@@ -378,13 +377,14 @@ fn multiply<S: Simd, const P: usize, const V: usize>(
                 };
                 let mut acc = [[simd.splat_f32s(0.0); V]; P];
                 if goes_on {
-                    for (acc, sums) in acc.iter_mut().zip(sums.chunks_exact(width)) {
-                        *acc = load(simd, sums);
+                    for (p, acc) in acc.iter_mut().enumerate() {
+                        *acc = load(simd, &sums[p * width..(p + 1) * width]);
                     }
                 }
-                let acc = outer(simd, &left[lay.group(group)..], tiles, panel, acc);
-                for (acc, sums) in acc.iter().zip(sums.chunks_exact_mut(width)) {
-                    store(simd, acc, sums);
+                let rows = (&left[lay.group(group)..], lay.left_width);
+                let acc = outer_in_order(simd, rows, tiles, panel, acc);
+                for (p, acc) in acc.iter().enumerate() {
+                    store(simd, acc, &mut sums[p * width..(p + 1) * width]);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The two register tiles that all products are made of.
+//! The two register tiles that all products are made of, for operands that lie anywhere; [`ordered`] has them for
+//! operands that lie in order.
 //!
 //! Both hold `P` rows of `V` vectors in registers. [`gather`] walks along the channels of `P` pixels that
 //! lie anywhere; [`outer`] walks over pixels for `P` neighbouring channels. One broadcast value meets `V`
@@ -8,7 +9,11 @@
     reason = "a bounds check an element would double the time of the innermost loops"
 )]
 
+mod ordered;
+
 use pulp::Simd;
+
+pub use self::ordered::{collect, outer_in_order, product, spread};
 
 use super::rounding::Rounding;
 
@@ -36,13 +41,16 @@ impl Pixels {
     }
 }
 
-/// Rows and vectors of the tile on this processor: how many accumulators its registers hold.
+/// Rows of a tile where there are 16 registers.
+pub const FEW: usize = 6;
+
+/// Rows of the tile on this processor: as many as its registers hold accumulators for.
 pub const fn rows<S: Simd>() -> usize {
     // WebAssembly knows no limit, but the machines under it mostly have 16 registers.
     if S::REGISTER_COUNT >= 32 && !cfg!(target_family = "wasm") {
         8
     } else {
-        6
+        FEW
     }
 }
 
@@ -158,17 +166,35 @@ unsafe fn outers<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
         // SAFETY: the caller bounds the pixels, and b moves V vectors for each of `count` turns.
         unsafe {
             let a = source.as_ptr().add(pixel);
-            let mut row = [simd.splat_f32s(0.0); V];
-            for (v, value) in row.iter_mut().enumerate() {
-                *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
-            }
-            for (p, sums) in acc.iter_mut().enumerate() {
-                let x = simd.splat_f32s(*a.add(p));
-                for (sum, &grad) in sums.iter_mut().zip(&row) {
-                    *sum = add_product::<S, FUSED>(simd, x, grad, *sum);
-                }
-            }
+            acc = add_row::<S, P, V, FUSED>(simd, (a, 1), b, acc);
             b = b.add(V * S::F32_LANES);
+        }
+    }
+    acc
+}
+
+/// Adds the products of `P` values, `apart` from one another, with `V` vectors.
+///
+/// # Safety
+/// `a` must have the `P` values, `b` the `V` vectors.
+#[inline(always)]
+unsafe fn add_row<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
+    simd: S,
+    (a, apart): (*const f32, usize),
+    b: *const f32,
+    mut acc: [[S::f32s; V]; P],
+) -> [[S::f32s; V]; P] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut row = [simd.splat_f32s(0.0); V];
+        for (v, value) in row.iter_mut().enumerate() {
+            *value = b.add(v * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+        }
+        for (p, sums) in acc.iter_mut().enumerate() {
+            let x = simd.splat_f32s(*a.add(p * apart));
+            for (sum, &weights) in sums.iter_mut().zip(&row) {
+                *sum = add_product::<S, FUSED>(simd, x, weights, *sum);
+            }
         }
     }
     acc
