@@ -109,30 +109,48 @@ proptest! {
     }
 }
 
+/// Shapes that take every way there is to share work among threads.
+fn ways() -> [ConvShape; 7] {
+    [
+        // Winograd's way, pictures shared; its weight gradient in parts of the tiles.
+        square(9, 16, (24, 40), (3, 1, 1, 1)),
+        square(4, 32, (16, 16), (3, 1, 1, 1)),
+        // Columns shared, because there are no more tiles than columns; so in the weight gradient.
+        square(2, 8, (64, 128), (3, 1, 1, 1)),
+        square(3, 12, (160, 160), (3, 1, 1, 1)),
+        // Taps one by one: strides, a single tap, few inputs.
+        square(5, 16, (24, 40), (3, 2, 1, 1)),
+        square(8, 32, (16, 40), (1, 2, 0, 1)),
+        square(9, 24, (3, 40), (3, 1, 1, 1)),
+    ]
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let shape = square(9, 16, (24, 40), (3, 1, 1, 1));
-    let (x, weight) = (values(shape.input_len(), 1), values(shape.weight_len(), 2));
-    let grad = values(shape.output_len(), 3);
-    let all = || {
-        let results = [
-            conv2d(&shape, &x, &weight, &[]),
-            conv2d_grad_input(&shape, &grad, &weight),
-            conv2d_grad_weight(&shape, &x, &grad),
-        ];
-        results.map(|values| {
-            values
-                .iter()
-                .map(|value| value.to_bits())
-                .collect::<Vec<_>>()
-        })
-    };
-    let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.unwrap().install(all)
-    };
-    let one = with(1);
-    assert!(one == with(2) && one == with(5));
+    for shape in ways() {
+        let (x, weight) = (values(shape.input_len(), 1), values(shape.weight_len(), 2));
+        let grad = values(shape.output_len(), 3);
+        let all = || {
+            let results = [
+                conv2d(&shape, &x, &weight, &[]),
+                conv2d_grad_input(&shape, &grad, &weight),
+                conv2d_grad_weight(&shape, &x, &grad),
+            ];
+            results.map(|values| {
+                values
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect::<Vec<_>>()
+            })
+        };
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(all)
+        };
+        let one = with(1);
+        assert!(one == with(2) && one == with(5), "{shape:?}");
+        check(shape);
+    }
 }
 
 #[test]
