@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::pack::Panels;
-use super::scratch::Scratch;
 use super::threads;
+
+/// Channels that are packed together: with a 3x3 kernel they fill whole lines of the cache.
+const CHANNELS: usize = 16;
 
 /// A weight tensor seen as a matrix of taps and channels by columns.
 pub struct Weight<'a> {
@@ -29,22 +31,32 @@ impl Weight<'_> {
 
     /// Some columns of the packed matrix.
     pub fn pack(&self, taps: &[usize], columns: Range<usize>, width: usize, panel: &mut [f32]) {
-        // What one channel has for these columns is brought together first, because its places in the weight
-        // and those in the panel lie powers of two apart: on the same few lines of the nearest cache.
-        let mut together = Scratch::new(columns.len() * taps.len());
-        for channel in 0..self.channels {
-            let first = channel * self.channel_stride + columns.start * self.column_stride;
-            for (column, together) in together.chunks_exact_mut(taps.len()).enumerate() {
-                let values = &self.values[first + column * self.column_stride..];
-                for (value, &tap) in together.iter_mut().zip(taps) {
-                    *value = values[tap];
+        let row = |turn: usize, channel: usize| (turn * self.channels + channel) * width;
+        let first = columns.start * self.column_stride;
+        if self.column_stride < self.channel_stride {
+            for channel in 0..self.channels {
+                let values = &self.values[first + channel * self.channel_stride..];
+                for (turn, &tap) in taps.iter().enumerate() {
+                    let to = &mut panel[row(turn, channel)..][..columns.len()];
+                    let values = values[tap..].iter().step_by(self.column_stride);
+                    for (to, &value) in to.iter_mut().zip(values) {
+                        *to = value;
+                    }
                 }
             }
-            for turn in 0..taps.len() {
-                let row = (turn * self.channels + channel) * width;
-                let values = together[turn..].iter().step_by(taps.len());
-                for (to, &value) in panel[row..row + columns.len()].iter_mut().zip(values) {
-                    *to = value;
+            return;
+        }
+        // A column's channels lie together; columns lie powers of two apart, on the same few lines of the nearest cache,
+        // so each line is used up before the next column.
+        for begin in (0..self.channels).step_by(CHANNELS) {
+            let channels = begin..(begin + CHANNELS).min(self.channels);
+            for column in 0..columns.len() {
+                let values = &self.values[first + column * self.column_stride..];
+                for channel in channels.clone() {
+                    let values = &values[channel * self.channel_stride..];
+                    for (turn, &tap) in taps.iter().enumerate() {
+                        panel[row(turn, channel) + column] = values[tap];
+                    }
                 }
             }
         }
