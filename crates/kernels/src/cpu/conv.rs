@@ -14,7 +14,7 @@ use super::weight::Weight;
 use super::winograd::Winograd;
 
 /// Values of the source that a task works on at once; they share the second cache with the weights.
-const SOURCE_BLOCK: usize = 48 * 1024;
+const SOURCE_BLOCK: usize = 112 * 1024;
 /// Rows of a weight panel that are used on many pixels before the next ones come.
 const DEPTH_BLOCK: usize = 1024;
 
@@ -240,7 +240,9 @@ impl Product<'_> {
             })
             .collect();
         let framed = self.border.padded_len();
-        let pictures = (SOURCE_BLOCK / framed.max(1)).clamp(1, 64);
+        let most = (SOURCE_BLOCK / framed.max(1)).clamp(1, 64);
+        let tasks = batch.div_ceil(most).next_multiple_of(2);
+        let pictures = batch.div_ceil(tasks).max(1);
         let depth: usize = parts
             .iter()
             .zip(&self.parts)

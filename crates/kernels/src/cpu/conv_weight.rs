@@ -20,7 +20,34 @@ pub fn conv2d_grad_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32
     if let Some(gradient) = winograd::grad_weight(shape, x, grad) {
         return gradient;
     }
+    if (shape.kernel, shape.padding) == ([1; 2], [0; 2]) && shape.stride != [1; 2] {
+        // Most pixels meet no tap.
+        let picked = picked(shape, x);
+        let shape = ConvShape {
+            size: shape.out_size(),
+            stride: [1; 2],
+            ..*shape
+        };
+        return conv2d_grad_weight(&shape, &picked, grad);
+    }
     Arch::new().dispatch(Dispatch { shape, x, grad })
+}
+
+/// The pixels of `x` that a kernel of one tap meets: `[batch, out height, out width, inputs]`.
+fn picked(shape: &ConvShape, x: &[f32]) -> Scratch {
+    let ([height, width], [_, row]) = (shape.out_size(), shape.size);
+    let len = height * width * shape.inputs;
+    let mut picked = Scratch::new(shape.batch * len);
+    let pictures = x.chunks(shape.size[0] * row * shape.inputs);
+    let pairs = picked.chunks_mut(len).zip(pictures);
+    threads::each(shape.batch * len, pairs, |_, (picked, picture)| {
+        for (number, pixel) in picked.chunks_exact_mut(shape.inputs).enumerate() {
+            let (y, x) = (number / width, number % width);
+            let from = (y * shape.stride[0] * row + x * shape.stride[1]) * shape.inputs;
+            pixel.copy_from_slice(&picture[from..from + shape.inputs]);
+        }
+    });
+    picked
 }
 
 struct Dispatch<'a> {
@@ -66,14 +93,15 @@ impl Dispatch<'_> {
         let groups = inputs.div_ceil(P);
         let framed = frame_height * frame_width * P;
         let group_len = pictures * framed;
-        let mut source = Scratch::zeros(blocks * groups * group_len);
+        let mut source = Scratch::new(blocks * groups * group_len);
         let work = shape.output_len() * inputs * kh * kw;
         threads::each(work, source.chunks_mut(group_len), |number, frames| {
+            frames.fill(0.0);
             let (block, first) = (number / groups, number % groups * P);
             let channels = first..(first + P).min(inputs);
             let pictures_in = self.x.chunks(border.len()).skip(block * pictures);
             for (picture, frame) in pictures_in.zip(frames.chunks_mut(framed)) {
-                border.copy_channels(picture, channels.clone(), P, frame);
+                border.copy_channels::<P>(picture, channels.clone(), frame);
             }
         });
 

@@ -71,22 +71,25 @@ impl Border {
         }
     }
 
-    /// Copies some channels of one picture into a frame of their own, `[height][width][room]`. What `out` has
+    /// Copies up to `ROOM` channels of one picture into a frame of their own, `[height][width][ROOM]`. What `out` has
     /// beside them must be zero already.
-    pub fn copy_channels(
+    pub fn copy_channels<const ROOM: usize>(
         &self,
         picture: &[f32],
         channels: Range<usize>,
-        room: usize,
         out: &mut [f32],
     ) {
         let width = self.padded()[1];
         let rows = picture.chunks_exact(self.size[1] * self.channels);
         for (y, row) in rows.enumerate() {
-            let first = ((self.before[0] + y) * width + self.before[1]) * room;
-            let pixels = out[first..].chunks_exact_mut(room);
-            for (to, from) in pixels.zip(row.chunks_exact(self.channels)) {
-                to[..channels.len()].copy_from_slice(&from[channels.clone()]);
+            let first = ((self.before[0] + y) * width + self.before[1]) * ROOM;
+            let (pixels, _) = out[first..].as_chunks_mut::<ROOM>();
+            for (to, from) in pixels.iter_mut().zip(row.chunks_exact(self.channels)) {
+                let from = &from[channels.clone()];
+                match from.as_array::<ROOM>() {
+                    Some(from) => *to = *from,
+                    None => to[..from.len()].copy_from_slice(from),
+                }
             }
         }
     }
