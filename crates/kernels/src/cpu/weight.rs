@@ -52,11 +52,12 @@ impl Weight<'_> {
             let channels = begin..(begin + CHANNELS).min(self.channels);
             for column in 0..columns.len() {
                 let values = &self.values[first + column * self.column_stride..];
-                for channel in channels.clone() {
-                    let values = &values[channel * self.channel_stride..];
-                    for (turn, &tap) in taps.iter().enumerate() {
-                        panel[row(turn, channel) + column] = values[tap];
-                    }
+                let values = &values[channels.start * self.channel_stride..];
+                for (turn, &tap) in taps.iter().enumerate() {
+                    let to = panel[row(turn, channels.start) + column..].iter_mut();
+                    let to = to.step_by(width).take(channels.len());
+                    let values = values[tap..].iter().step_by(self.channel_stride);
+                    to.zip(values).for_each(|(to, &value)| *to = value);
                 }
             }
         }
