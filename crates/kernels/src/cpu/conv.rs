@@ -308,7 +308,7 @@ impl<const P: usize, const V: usize> WithSimd for Task<'_, '_, P, V> {
         let source = if plain == framed {
             pictures_in
         } else {
-            frame = Scratch::zeros(pictures * framed);
+            frame = Scratch::new(pictures * framed);
             for (picture, frame) in pictures_in.chunks(plain).zip(frame.chunks_mut(framed)) {
                 product.border.copy(picture, frame);
             }
@@ -317,12 +317,11 @@ impl<const P: usize, const V: usize> WithSimd for Task<'_, '_, P, V> {
         let width = V * S::F32_LANES;
         for (part, (panels, blocks)) in product.parts.iter().zip(parts) {
             let own = &product.pixels[part.pixels.clone()];
-            let count = own.len() * pictures;
-            let place = |number: usize| {
-                let (picture, (from, to)) = (number / own.len(), own[number % own.len()]);
-                (picture * framed + from, picture * product.out_len + to)
-            };
-            let places: Vec<(usize, usize)> = (0..count).map(place).collect();
+            let mut places = Vec::with_capacity(own.len() * pictures);
+            for picture in 0..pictures {
+                let first = (picture * framed, picture * product.out_len);
+                places.extend(own.iter().map(|&(from, to)| (first.0 + from, first.1 + to)));
+            }
             for begin in (0..product.columns).step_by(width) {
                 let columns = width.min(product.columns - begin);
                 let panel = panels.panel(begin / width);

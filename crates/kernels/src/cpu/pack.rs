@@ -60,14 +60,22 @@ impl Border {
         self.size[0] * self.size[1] * self.channels
     }
 
-    /// Copies one picture into its frame. The border of `out` must be zero already.
+    /// Copies one picture into its frame, with zeros around it.
     pub fn copy(&self, picture: &[f32], out: &mut [f32]) {
         let row = self.size[1] * self.channels;
         let padded_row = self.padded()[1] * self.channels;
-        let first = self.before[0] * padded_row + self.before[1] * self.channels;
-        for (number, values) in picture.chunks_exact(row).enumerate() {
-            let begin = first + number * padded_row;
-            out[begin..begin + row].copy_from_slice(values);
+        let before = self.before[1] * self.channels;
+        let rows = out.chunks_exact_mut(padded_row).enumerate();
+        for (number, out) in rows {
+            let number = number.wrapping_sub(self.before[0]);
+            match picture.get(number.wrapping_mul(row)..number.wrapping_add(1).wrapping_mul(row)) {
+                Some(values) if number < self.size[0] => {
+                    out[..before].fill(0.0);
+                    out[before..before + row].copy_from_slice(values);
+                    out[before + row..].fill(0.0);
+                }
+                _ => out.fill(0.0),
+            }
         }
     }
 
