@@ -29,15 +29,22 @@ function sentence(rows: ResultRow[], method: string, step: number, total: number
   return `The features are about as good as an untrained network's: train longer, or with more pictures.${early}`;
 }
 
+/** An accuracy; it stands out where training beat the same network without it. */
+function cell(of: 'knn' | 'linear', row: ResultRow, random: ResultRow | undefined): HTMLElement {
+  const better = row.encoder === 'trained' && random !== undefined && row[of] > random[of];
+  return make('td', better ? { class: 'better' } : {}, percent(row[of]));
+}
+
 export function showResult(rows: ResultRow[], method: string, step: number, total: number, downloads: [text: string, press: () => void][]): void {
+  const random = rows.find((row) => row.encoder === 'random');
   body.replaceChildren(
-    ...rows.map(({ encoder, knn, linear }) =>
+    ...rows.map((row) =>
       make(
         'tr',
-        { class: encoder },
-        make('th', { scope: 'row' }, NAMES[encoder]),
-        make('td', {}, percent(knn)),
-        make('td', {}, percent(linear)),
+        { class: row.encoder },
+        make('th', { scope: 'row' }, NAMES[row.encoder]),
+        cell('knn', row, random),
+        cell('linear', row, random),
       ),
     ),
   );
