@@ -53,7 +53,12 @@ fn check(shape: LinearShape) {
 
 #[test]
 fn longer_than_a_block_of_the_sum() {
-    for (batch, inputs, outputs) in [(3, 2048, 40), (4, 40, 2100), (130, 128, 96)] {
+    for (batch, inputs, outputs) in [
+        (3, 2048, 40),
+        (4, 40, 2100),
+        (70, 1100, 200),
+        (130, 128, 96),
+    ] {
         check(LinearShape {
             batch,
             inputs,

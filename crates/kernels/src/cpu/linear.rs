@@ -6,6 +6,7 @@ use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
 use super::tile::{FEW, Pixels, Segment, gather, load, outer, rows, store};
+use super::turned::Turned;
 
 /// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
 const DEPTH_BLOCK: usize = 1024;
@@ -14,6 +15,9 @@ const DEPTH_BLOCK: usize = 1024;
 ///
 /// Every slice must have the length that `shape` says.
 pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    if shape.batch < shape.outputs {
+        return Arch::new().dispatch(Turned { shape, x, weight });
+    }
     Arch::new().dispatch(Product {
         left: x,
         right: weight,

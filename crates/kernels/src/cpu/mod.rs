@@ -15,6 +15,7 @@ mod scratch;
 mod shape;
 mod threads;
 mod tile;
+mod turned;
 mod update;
 mod weight;
 mod winograd;
