@@ -9,7 +9,7 @@ use super::tile::{FEW, Pixels, Segment, gather, load, outer, rows, store};
 use super::turned::Turned;
 
 /// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
-const DEPTH_BLOCK: usize = 1024;
+pub(super) const DEPTH_BLOCK: usize = 1024;
 
 /// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`: `[batch, outputs]`.
 ///
@@ -152,29 +152,44 @@ impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
             let steps = DEPTH_BLOCK.min(depth - from);
             let panel = &mut packed[..steps * width];
             self.product.pack((from, self.column), width, panel);
-            let segment = [Segment {
-                offset: from,
-                len: steps,
-            }];
             for (tile, sums) in self.sums.chunks_mut(P * width).enumerate() {
-                let count = sums.len() / width;
-                // A tile that is not full computes its last row more than once.
-                let mut rows = [0; P];
-                for (p, row) in rows.iter_mut().enumerate() {
-                    *row = (tile * P + p.min(count - 1)) * depth;
-                }
-                let mut acc = [[simd.splat_f32s(0.0); V]; P];
-                if from > 0 {
-                    for (acc, sums) in acc.iter_mut().zip(sums.chunks(width)) {
-                        *acc = load(simd, sums);
-                    }
-                }
-                let acc = gather(simd, left, &rows, &segment, panel, acc);
-                for (acc, sums) in acc.iter().zip(sums.chunks_mut(width)) {
-                    store(simd, acc, sums);
-                }
+                add_tile::<S, P, V>(simd, (left, depth), (tile * P, from), panel, sums, width);
             }
         }
+    }
+}
+
+/// Adds the steps of the sum from `from` on that `panel` holds, `[step][V vectors]`, to a tile of at most `P` rows of `left`
+/// from `first` on, each of `depth` values. `sums` begins with the tile's first sums; those of the next row lie `apart`.
+#[inline(always)]
+pub(super) fn add_tile<S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    (left, depth): (&[f32], usize),
+    (first, from): (usize, usize),
+    panel: &[f32],
+    sums: &mut [f32],
+    apart: usize,
+) {
+    let width = V * S::F32_LANES;
+    let count = sums.len().div_ceil(apart);
+    // A tile that is not full computes its last row more than once.
+    let mut rows = [0; P];
+    for (p, row) in rows.iter_mut().enumerate() {
+        *row = (first + p.min(count - 1)) * depth;
+    }
+    let mut acc = [[simd.splat_f32s(0.0); V]; P];
+    if from > 0 {
+        for (acc, sums) in acc.iter_mut().zip(sums.chunks(apart)) {
+            *acc = load(simd, &sums[..width]);
+        }
+    }
+    let segment = [Segment {
+        offset: from,
+        len: panel.len() / width,
+    }];
+    let acc = gather(simd, left, &rows, &segment, panel, acc);
+    for (acc, sums) in acc.iter().zip(sums.chunks_mut(apart)) {
+        store(simd, acc, &mut sums[..width]);
     }
 }
 

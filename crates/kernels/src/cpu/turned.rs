@@ -4,13 +4,12 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::linear::{DEPTH_BLOCK, add_tile};
 use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
-use super::tile::{FEW, Segment, gather, load, rows, store};
+use super::tile::{FEW, rows};
 
-/// Steps of the sum that the packed rows of `x` and a tile's weights stay near for.
-const DEPTH_BLOCK: usize = 1024;
 /// Outputs of a task.
 const TASK: usize = 96;
 
@@ -98,29 +97,12 @@ impl<const P: usize, const V: usize> WithSimd for Outputs<'_, P, V> {
         let wide = self.packed.len() / inputs;
         for from in (0..inputs).step_by(DEPTH_BLOCK) {
             let steps = DEPTH_BLOCK.min(inputs - from);
-            let segment = [Segment {
-                offset: from,
-                len: steps,
-            }];
             for (tile, sums) in self.sums.chunks_mut(P * wide).enumerate() {
-                let count = sums.len() / wide;
-                // A tile that is not full computes its last output more than once.
-                let mut lines = [0; P];
-                for (p, line) in lines.iter_mut().enumerate() {
-                    *line = (tile * P + p.min(count - 1)) * inputs;
-                }
                 for (number, panel) in self.packed.chunks_exact(inputs * width).enumerate() {
                     let panel = &panel[from * width..][..steps * width];
-                    let mut acc = [[simd.splat_f32s(0.0); V]; P];
-                    if from > 0 {
-                        for (acc, sums) in acc.iter_mut().zip(sums.chunks(wide)) {
-                            *acc = load(simd, &sums[number * width..][..width]);
-                        }
-                    }
-                    let acc = gather(simd, self.weight, &lines, &segment, panel, acc);
-                    for (acc, sums) in acc.iter().zip(sums.chunks_mut(wide)) {
-                        store(simd, acc, &mut sums[number * width..][..width]);
-                    }
+                    let sums = &mut sums[number * width..];
+                    let left = (self.weight, inputs);
+                    add_tile::<S, P, V>(simd, left, (tile * P, from), panel, sums, wide);
                 }
             }
         }

@@ -15,7 +15,7 @@ use pulp::{Arch, Simd, WithSimd};
 pub use self::weight::grad_weight;
 
 use self::join::Outputs;
-use self::transform::{Grid, Kernel, plane, transform_patches};
+use self::transform::{Grid, Inputs, Kernel, plane, transform};
 use super::scratch::{Scratch, buffer};
 use super::shape::ConvShape;
 use super::threads;
@@ -304,7 +304,7 @@ impl<const P: usize, const V: usize> WithSimd for Pictures<'_, '_, P, V> {
             let room = count.next_multiple_of(P);
             let patches = &mut patches[..16 * plane(room * row)];
             let products = &mut products[..16 * plane(room * line)];
-            transform_patches(simd, grid, tiles, (room, S::F32_LANES), patches);
+            transform::<S, Inputs>(simd, grid, tiles, (room, S::F32_LANES), patches);
             for (number, begin) in (0..line).step_by(V * S::F32_LANES).enumerate() {
                 let len = 16 * grid.channels * V * S::F32_LANES;
                 multiply::<S, P, V>(
@@ -335,7 +335,7 @@ impl WithSimd for Patches<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        transform_patches(simd, &self.winograd.grid, self.tiles, self.room, self.out);
+        transform::<S, Inputs>(simd, &self.winograd.grid, self.tiles, self.room, self.out);
     }
 }
 

@@ -139,9 +139,29 @@ pub fn plane(len: usize) -> usize {
     len.next_multiple_of(16) + 16
 }
 
-/// `B^T d B` of some tiles: `[16][panel of width channels][tile of a block][width]`, zeros behind the last channel.
+/// What goes into one of the products: how a run of tiles is transformed.
+pub trait Operand {
+    /// The run's tiles, `len` channels from `begin` on, to place `to` and every `width` behind it of each plane.
+    fn transform<S: Simd>(
+        simd: S,
+        grid: &Grid<'_>,
+        run: &Run,
+        channels: (usize, usize),
+        places: (usize, usize),
+        stride: usize,
+        out: &mut [f32],
+    );
+}
+
+/// `B^T d B`
+pub struct Inputs;
+
+/// `A dy A^T`
+pub struct Grads;
+
+/// Some tiles as `O` transforms them: `[16][panel of width channels][tile of a block][width]`, zeros behind the last channel.
 #[inline(always)]
-pub fn transform_patches<S: Simd>(
+pub fn transform<S: Simd, O: Operand>(
     simd: S,
     grid: &Grid<'_>,
     tiles: Range<usize>,
@@ -157,41 +177,42 @@ pub fn transform_patches<S: Simd>(
             match channels.saturating_sub(begin) {
                 0 => put_zeros(simd, (to, width), run.across.len(), stride, out),
                 len if len < lanes => {
-                    patches(simd, grid, &run, (begin, len), (to, width), stride, out)
+                    O::transform(simd, grid, &run, (begin, len), (to, width), stride, out)
                 }
-                _ => patches(simd, grid, &run, (begin, lanes), (to, width), stride, out),
+                _ => O::transform(simd, grid, &run, (begin, lanes), (to, width), stride, out),
             }
         }
     }
 }
 
-/// The patches of a run of tiles, `len` channels.
-#[inline(always)]
-fn patches<S: Simd>(
-    simd: S,
-    grid: &Grid<'_>,
-    run: &Run,
-    (begin, len): (usize, usize),
-    (mut to, width): (usize, usize),
-    stride: usize,
-    out: &mut [f32],
-) {
-    let rows = grid.rows::<4>(run);
-    // What lies to the left wraps round, to where no row reaches.
-    let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
-    let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
-    // Neighbours share two of their four columns.
-    let mut right = two_columns(simd, &rows, at, grid.channels, len);
-    for _ in run.across.clone() {
-        at = at.wrapping_add(2 * grid.channels);
-        let left = right;
-        right = two_columns(simd, &rows, at, grid.channels, len);
-        let mut values = [[simd.splat_f32s(0.0); 4]; 4];
-        for i in 0..4 {
-            values[i] = spread_patch(simd, [left[0][i], left[1][i], right[0][i], right[1][i]]);
+impl Operand for Inputs {
+    #[inline(always)]
+    fn transform<S: Simd>(
+        simd: S,
+        grid: &Grid<'_>,
+        run: &Run,
+        (begin, len): (usize, usize),
+        (mut to, width): (usize, usize),
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        let rows = grid.rows::<4>(run);
+        // What lies to the left wraps round, to where no row reaches.
+        let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
+        let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
+        // Neighbours share two of their four columns.
+        let mut right = two_columns(simd, &rows, at, grid.channels, len);
+        for _ in run.across.clone() {
+            at = at.wrapping_add(2 * grid.channels);
+            let left = right;
+            right = two_columns(simd, &rows, at, grid.channels, len);
+            let mut values = [[simd.splat_f32s(0.0); 4]; 4];
+            for i in 0..4 {
+                values[i] = spread_patch(simd, [left[0][i], left[1][i], right[0][i], right[1][i]]);
+            }
+            spread(simd, &values, out, to, stride);
+            to += width;
         }
-        spread(simd, &values, out, to, stride);
-        to += width;
     }
 }
 
@@ -247,59 +268,35 @@ fn spread_grad<S: Simd>(simd: S, g: [S::f32s; 2]) -> [S::f32s; 4] {
     ]
 }
 
-/// `A dy A^T` of some tiles, laid out as by [`transform_patches`].
-#[inline(always)]
-pub fn transform_grads<S: Simd>(
-    simd: S,
-    grid: &Grid<'_>,
-    tiles: Range<usize>,
-    (block, width): (usize, usize),
-    out: &mut [f32],
-) {
-    let (channels, lanes) = (grid.channels, S::F32_LANES);
-    let stride = plane(channels.div_ceil(width) * block * width);
-    for (tile, run) in runs(grid.tiles, tiles) {
-        for begin in (0..channels.next_multiple_of(width)).step_by(lanes) {
-            let to = begin / width * block * width + tile * width + begin % width;
-            match channels.saturating_sub(begin) {
-                0 => put_zeros(simd, (to, width), run.across.len(), stride, out),
-                len if len < lanes => {
-                    grads(simd, grid, &run, (begin, len), (to, width), stride, out)
-                }
-                _ => grads(simd, grid, &run, (begin, lanes), (to, width), stride, out),
+impl Operand for Grads {
+    #[inline(always)]
+    fn transform<S: Simd>(
+        simd: S,
+        grid: &Grid<'_>,
+        run: &Run,
+        (begin, len): (usize, usize),
+        (mut to, width): (usize, usize),
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        let rows = grid.rows::<2>(run);
+        let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
+        let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
+        for _ in run.across.clone() {
+            let mut columns = [[simd.splat_f32s(0.0); 4]; 2];
+            for j in 0..2 {
+                let above = pixel(simd, rows[0], at, len);
+                let below = pixel(simd, rows[1], at, len);
+                columns[j] = spread_grad(simd, [above, below]);
+                at = at.wrapping_add(grid.channels);
             }
+            let [left, right] = columns;
+            let mut values = [[simd.splat_f32s(0.0); 4]; 4];
+            for i in 0..4 {
+                values[i] = spread_grad(simd, [left[i], right[i]]);
+            }
+            spread(simd, &values, out, to, stride);
+            to += width;
         }
-    }
-}
-
-/// The gradients of a run of tiles, `len` channels.
-#[inline(always)]
-fn grads<S: Simd>(
-    simd: S,
-    grid: &Grid<'_>,
-    run: &Run,
-    (begin, len): (usize, usize),
-    (mut to, width): (usize, usize),
-    stride: usize,
-    out: &mut [f32],
-) {
-    let rows = grid.rows::<2>(run);
-    let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
-    let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
-    for _ in run.across.clone() {
-        let mut columns = [[simd.splat_f32s(0.0); 4]; 2];
-        for j in 0..2 {
-            let above = pixel(simd, rows[0], at, len);
-            let below = pixel(simd, rows[1], at, len);
-            columns[j] = spread_grad(simd, [above, below]);
-            at = at.wrapping_add(grid.channels);
-        }
-        let [left, right] = columns;
-        let mut values = [[simd.splat_f32s(0.0); 4]; 4];
-        for i in 0..4 {
-            values[i] = spread_grad(simd, [left[i], right[i]]);
-        }
-        spread(simd, &values, out, to, stride);
-        to += width;
     }
 }

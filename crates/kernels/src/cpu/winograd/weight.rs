@@ -13,7 +13,7 @@ use super::super::shape::ConvShape;
 use super::super::threads;
 use super::super::tile::{FEW, load, outer_in_order, rows, store};
 use super::join::join_weight;
-use super::transform::{Grid, plane, transform_grads, transform_patches};
+use super::transform::{Grads, Grid, Inputs, plane, transform};
 use super::{fits, tiles};
 
 /// Values of transformed tiles, of both operands, that are multiplied at once: few go far beyond the nearest cache.
@@ -240,9 +240,9 @@ impl WithSimd for Spread<'_, '_> {
             right,
         } = self;
         let room = (lay.block, lay.left_width);
-        transform_patches(simd, &gradient.patches, tiles.clone(), room, left);
+        transform::<S, Inputs>(simd, &gradient.patches, tiles.clone(), room, left);
         let room = (lay.block, lay.width);
-        transform_grads(simd, &gradient.grads, tiles, room, right);
+        transform::<S, Grads>(simd, &gradient.grads, tiles, room, right);
     }
 }
 
