@@ -151,7 +151,7 @@ impl Session {
         let kernels = match Adapter::of_device(&opened.device) {
             None => "loops for the CPU, by shape",
             Some(Adapter::Hardware) => "for GPUs, by shape; no autotuning, no fusion",
-            Some(Adapter::Software) => {
+            Some(Adapter::Software(_)) => {
                 "for adapters that are programs, by shape; no autotuning, no fusion"
             }
         };

@@ -49,8 +49,8 @@ async fn open_webgpu() -> Result<Opened, JsError> {
     let (device, setup) =
         made.map_err(|error| JsError::new(&format!("WebGPU could not be started: {error}")))?;
     let info = setup.adapter.get_info();
-    let software = info.device_type == wgpu::DeviceType::Cpu
-        || Adapter::named(&info.name) == Adapter::Software;
+    let software =
+        info.device_type == wgpu::DeviceType::Cpu || Adapter::named(&info.name).is_software();
     Ok(Opened {
         probes: if software {
             Device::flex()

@@ -16,7 +16,7 @@ const SETTING: Setting = Setting {
 /// One test for both, because what is assumed is assumed of the whole process.
 #[test]
 fn dispatches_are_those_of_the_plans() {
-    for adapter in [Adapter::Hardware, Adapter::Software] {
+    for adapter in Adapter::ALL {
         adapter.assume();
         dispatches_are_as_planned(adapter);
     }

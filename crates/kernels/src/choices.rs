@@ -66,7 +66,7 @@ pub fn choices(shape: &ConvShape, adapter: Adapter) -> [Choice; 3] {
 fn weight_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
     match adapter {
         Adapter::Hardware => conv_weight::Plan::of(shape).choice(),
-        Adapter::Software => direct_weight::Plan::of(shape).choice(),
+        Adapter::Software(program) => direct_weight::Plan::of(shape, program).choice(),
     }
 }
 

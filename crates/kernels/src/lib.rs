@@ -24,7 +24,7 @@ pub mod update;
 
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use cpu::{ConvShape, LinearShape, PoolShape, Rounding};
-pub use cube::adapter::Adapter;
+pub use cube::adapter::{Adapter, Program};
 pub use cube::tile::{assume_tile, tiles};
 pub use element::{stores, widen};
 pub use layers::{

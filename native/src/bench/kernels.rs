@@ -6,7 +6,7 @@ use anyhow::Result;
 use parallax_bench::{
     Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate, tile_lines,
 };
-use parallax_kernels::Adapter;
+use parallax_kernels::{Adapter, Program};
 
 use crate::cli::BenchKernels;
 use crate::device;
@@ -20,7 +20,7 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
     };
     if arguments.choices {
         let adapter = match arguments.software {
-            true => Adapter::Software,
+            true => Adapter::Software(Program::SwiftShader),
             false => Adapter::Hardware,
         };
         return choices(&setting, adapter, arguments.json);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::Device;
-use parallax_kernels::Adapter;
+use parallax_kernels::{Adapter, Program};
 use parallax_parity::{
     GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels,
     check_not_numbers, compare, expected, step,
@@ -45,10 +45,9 @@ fn on_swiftshader() {
         Err(error) => panic!("{what}: {error}"),
     };
     // First as what it is, then with the kernels for GPUs.
-    for adapter in [Adapter::Software, Adapter::Hardware] {
-        if adapter == Adapter::Software {
-            assert_eq!(Adapter::of_device(&device), Some(adapter));
-        }
+    let itself = Adapter::Software(Program::SwiftShader);
+    assert_eq!(Adapter::of_device(&device), Some(itself));
+    for adapter in [itself, Adapter::Hardware] {
         adapter.assume();
         let worst = pollster::block_on(check_kernels(&device, 1e-5));
         right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
@@ -57,7 +56,7 @@ fn on_swiftshader() {
         let worst = pollster::block_on(check_any_shapes(&device, 25));
         right("any shape", worst.map(|worst| format!("{worst:.2}")));
     }
-    Adapter::Software.assume();
+    itself.assume();
     let worst = pollster::block_on(check_convolutions(32, &device));
     right("ResNets", worst.map(|worst| format!("{worst:.2}")));
     let worst = pollster::block_on(check_heads(&device));

@@ -15,35 +15,59 @@ pub enum Adapter {
     Hardware,
     /// A processor: units run one after the other, shared memory is memory as any other, and a barrier is a function's
     /// end.
-    Software,
+    Software(Program),
+}
+
+/// How a program compiles a kernel, which decides how large a loop may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// A load is a loop over the units of a vector, so that large tiles are short code.
+    Lavapipe,
+    /// A load is written out for each unit of a vector, half a kilobyte a value, and a loop that outgrows the cache of
+    /// instructions takes twice the time. Programs that are not known count as this one, too: it has the smaller tiles.
+    SwiftShader,
 }
 
 /// Adapters that are programs, by a part of the name that drivers and browsers give them, in lower case.
-const PROGRAMS: [&str; 5] = [
-    "llvmpipe",
-    "lavapipe",
-    "swiftshader",
-    "microsoft basic render",
-    "warp",
+const PROGRAMS: [(&str, Program); 5] = [
+    ("llvmpipe", Program::Lavapipe),
+    ("lavapipe", Program::Lavapipe),
+    ("swiftshader", Program::SwiftShader),
+    ("microsoft basic render", Program::SwiftShader),
+    ("warp", Program::SwiftShader),
 ];
 
-/// What [`Adapter::assume`] has said: 0 for nothing.
+/// What [`Adapter::assume`] has said: 1 + the place among [`Adapter::ALL`], or 0 for nothing.
 static ASSUMED: AtomicU8 = AtomicU8::new(0);
 
 impl Adapter {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [
+        Self::Hardware,
+        Self::Software(Program::Lavapipe),
+        Self::Software(Program::SwiftShader),
+    ];
+
     /// The kind of an adapter that calls itself so.
     pub fn named(name: &str) -> Self {
         let name = name.to_lowercase();
-        match PROGRAMS.iter().any(|program| name.contains(program)) {
-            true => Self::Software,
-            false => Self::Hardware,
+        let known = |(part, _): &&(&str, Program)| name.contains(part);
+        match PROGRAMS.iter().find(known) {
+            Some(&(_, program)) => Self::Software(program),
+            None => Self::Hardware,
         }
+    }
+
+    /// Whether it is a program.
+    pub fn is_software(self) -> bool {
+        matches!(self, Self::Software(_))
     }
 
     /// From now on every device of the process counts as one of this kind: for who tests or measures the other kind's
     /// kernels on the device at hand.
     pub fn assume(self) {
-        ASSUMED.store(1 + self as u8, Ordering::Relaxed);
+        let place = Self::ALL.iter().position(|&kind| kind == self);
+        ASSUMED.store(place.map_or(0, |place| place as u8 + 1), Ordering::Relaxed);
     }
 
     /// The kind of a device; nothing where kernels do not run there.
@@ -81,28 +105,33 @@ impl Adapter {
     /// A device without a card behind it is a program, as one with a program's name: browsers may keep the name to
     /// themselves, and some drivers call themselves GPUs.
     fn kind(name: &str, card: bool) -> Self {
-        match ASSUMED.load(Ordering::Relaxed) {
-            0 if !card => Self::Software,
-            0 => Self::named(name),
-            1 => Self::Hardware,
-            _ => Self::Software,
+        let assumed = usize::from(ASSUMED.load(Ordering::Relaxed));
+        if let Some(&kind) = assumed
+            .checked_sub(1)
+            .and_then(|place| Self::ALL.get(place))
+        {
+            return kind;
+        }
+        match Self::named(name) {
+            Self::Hardware if !card => Self::Software(Program::SwiftShader),
+            kind => kind,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Adapter;
+    use super::{Adapter, Program};
 
     #[test]
     fn programs_are_known_by_their_names() {
-        for name in [
-            "llvmpipe (LLVM 15.0.6, 256 bits)",
-            "SwiftShader Device (Subzero)",
-            "Google, SwiftShader",
-            "Microsoft Basic Render Driver",
+        for (name, program) in [
+            ("llvmpipe (LLVM 15.0.6, 256 bits)", Program::Lavapipe),
+            ("SwiftShader Device (Subzero)", Program::SwiftShader),
+            ("Google, SwiftShader", Program::SwiftShader),
+            ("Microsoft Basic Render Driver", Program::SwiftShader),
         ] {
-            assert_eq!(Adapter::named(name), Adapter::Software, "{name}");
+            assert_eq!(Adapter::named(name), Adapter::Software(program), "{name}");
         }
         for name in ["NVIDIA H100 PCIe", "Apple M3", "AMD Radeon 8060S", ""] {
             assert_eq!(Adapter::named(name), Adapter::Hardware, "{name}");

@@ -58,6 +58,19 @@ fn in_order(shape: &ConvShape, axes: [usize; 4]) -> bool {
     long.is_sorted()
 }
 
+/// The same convolution over the values of lines in place of pixels, for pictures of few channels: a loop less.
+fn by_values(shape: &ConvShape) -> Option<ConvShape> {
+    let by_values = |[down, across]: [usize; 2]| [down, across * shape.inputs];
+    (shape.inputs < 4 && shape.dilation[1] == 1).then(|| ConvShape {
+        size: by_values(shape.size),
+        inputs: 1,
+        kernel: by_values(shape.kernel),
+        stride: by_values(shape.stride),
+        padding: by_values(shape.padding),
+        ..*shape
+    })
+}
+
 /// A gathered product: the launches, and what they share. A gradient has one for each place between two strides.
 pub(crate) struct Plan {
     adapter: Adapter,
@@ -77,6 +90,12 @@ pub(crate) struct Plan {
 impl Plan {
     /// `[batch, height, width, in]` to `[batch, height', width', out]`.
     pub fn forward(shape: &ConvShape, adapter: Adapter) -> Self {
+        let reorders = !in_order(shape, FORWARD);
+        let shape = match adapter {
+            Adapter::Software(_) => by_values(shape).unwrap_or(*shape),
+            Adapter::Hardware => *shape,
+        };
+        let shape = &shape;
         let plan = Self {
             adapter,
             batch: shape.batch,
@@ -85,7 +104,7 @@ impl Plan {
             columns: shape.outputs,
             channels: shape.inputs,
             kernel: shape.kernel,
-            reorders: !in_order(shape, FORWARD),
+            reorders,
             phases: Vec::new(),
             parts: 1,
         };
@@ -125,8 +144,8 @@ impl Plan {
                             [cubes_x, cubes_y, cubes.div_ceil(cubes_x)],
                         )
                     }
-                    Adapter::Software => {
-                        let tile = Direct::of(rows, self.columns);
+                    Adapter::Software(program) => {
+                        let tile = Direct::of(rows, self.columns, program);
                         let [along, again] = Direct::cubes(tile.units(rows, self.columns));
                         (Cut::Direct(tile), [along, again, 1])
                     }
@@ -306,13 +325,13 @@ impl Plan {
                         &source.client,
                         CubeCount::Static(cubes_x, cubes_y, cubes_z),
                         Direct::cube(),
-                        width(self.channels),
                         width(self.columns),
                         source.clone().into_buffer_arg(),
                         weight.clone().into_buffer_arg(),
                         out.clone().into_buffer_arg(),
                         gather,
                         tile,
+                        self.channels == 1,
                     ),
                 }
             }
@@ -324,7 +343,7 @@ impl Plan {
 pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let x = into_contiguous(x);
     let plan = Plan::forward(shape, Adapter::of(&x));
-    let weight = match plan.reorders && plan.adapter == Adapter::Software {
+    let weight = match plan.reorders && plan.adapter.is_software() {
         true => ordered(weight, shape, true),
         false => into_contiguous(permute(weight, &FORWARD)),
     };
@@ -339,7 +358,7 @@ pub(crate) fn conv_grad_input(
 ) -> CubeTensor {
     let grad = into_contiguous(grad);
     let plan = Plan::backward(shape, Adapter::of(&grad));
-    let weight = match plan.reorders && plan.adapter == Adapter::Software {
+    let weight = match plan.reorders && plan.adapter.is_software() {
         true => ordered(weight, shape, false),
         false => into_contiguous(permute(weight, &BACKWARD)),
     };

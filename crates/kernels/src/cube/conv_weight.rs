@@ -90,8 +90,8 @@ impl Plan {
 
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
-    if Adapter::of(&x) == Adapter::Software {
-        return direct_weight::conv_grad_weight(x, grad, shape);
+    if let Adapter::Software(program) = Adapter::of(&x) {
+        return direct_weight::conv_grad_weight(x, grad, shape, program);
     }
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));
     let plan = Plan::of(shape);

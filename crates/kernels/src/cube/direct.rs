@@ -6,13 +6,14 @@ use std::fmt;
 
 use cubecl::prelude::*;
 
-use super::gather::Gather;
+use super::adapter::Program;
+use super::gather::{Gather, weight_row};
 use super::tile::{Four, columns_at};
 
 /// Units of a cube: a few vectors of a processor, so that small products still keep its threads busy.
-const UNITS: u32 = 32;
+const UNITS: u32 = 16;
 /// Units that keep the threads of a processor busy.
-const ENOUGH: usize = 256;
+const ENOUGH: usize = 64;
 
 /// How a product is cut where nothing is shared: what a unit computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,11 +32,16 @@ impl fmt::Display for Direct {
 }
 
 impl Direct {
-    /// The rule: the widest tile that the columns fill, as long as there are units enough for every thread.
-    pub fn of(rows: usize, columns: usize) -> Self {
-        let tall = if rows <= 4 { 4 } else { 8 };
+    /// The rule: the largest tile that rows and columns fill and the program runs well, as long as there are units enough
+    /// for every thread.
+    pub fn of(rows: usize, columns: usize, program: Program) -> Self {
+        let most = match program {
+            Program::Lavapipe => 16,
+            Program::SwiftShader => 8,
+        };
+        let tall = rows.next_power_of_two().clamp(4, most);
         let of_width = |wide: usize| Self {
-            rows: tall,
+            rows: tall as u32,
             columns: wide as u32,
             whole: columns.is_multiple_of(wide),
         };
@@ -89,16 +95,50 @@ pub(super) fn four_at<M: Size>(
     }
 }
 
-/// See `gather::gather_product`, of which this is the other way: the same sums in the same order.
+/// Adds the products of a tap's channel to the tile.
+#[cube]
+fn add_channel<M: Size>(
+    source: &[f32],
+    weight: &[Vector<f32, M>],
+    sums: &mut Array<Four>,
+    from: &Array<u32>,
+    inside: &Array<bool>,
+    channel: u32,
+    at: u32,
+    column0: u32,
+    columns: u32,
+    #[comptime] tile: Direct,
+) {
+    let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
+    let mut values = Array::<f32>::new(rows);
+    #[unroll]
+    for n in 0..rows {
+        let value = source[(from[n] + channel) as usize];
+        values[n] = select(inside[n], value, 0.0f32);
+    }
+    #[unroll]
+    for c in 0..fours {
+        let ahead = c as u32 * 4;
+        let whole = comptime!(tile.whole);
+        let four = four_at::<M>(weight, at + ahead, column0 + ahead, columns, whole);
+        #[unroll]
+        for n in 0..rows {
+            sums[comptime!(n * fours + c)] += Four::new(values[n]) * four;
+        }
+    }
+}
+
+/// See `gather::gather_product`, of which this is the other way: the same sums in the same order. A source of a `single`
+/// channel needs no loop over channels.
 #[cube(launch_unchecked)]
-pub(crate) fn gather_direct<N: Size, M: Size>(
-    source: &[Vector<f32, N>],
+pub(crate) fn gather_direct<M: Size>(
+    source: &[f32],
     weight: &[Vector<f32, M>],
     out: &mut [Vector<f32, M>],
     g: &Gather,
     #[comptime] tile: Direct,
+    #[comptime] single: bool,
 ) {
-    let width = N::value();
     let wide = M::value();
     let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
     let unit = ABSOLUTE_POS as u32;
@@ -146,53 +186,42 @@ pub(crate) fn gather_direct<N: Size, M: Size>(
         sums[n] = Four::new(0.0f32);
     }
 
-    let deep = g.channels / width as u32;
-    for tap_y in 0..g.taps_y {
+    // One loop over both directions: each loop around another copies all sums once more.
+    let mut tap_y = 0u32;
+    let mut tap_x = 0u32;
+    for _ in 0..g.taps_y * g.taps_x {
         let apart_y = tap_y as i32 * g.source_step_y;
-        let line = (g.tap0_y + tap_y * g.tap_step_y) * g.kernel_x + g.tap0_x;
-        for tap_x in 0..g.taps_x {
-            let apart_x = tap_x as i32 * g.source_step_x;
-            let apart = apart_y * g.source_x as i32 + apart_x;
-            let mut from = Array::<u32>::new(rows);
-            let mut inside = Array::<bool>::new(rows);
-            #[unroll]
-            for n in 0..rows {
-                let y = base_y[n] + apart_y;
-                let x = base_x[n] + apart_x;
-                let lies = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
-                inside[n] = lies;
-                from[n] = select(lies, (base[n] + apart) as u32 * deep, 0u32);
-            }
-            let mut at = (line + tap_x * g.tap_step_x) * g.channels * g.columns + column0;
-            for step in 0..deep {
-                let mut values = Array::<Vector<f32, N>>::new(rows);
-                #[unroll]
-                for n in 0..rows {
-                    let value = source[(from[n] + step) as usize];
-                    values[n] = select(inside[n], value, Vector::<f32, N>::new(0.0f32));
-                }
-                #[unroll]
-                for lane in 0..comptime!(width) {
-                    #[unroll]
-                    for c in 0..fours {
-                        let ahead = c as u32 * 4;
-                        let four = four_at::<M>(
-                            weight,
-                            at + ahead,
-                            column0 + ahead,
-                            g.columns,
-                            comptime!(tile.whole),
-                        );
-                        #[unroll]
-                        for n in 0..rows {
-                            let value = Four::new(values[n].extract(lane));
-                            sums[comptime!(n * fours + c)] += value * four;
-                        }
-                    }
-                    at += g.columns;
-                }
+        let apart_x = tap_x as i32 * g.source_step_x;
+        let apart = apart_y * g.source_x as i32 + apart_x;
+        let mut from = Array::<u32>::new(rows);
+        let mut inside = Array::<bool>::new(rows);
+        #[unroll]
+        for n in 0..rows {
+            let y = base_y[n] + apart_y;
+            let x = base_x[n] + apart_x;
+            let lies = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
+            inside[n] = lies;
+            from[n] = select(lies, (base[n] + apart) as u32 * g.channels, 0u32);
+        }
+        let mut at = weight_row(g, tap_y, tap_x, 0u32) * g.columns + column0;
+        // A channel at a time: a load takes one value after the other anyhow, and a longer loop is slower.
+        if comptime!(single) {
+            add_channel::<M>(
+                source, weight, &mut sums, &from, &inside, 0u32, at, column0, g.columns, tile,
+            );
+        } else {
+            for channel in 0..g.channels {
+                add_channel::<M>(
+                    source, weight, &mut sums, &from, &inside, channel, at, column0, g.columns,
+                    tile,
+                );
+                at += g.columns;
             }
         }
+        tap_x += 1u32;
+        let row_ends = tap_x == g.taps_x;
+        tap_x = select(row_ends, 0u32, tap_x);
+        tap_y = select(row_ends, tap_y + 1u32, tap_y);
     }
 
     #[unroll]

@@ -100,7 +100,7 @@ fn source_at_step<E: Float, N: Size>(
 
 /// Rows of the weight in front of that of a tap and a channel.
 #[cube]
-fn weight_row(g: &Gather, tap_y: u32, tap_x: u32, channel: u32) -> u32 {
+pub(super) fn weight_row(g: &Gather, tap_y: u32, tap_x: u32, channel: u32) -> u32 {
     let y = g.tap0_y + tap_y * g.tap_step_y;
     let x = g.tap0_x + tap_x * g.tap_step_x;
     (y * g.kernel_x + x) * g.channels + channel

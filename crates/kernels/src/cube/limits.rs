@@ -3,7 +3,7 @@
 
 use cubecl::prelude::CubeCount;
 
-use super::adapter::Adapter;
+use super::adapter::{Adapter, Program};
 use super::direct::Direct;
 use super::linear::pixels;
 use super::tile::Tile;
@@ -41,7 +41,7 @@ fn shapes() -> Vec<ConvShape> {
 #[test]
 fn cubes_fit_every_dimension() {
     for shape in shapes() {
-        for adapter in [Adapter::Hardware, Adapter::Software] {
+        for adapter in Adapter::ALL {
             for plan in [
                 conv::Plan::forward(&shape, adapter),
                 conv::Plan::backward(&shape, adapter),
@@ -56,7 +56,8 @@ fn cubes_fit_every_dimension() {
         }
         for cubes in [
             conv_weight::Plan::of(&shape).launches(),
-            direct_weight::Plan::of(&shape).launches(),
+            direct_weight::Plan::of(&shape, Program::Lavapipe).launches(),
+            direct_weight::Plan::of(&shape, Program::SwiftShader).launches(),
         ] {
             assert!(
                 cubes.iter().all(|&n| n > 0 && n <= CUBES),

@@ -37,7 +37,7 @@ pub(crate) fn grad_input_route(shape: &LinearShape, adapter: Adapter) -> Route {
         inputs,
         outputs,
     } = *shape;
-    match outputs >= LONG && adapter == Adapter::Software {
+    match outputs >= LONG && adapter.is_software() {
         true => Route::Turned(pixels(outputs, inputs, batch)),
         false => Route::Straight(pixels(batch, inputs, outputs)),
     }

@@ -20,6 +20,7 @@ pub(crate) mod direct_weight;
 mod gather;
 #[cfg(test)]
 mod limits;
+mod line_sums;
 pub(crate) mod linear;
 pub(crate) mod norm;
 mod norm_each;

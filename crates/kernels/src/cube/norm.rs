@@ -73,7 +73,7 @@ impl Cut {
         let across = channels / width;
         let [added, written] = match adapter {
             Adapter::Hardware => Self::shared(rows, across),
-            Adapter::Software => [Self::alone(rows, across); 2],
+            Adapter::Software(_) => [Self::alone(rows, across); 2],
         };
         Self {
             rows,
@@ -326,7 +326,7 @@ mod tests {
     fn launches_fit_every_webgpu_device() {
         for rows in [1, 63, 64, 4096, 262_144, 70_000_000] {
             for channels in [1, 3, 4, 30, 64, 66, 2048, 8192] {
-                for adapter in [Adapter::Hardware, Adapter::Software] {
+                for adapter in Adapter::ALL {
                     let cut = Cut::of(rows, channels, adapter);
                     for split in [cut.added, cut.written] {
                         let team = split.team;
