@@ -6,10 +6,12 @@ use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
 use super::tile::{FEW, Pixels, Segment, gather, load, outer, rows, store};
-use super::turned::Turned;
+use super::turned::{Turned, TurnedGradient};
 
 /// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
 pub(super) const DEPTH_BLOCK: usize = 1024;
+/// Panels of a task, at most: each meets the rows while they are at hand.
+const GROUP: usize = 4;
 
 /// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`: `[batch, outputs]`.
 ///
@@ -32,13 +34,10 @@ pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
 ///
 /// Every slice must have the length that `shape` says.
 pub fn linear_grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
-    Arch::new().dispatch(Product {
-        left: grad,
-        right: weight,
-        batch: shape.batch,
-        depth: shape.outputs,
-        columns: shape.inputs,
-        order: Order::Depth,
+    Arch::new().dispatch(InputGradient {
+        shape,
+        grad,
+        weight,
     })
 }
 
@@ -50,9 +49,47 @@ pub fn linear_grad_weight(shape: &LinearShape, x: &[f32], grad: &[f32]) -> Vec<f
     Arch::new().dispatch(WeightGradient { shape, x, grad })
 }
 
+struct InputGradient<'a> {
+    shape: &'a LinearShape,
+    grad: &'a [f32],
+    weight: &'a [f32],
+}
+
+impl WithSimd for InputGradient<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self {
+            shape,
+            grad,
+            weight,
+        } = self;
+        // Long vectors are through with a weight before the next one has come from memory, unless it is packed.
+        let turns = S::F32_LANES <= 4 && shape.batch <= shape.inputs;
+        if turns && shape.inputs >= TurnedGradient::LEAST {
+            return TurnedGradient {
+                shape,
+                grad,
+                weight,
+            }
+            .with_simd(simd);
+        }
+        Product {
+            left: grad,
+            right: weight,
+            batch: shape.batch,
+            depth: shape.outputs,
+            columns: shape.inputs,
+            order: Order::Depth,
+        }
+        .with_simd(simd)
+    }
+}
+
 /// How the right operand of a product lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     /// `[columns, depth]`
     Columns,
     /// `[depth, columns]`
@@ -60,13 +97,13 @@ enum Order {
 }
 
 /// `left` `[batch, depth]` times `right`.
-struct Product<'a> {
-    left: &'a [f32],
-    right: &'a [f32],
-    batch: usize,
-    depth: usize,
-    columns: usize,
-    order: Order,
+pub(super) struct Product<'a> {
+    pub left: &'a [f32],
+    pub right: &'a [f32],
+    pub batch: usize,
+    pub depth: usize,
+    pub columns: usize,
+    pub order: Order,
 }
 
 impl WithSimd for Product<'_> {
@@ -86,12 +123,14 @@ impl Product<'_> {
         let width = V * S::F32_LANES;
         let work = self.batch * self.depth * self.columns;
         // A task owns some columns, for all rows, so that no weight is packed twice: [panel][row][width].
-        let mut sums = Scratch::new(self.columns.div_ceil(width) * self.batch * width);
-        let panels = sums.chunks_mut(self.batch * width);
-        threads::each(work, panels, |panel, sums| {
-            simd.vectorize(Panel::<P, V> {
+        let panels = self.columns.div_ceil(width);
+        let mut sums = Scratch::new(panels * self.batch * width);
+        let group = (panels / (2 * threads::count())).clamp(1, GROUP);
+        let tasks = sums.chunks_mut(group * self.batch * width);
+        threads::each(work, tasks, |task, sums| {
+            simd.vectorize(Group::<P, V> {
                 product: self,
-                column: panel * width,
+                column: task * group * width,
                 sums,
             });
         });
@@ -107,16 +146,22 @@ impl Product<'_> {
     }
 
     /// Brings steps `from..` of the sum into `[step][width]`, for the columns from `column` on.
-    fn pack(&self, (from, column): (usize, usize), width: usize, panel: &mut [f32]) {
+    #[inline(always)]
+    fn pack<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        (from, column): (usize, usize),
+        panel: &mut [f32],
+    ) {
+        let width = V * S::F32_LANES;
         let columns = width.min(self.columns - column);
         match self.order {
             Order::Depth => {
                 let lines = self.right.chunks_exact(self.columns).skip(from);
                 for (panel, line) in panel.chunks_exact_mut(width).zip(lines) {
-                    // A loop, because in WebAssembly a copy of eight values costs a call.
-                    for (to, &value) in panel.iter_mut().zip(&line[column..column + columns]) {
-                        *to = value;
-                    }
+                    // By vectors, because a copy of a few values costs a call.
+                    let row = load::<S, V>(simd, &line[column..column + columns]);
+                    store(simd, &row, panel);
                 }
             }
             Order::Columns => {
@@ -133,27 +178,39 @@ impl Product<'_> {
     }
 }
 
-/// Some columns of a product, for all rows.
-struct Panel<'a, 'b, const P: usize, const V: usize> {
+/// Some panels of columns of a product, for all rows.
+struct Group<'a, 'b, const P: usize, const V: usize> {
     product: &'a Product<'b>,
     column: usize,
     sums: &'a mut [f32],
 }
 
-impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
+impl<const P: usize, const V: usize> WithSimd for Group<'_, '_, P, V> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Product { left, depth, .. } = *self.product;
+        let Product {
+            left, depth, batch, ..
+        } = *self.product;
         let width = V * S::F32_LANES;
-        let mut packed = Scratch::new(DEPTH_BLOCK.min(depth) * width);
+        let panels = self.sums.len() / (batch * width);
+        let mut packed = Scratch::new(panels * DEPTH_BLOCK.min(depth) * width);
         for from in (0..depth).step_by(DEPTH_BLOCK) {
             let steps = DEPTH_BLOCK.min(depth - from);
-            let panel = &mut packed[..steps * width];
-            self.product.pack((from, self.column), width, panel);
-            for (tile, sums) in self.sums.chunks_mut(P * width).enumerate() {
-                add_tile::<S, P, V>(simd, (left, depth), (tile * P, from), panel, sums, width);
+            let packed = &mut packed[..panels * steps * width];
+            for (number, panel) in packed.chunks_exact_mut(steps * width).enumerate() {
+                let column = self.column + number * width;
+                self.product.pack::<S, V>(simd, (from, column), panel);
+            }
+            // Rows of the left operand stay in the nearest cache from panel to panel.
+            for first in (0..batch).step_by(P) {
+                let rows = first * width..(first + P).min(batch) * width;
+                let sums = self.sums.chunks_exact_mut(batch * width);
+                for (sums, panel) in sums.zip(packed.chunks_exact(steps * width)) {
+                    let sums = &mut sums[rows.clone()];
+                    add_tile::<S, P, V>(simd, (left, depth), (first, from), panel, sums, width);
+                }
             }
         }
     }

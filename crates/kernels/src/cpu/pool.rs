@@ -1,10 +1,13 @@
 //! Max-pool, and its gradient without stored places: the first tap that equals the output has won.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::scratch::buffer;
 use super::shape::PoolShape;
 use super::threads;
+use super::tile::{put, take};
 
 /// `x` `[batch, height, width, channels]` to `[batch, out height, out width, channels]`.
 pub fn max_pool(shape: &PoolShape, x: &[f32]) -> Vec<f32> {
@@ -46,19 +49,28 @@ pub fn max_pool_backward(shape: &PoolShape, x: &[f32], output: &[f32], grad: &[f
     input
 }
 
+/// Taps of a window along one axis that lie inside the picture, for an output at `place`, and the input that the first tap
+/// lies on.
+#[inline(always)]
+fn inside(shape: &PoolShape, axis: usize, place: usize) -> (Range<usize>, usize) {
+    let begin = place * shape.stride;
+    let first = shape.padding.saturating_sub(begin);
+    let end = (shape.size[axis] + shape.padding).saturating_sub(begin);
+    (first..end.min(shape.kernel), begin + first - shape.padding)
+}
+
 /// Calls `visit(output pixel, input pixel)` for every tap inside the picture, in the order of the window.
 #[inline(always)]
 fn taps(shape: &PoolShape, mut visit: impl FnMut(usize, usize)) {
     let [height, width] = shape.out_size();
     for y in 0..height {
+        let (down, row) = inside(shape, 0, y);
         for x in 0..width {
-            for i in 0..shape.kernel {
-                for j in 0..shape.kernel {
-                    let row = (y * shape.stride + i).wrapping_sub(shape.padding);
-                    let column = (x * shape.stride + j).wrapping_sub(shape.padding);
-                    if row < shape.size[0] && column < shape.size[1] {
-                        visit(y * width + x, row * shape.size[1] + column);
-                    }
+            let (across, column) = inside(shape, 1, x);
+            for i in 0..down.len() {
+                for j in 0..across.len() {
+                    let pixel = (row + i) * shape.size[1] + column + j;
+                    visit(y * width + x, pixel);
                 }
             }
         }
@@ -100,21 +112,56 @@ impl WithSimd for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         let channels = self.shape.channels;
-        // What of each window's gradient is still to be given away.
-        let mut left = self.grad.to_vec();
-        taps(self.shape, |to, from| {
-            let output = &self.output[to * channels..(to + 1) * channels];
-            let left = &mut left[to * channels..(to + 1) * channels];
-            let x = &self.x[from * channels..(from + 1) * channels];
-            let input = &mut self.input[from * channels..(from + 1) * channels];
-            for c in 0..channels {
-                let won = x[c] == output[c] || x[c].is_nan();
-                let share = if won { left[c] } else { 0.0 };
-                left[c] = if won { 0.0 } else { left[c] };
-                input[c] += share;
+        let [height, width] = self.shape.out_size();
+        for y in 0..height {
+            for x in 0..width {
+                let to = (y * width + x) * channels;
+                for begin in (0..channels).step_by(S::F32_LANES) {
+                    // The lanes are named so that the compiler knows the length of whole vectors.
+                    match channels - begin {
+                        len if len < S::F32_LANES => self.window(simd, [y, x], to, begin, len),
+                        _ => self.window(simd, [y, x], to, begin, S::F32_LANES),
+                    }
+                }
             }
-        });
+        }
+    }
+}
+
+impl Backward<'_> {
+    /// Gives a window's gradient to the taps that have won, for `len` channels from `begin` on.
+    #[inline(always)]
+    fn window<S: Simd>(
+        &mut self,
+        simd: S,
+        [y, x]: [usize; 2],
+        to: usize,
+        begin: usize,
+        len: usize,
+    ) {
+        let channels = self.shape.channels;
+        let zero = simd.splat_f32s(0.0);
+        let output = take(simd, &self.output[to + begin..][..len]);
+        // What of the gradient is still to be given away.
+        let mut left = take(simd, &self.grad[to + begin..][..len]);
+        let (down, row) = inside(self.shape, 0, y);
+        let (across, column) = inside(self.shape, 1, x);
+        for i in 0..down.len() {
+            let line = (row + i) * self.shape.size[1] + column;
+            for pixel in line..line + across.len() {
+                let at = pixel * channels + begin;
+                let value = take(simd, &self.x[at..at + len]);
+                let won = simd.equal_f32s(value, output);
+                let number = simd.equal_f32s(value, value);
+                let input = &mut self.input[at..at + len];
+                let share = simd.select_f32s(number, zero, left);
+                let share = simd.select_f32s(won, left, share);
+                put(simd, simd.add_f32s(take(simd, input), share), input);
+                left = simd.select_f32s(number, left, zero);
+                left = simd.select_f32s(won, zero, left);
+            }
+        }
     }
 }

@@ -4,6 +4,14 @@
 #[cfg(not(target_family = "wasm"))]
 const ALONE: usize = 1 << 19;
 
+/// Threads that work is shared among.
+pub fn count() -> usize {
+    #[cfg(not(target_family = "wasm"))]
+    return rayon::current_num_threads();
+    #[cfg(target_family = "wasm")]
+    1
+}
+
 /// Runs `task(index, piece)` on every piece; together they take about `work` operations.
 #[cfg(not(target_family = "wasm"))]
 pub fn each<T: Send, F: Fn(usize, T) + Sync>(
