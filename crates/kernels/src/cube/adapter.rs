@@ -28,6 +28,16 @@ pub enum Program {
     SwiftShader,
 }
 
+impl Program {
+    /// Rows of the largest tile that it runs well.
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            Self::Lavapipe => 16,
+            Self::SwiftShader => 8,
+        }
+    }
+}
+
 /// Adapters that are programs, by a part of the name that drivers and browsers give them, in lower case.
 const PROGRAMS: [(&str, Program); 5] = [
     ("llvmpipe", Program::Lavapipe),

@@ -35,11 +35,7 @@ impl Direct {
     /// The rule: the largest tile that rows and columns fill and the program runs well, as long as there are units enough
     /// for every thread.
     pub fn of(rows: usize, columns: usize, program: Program) -> Self {
-        let most = match program {
-            Program::Lavapipe => 16,
-            Program::SwiftShader => 8,
-        };
-        let tall = rows.next_power_of_two().clamp(4, most);
+        let tall = rows.next_power_of_two().clamp(4, program.rows());
         let of_width = |wide: usize| Self {
             rows: tall as u32,
             columns: wide as u32,

@@ -65,13 +65,9 @@ impl WeightTile {
             && shape.kernel[1] > 1
             && shape.dilation[1] == 1
             && row <= Self::JOINED;
-        let most = match program {
-            Program::Lavapipe => 16,
-            Program::SwiftShader => 8,
-        };
         let rows = match shape.inputs {
             _ if joined => row,
-            16.. => most,
+            16.. => program.rows(),
             8.. => 8,
             4.. if by_fours(shape) => 4,
             few => few,
@@ -81,7 +77,7 @@ impl WeightTile {
             5..=8 => 8,
             _ if joined && row <= 12 => 16,
             _ if joined => 8,
-            _ => most,
+            _ => program.rows(),
         };
         Self {
             of: Direct {
