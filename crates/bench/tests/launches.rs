@@ -13,7 +13,7 @@ const SETTING: Setting = Setting {
     batch: 2,
 };
 
-/// One test for both, because what is assumed is assumed of the whole process.
+/// One test for all, because what is assumed is assumed of the whole process.
 #[test]
 fn dispatches_are_those_of_the_plans() {
     for adapter in Adapter::ALL {

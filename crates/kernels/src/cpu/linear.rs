@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
-use super::tile::{FEW, Pixels, Segment, gather, load, outer, rows, store};
+use super::tile::{Pixels, Segment, Tiled, gather, load, outer, store, tiled};
 use super::turned::{Turned, TurnedGradient};
 
 /// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
@@ -111,14 +111,11 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match rows::<S>() {
-            8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, FEW, 2>(simd),
-        }
+        tiled(simd, &self)
     }
 }
 
-impl Product<'_> {
+impl Tiled for Product<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let width = V * S::F32_LANES;
         let work = self.batch * self.depth * self.columns;
@@ -144,7 +141,9 @@ impl Product<'_> {
         });
         out
     }
+}
 
+impl Product<'_> {
     /// Brings steps `from..` of the sum into `[step][width]`, for the columns from `column` on.
     #[inline(always)]
     fn pack<S: Simd, const V: usize>(
@@ -261,14 +260,11 @@ impl WithSimd for WeightGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match rows::<S>() {
-            8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, FEW, 2>(simd),
-        }
+        tiled(simd, &self)
     }
 }
 
-impl WeightGradient<'_> {
+impl Tiled for WeightGradient<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let &LinearShape {
             batch,

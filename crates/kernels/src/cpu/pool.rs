@@ -49,14 +49,12 @@ pub fn max_pool_backward(shape: &PoolShape, x: &[f32], output: &[f32], grad: &[f
     input
 }
 
-/// Taps of a window along one axis that lie inside the picture, for an output at `place`, and the input that the first tap
-/// lies on.
+/// The inputs along one axis that the window of the output at `place` has inside the picture.
 #[inline(always)]
-fn inside(shape: &PoolShape, axis: usize, place: usize) -> (Range<usize>, usize) {
+fn inside(shape: &PoolShape, axis: usize, place: usize) -> Range<usize> {
     let begin = place * shape.stride;
-    let first = shape.padding.saturating_sub(begin);
-    let end = (shape.size[axis] + shape.padding).saturating_sub(begin);
-    (first..end.min(shape.kernel), begin + first - shape.padding)
+    let end = (begin + shape.kernel).saturating_sub(shape.padding);
+    begin.saturating_sub(shape.padding)..end.min(shape.size[axis])
 }
 
 /// Calls `visit(output pixel, input pixel)` for every tap inside the picture, in the order of the window.
@@ -64,13 +62,10 @@ fn inside(shape: &PoolShape, axis: usize, place: usize) -> (Range<usize>, usize)
 fn taps(shape: &PoolShape, mut visit: impl FnMut(usize, usize)) {
     let [height, width] = shape.out_size();
     for y in 0..height {
-        let (down, row) = inside(shape, 0, y);
         for x in 0..width {
-            let (across, column) = inside(shape, 1, x);
-            for i in 0..down.len() {
-                for j in 0..across.len() {
-                    let pixel = (row + i) * shape.size[1] + column + j;
-                    visit(y * width + x, pixel);
+            for row in inside(shape, 0, y) {
+                for column in inside(shape, 1, x) {
+                    visit(y * width + x, row * shape.size[1] + column);
                 }
             }
         }
@@ -116,13 +111,17 @@ impl WithSimd for Backward<'_> {
         let channels = self.shape.channels;
         let [height, width] = self.shape.out_size();
         for y in 0..height {
+            let down = inside(self.shape, 0, y);
             for x in 0..width {
+                let across = inside(self.shape, 1, x);
                 let to = (y * width + x) * channels;
                 for begin in (0..channels).step_by(S::F32_LANES) {
                     // The lanes are named so that the compiler knows the length of whole vectors.
                     match channels - begin {
-                        len if len < S::F32_LANES => self.window(simd, [y, x], to, begin, len),
-                        _ => self.window(simd, [y, x], to, begin, S::F32_LANES),
+                        len if len < S::F32_LANES => {
+                            self.window(simd, [&down, &across], to, begin, len)
+                        }
+                        _ => self.window(simd, [&down, &across], to, begin, S::F32_LANES),
                     }
                 }
             }
@@ -136,7 +135,7 @@ impl Backward<'_> {
     fn window<S: Simd>(
         &mut self,
         simd: S,
-        [y, x]: [usize; 2],
+        [down, across]: [&Range<usize>; 2],
         to: usize,
         begin: usize,
         len: usize,
@@ -146,12 +145,9 @@ impl Backward<'_> {
         let output = take(simd, &self.output[to + begin..][..len]);
         // What of the gradient is still to be given away.
         let mut left = take(simd, &self.grad[to + begin..][..len]);
-        let (down, row) = inside(self.shape, 0, y);
-        let (across, column) = inside(self.shape, 1, x);
-        for i in 0..down.len() {
-            let line = (row + i) * self.shape.size[1] + column;
-            for pixel in line..line + across.len() {
-                let at = pixel * channels + begin;
+        for row in down.clone() {
+            for column in across.clone() {
+                let at = (row * self.shape.size[1] + column) * channels + begin;
                 let value = take(simd, &self.x[at..at + len]);
                 let won = simd.equal_f32s(value, output);
                 let number = simd.equal_f32s(value, value);

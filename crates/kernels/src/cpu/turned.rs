@@ -8,7 +8,7 @@ use super::linear::{DEPTH_BLOCK, add_tile};
 use super::scratch::{Scratch, buffer};
 use super::shape::LinearShape;
 use super::threads;
-use super::tile::{FEW, load, outer_in_order, rows, store};
+use super::tile::{Tiled, load, outer_in_order, store, tiled};
 
 /// Results of a task: whole tiles of both kinds, and whole lines of the cache.
 const TASK: usize = 48;
@@ -27,14 +27,11 @@ impl WithSimd for Turned<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match rows::<S>() {
-            8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, FEW, 2>(simd),
-        }
+        tiled(simd, &self)
     }
 }
 
-impl Turned<'_> {
+impl Tiled for Turned<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let &LinearShape {
             batch,
@@ -66,17 +63,16 @@ impl WithSimd for TurnedGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        match rows::<S>() {
-            8 => self.with::<S, 8, 2>(simd),
-            _ => self.with::<S, FEW, 2>(simd),
-        }
+        tiled(simd, &self)
     }
 }
 
 impl TurnedGradient<'_> {
     /// Inputs that fill the largest tile.
     pub const LEAST: usize = 8;
+}
 
+impl Tiled for TurnedGradient<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let &LinearShape {
             batch,

@@ -60,13 +60,13 @@ fn in_order(shape: &ConvShape, axes: [usize; 4]) -> bool {
 
 /// The same convolution over the values of lines in place of pixels, for pictures of few channels: a loop less.
 fn by_values(shape: &ConvShape) -> Option<ConvShape> {
-    let by_values = |[down, across]: [usize; 2]| [down, across * shape.inputs];
+    let values = |[down, across]: [usize; 2]| [down, across * shape.inputs];
     (shape.inputs < 4 && shape.dilation[1] == 1).then(|| ConvShape {
-        size: by_values(shape.size),
+        size: values(shape.size),
         inputs: 1,
-        kernel: by_values(shape.kernel),
-        stride: by_values(shape.stride),
-        padding: by_values(shape.padding),
+        kernel: values(shape.kernel),
+        stride: values(shape.stride),
+        padding: values(shape.padding),
         ..*shape
     })
 }

@@ -7,9 +7,9 @@ use cubecl::prelude::*;
 
 use super::adapter::Program;
 use super::axis::Axis;
-use super::direct::Direct;
+use super::direct::{Direct, width};
 use super::empty;
-use super::line_sums::{LinesLaunch, WeightTile, by_fours, line_sums};
+use super::line_sums::{LinesLaunch, WeightTile, line_sums};
 use super::parts::{sum_in_order, sum_of_parts};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
@@ -194,12 +194,8 @@ pub(crate) fn conv_grad_weight(
             &client,
             CubeCount::Static(along, again, 1),
             Direct::cube(),
-            if by_fours(shape) { 4 } else { 1 },
-            if shape.outputs.is_multiple_of(4) {
-                4
-            } else {
-                1
-            },
+            width(shape.inputs),
+            width(shape.outputs),
             x.into_buffer_arg(),
             grad.into_buffer_arg(),
             partial.clone().into_buffer_arg(),

@@ -7,7 +7,7 @@ use std::fmt;
 use cubecl::prelude::*;
 
 use super::adapter::Program;
-use super::direct::{Direct, four_at};
+use super::direct::{Direct, four_at, width};
 use super::tile::Four;
 use crate::cpu::ConvShape;
 
@@ -69,7 +69,7 @@ impl WeightTile {
             _ if joined => row,
             16.. => program.rows(),
             8.. => 8,
-            4.. if by_fours(shape) => 4,
+            4.. if width(shape.inputs) == 4 => 4,
             few => few,
         };
         let wide = match shape.outputs {
@@ -89,11 +89,6 @@ impl WeightTile {
             joined,
         }
     }
-}
-
-/// Whether loads take four channels.
-pub(super) fn by_fours(shape: &ConvShape) -> bool {
-    shape.inputs.is_multiple_of(4)
 }
 
 /// What a unit multiplies of the input, from `offset` on in the line that begins at `line_at` and has `len` values.

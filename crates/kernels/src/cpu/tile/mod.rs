@@ -54,6 +54,21 @@ pub const fn rows<S: Simd>() -> usize {
     }
 }
 
+/// Work on tiles of `P` rows of `V` vectors.
+pub trait Tiled {
+    /// Does it.
+    fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32>;
+}
+
+/// Does `work` on the widest tile of this processor.
+#[inline(always)]
+pub fn tiled<S: Simd>(simd: S, work: &impl Tiled) -> Vec<f32> {
+    match rows::<S>() {
+        8 => work.with::<S, 8, 2>(simd),
+        _ => work.with::<S, FEW, 2>(simd),
+    }
+}
+
 /// `start[p][..] + sum over segments and c of source[pixels[p] + offset + c] * panel[k][..]`, k counting on
 /// over all segments; `panel` has `V` vectors a k.
 #[inline(always)]
