@@ -13,25 +13,34 @@ const SETTING: Setting = Setting {
     batch: 2,
 };
 
+/// Channels and tiles enough for Winograd's way.
+const TILED: Setting = Setting {
+    width: 8,
+    size: 16,
+    batch: 2,
+};
+
 /// One test for all, because what is assumed is assumed of the whole process.
 #[test]
 fn dispatches_are_those_of_the_plans() {
     for adapter in Adapter::ALL {
         adapter.assume();
-        dispatches_are_as_planned(adapter);
+        for setting in [SETTING, TILED] {
+            dispatches_are_as_planned(adapter, &setting);
+        }
     }
 }
 
-fn dispatches_are_as_planned(adapter: Adapter) {
+fn dispatches_are_as_planned(adapter: Adapter, setting: &Setting) {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     let device = DEVICE.get_or_init(|| Device::wgpu_options().init().unwrap());
     let begin = std::time::Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(device, &clock, 0.0);
     let mut lines = Vec::new();
-    let measured = kernels(&bench, &SETTING, 1.0, |line| lines.push(line.clone()));
+    let measured = kernels(&bench, setting, 1.0, |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
-    let plans = plans(&SETTING, adapter).unwrap();
+    let plans = plans(setting, adapter).unwrap();
     assert_eq!(lines.len(), plans.len());
     for (line, plan) in lines.iter().zip(&plans) {
         let name = format!("{}, {}", line.shape, line.operation);

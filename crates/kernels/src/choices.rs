@@ -4,7 +4,7 @@
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::cube::adapter::Adapter;
 use crate::cube::axis::Axis;
-use crate::cube::{conv, conv_weight, direct_weight, linear, norm, pool};
+use crate::cube::{conv, conv_weight, direct_weight, linear, norm, pool, winograd};
 
 /// How an operation is launched on a GPU, and what that costs on any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,16 +54,30 @@ pub fn choices(shape: &ConvShape, adapter: Adapter) -> [Choice; 3] {
         ..choice
     };
     [
-        of(conv::Plan::forward(shape, adapter).choice(), read),
-        of(
-            conv::Plan::backward(shape, adapter).choice(),
-            shape.input_len(),
-        ),
+        of(forward_choice(shape, adapter), read),
+        of(backward_choice(shape, adapter), shape.input_len()),
         of(weight_choice(shape, adapter), read),
     ]
 }
 
+fn forward_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
+    match winograd::Plan::forward(shape, adapter) {
+        Some(plan) => plan.choice(),
+        None => conv::Plan::forward(shape, adapter).choice(),
+    }
+}
+
+fn backward_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
+    match winograd::Plan::backward(shape, adapter) {
+        Some(plan) => plan.choice(),
+        None => conv::Plan::backward(shape, adapter).choice(),
+    }
+}
+
 fn weight_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
+    if let Some(plan) = winograd::WeightPlan::of(shape, adapter) {
+        return plan.choice();
+    }
     match adapter {
         Adapter::Hardware => conv_weight::Plan::of(shape).choice(),
         Adapter::Software(program) => direct_weight::Plan::of(shape, program).choice(),

@@ -27,5 +27,5 @@ pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
 pub use rounding::Rounding;
 pub(crate) use scratch::keep;
-pub use shape::{ConvShape, LinearShape, PoolShape};
+pub use shape::{ConvShape, LinearShape, PoolShape, winograd_tiles};
 pub use update::{Momentum, momentum_step, weighted_sum};

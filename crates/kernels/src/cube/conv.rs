@@ -14,7 +14,7 @@ use super::direct_order::ordered;
 use super::gather::{Form, GatherLaunch, gather_product};
 use super::parts::sum_in_order;
 use super::tile::Tile;
-use super::{element, empty, empty_f32};
+use super::{element, empty, empty_f32, winograd};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
@@ -145,7 +145,7 @@ impl Plan {
                         )
                     }
                     Adapter::Software(program) => {
-                        let tile = Direct::of(rows, self.columns, program);
+                        let tile = Direct::of(rows, self.columns, 1, program);
                         let [along, again] = Direct::cubes(tile.units(rows, self.columns));
                         (Cut::Direct(tile), [along, again, 1])
                     }
@@ -341,8 +341,12 @@ impl Plan {
 
 /// See [`crate::ops::Kernels::conv`].
 pub(crate) fn conv(x: CubeTensor, weight: CubeTensor, shape: &ConvShape) -> CubeTensor {
+    let adapter = Adapter::of(&x);
+    if let Some(plan) = winograd::Plan::forward(shape, adapter) {
+        return plan.run(x, weight);
+    }
     let x = into_contiguous(x);
-    let plan = Plan::forward(shape, Adapter::of(&x));
+    let plan = Plan::forward(shape, adapter);
     let weight = match plan.reorders && plan.adapter.is_software() {
         true => ordered(weight, shape, true),
         false => into_contiguous(permute(weight, &FORWARD)),
@@ -356,8 +360,12 @@ pub(crate) fn conv_grad_input(
     weight: CubeTensor,
     shape: &ConvShape,
 ) -> CubeTensor {
+    let adapter = Adapter::of(&grad);
+    if let Some(plan) = winograd::Plan::backward(shape, adapter) {
+        return plan.run(grad, weight);
+    }
     let grad = into_contiguous(grad);
-    let plan = Plan::backward(shape, Adapter::of(&grad));
+    let plan = Plan::backward(shape, adapter);
     let weight = match plan.reorders && plan.adapter.is_software() {
         true => ordered(weight, shape, false),
         false => into_contiguous(permute(weight, &BACKWARD)),

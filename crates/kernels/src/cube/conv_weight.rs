@@ -12,7 +12,7 @@ use super::direct_weight;
 use super::parts::sum_of_parts;
 use super::pixel_sums::{SumLaunch, partial_sums};
 use super::tile::Tile;
-use super::{element, empty_f32};
+use super::{element, empty_f32, winograd};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 
@@ -90,7 +90,11 @@ impl Plan {
 
 /// See [`crate::ops::Kernels::conv_grad_weight`].
 pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShape) -> CubeTensor {
-    if let Adapter::Software(program) = Adapter::of(&x) {
+    let adapter = Adapter::of(&x);
+    if let Some(plan) = winograd::WeightPlan::of(shape, adapter) {
+        return plan.run(x, grad);
+    }
+    if let Adapter::Software(program) = adapter {
         return direct_weight::conv_grad_weight(x, grad, shape, program);
     }
     let (x, grad) = (into_contiguous(x), into_contiguous(grad));

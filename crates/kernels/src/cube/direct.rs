@@ -33,8 +33,8 @@ impl fmt::Display for Direct {
 
 impl Direct {
     /// The rule: the largest tile that rows and columns fill and the program runs well, as long as there are units enough
-    /// for every thread.
-    pub fn of(rows: usize, columns: usize, program: Program) -> Self {
+    /// for every thread in so many products side by side.
+    pub fn of(rows: usize, columns: usize, products: usize, program: Program) -> Self {
         let tall = rows.next_power_of_two().clamp(4, program.rows());
         let of_width = |wide: usize| Self {
             rows: tall as u32,
@@ -43,7 +43,7 @@ impl Direct {
         };
         match columns {
             ..=4 => of_width(4),
-            9.. if of_width(16).units(rows, columns) >= ENOUGH => of_width(16),
+            9.. if products * of_width(16).units(rows, columns) >= ENOUGH => of_width(16),
             _ => of_width(8),
         }
     }
@@ -91,6 +91,30 @@ pub(super) fn four_at<M: Size>(
     }
 }
 
+/// Writes four columns of a line of the result, from `column` on; `at` is the place of the first.
+#[cube]
+pub(super) fn put_four<M: Size>(
+    out: &mut [Vector<f32, M>],
+    four: Four,
+    at: u32,
+    column: u32,
+    columns: u32,
+) {
+    let wide = M::value();
+    if comptime!(wide == 4) {
+        if column < columns {
+            out[(at / 4) as usize] = Vector::cast_from(four);
+        }
+    } else {
+        #[unroll]
+        for lane in 0..4u32 {
+            if column + lane < columns {
+                out[(at + lane) as usize] = Vector::new(four.extract(lane as usize));
+            }
+        }
+    }
+}
+
 /// Adds the products of a tap's channel to the tile.
 #[cube]
 fn add_channel<M: Size>(
@@ -105,18 +129,33 @@ fn add_channel<M: Size>(
     columns: u32,
     #[comptime] tile: Direct,
 ) {
-    let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
+    let rows = comptime!(tile.rows as usize);
     let mut values = Array::<f32>::new(rows);
     #[unroll]
     for n in 0..rows {
         let value = source[(from[n] + channel) as usize];
         values[n] = select(inside[n], value, 0.0f32);
     }
+    add_products::<M>(weight, sums, &values, at, column0, columns, tile);
+}
+
+/// Adds the products of a step's values, one a row, with a line of the right operand.
+#[cube]
+pub(super) fn add_products<M: Size>(
+    right: &[Vector<f32, M>],
+    sums: &mut Array<Four>,
+    values: &Array<f32>,
+    at: u32,
+    column0: u32,
+    columns: u32,
+    #[comptime] tile: Direct,
+) {
+    let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
     #[unroll]
     for c in 0..fours {
         let ahead = c as u32 * 4;
         let whole = comptime!(tile.whole);
-        let four = four_at::<M>(weight, at + ahead, column0 + ahead, columns, whole);
+        let four = four_at::<M>(right, at + ahead, column0 + ahead, columns, whole);
         #[unroll]
         for n in 0..rows {
             sums[comptime!(n * fours + c)] += Four::new(values[n]) * four;
@@ -135,7 +174,6 @@ pub(crate) fn gather_direct<M: Size>(
     #[comptime] tile: Direct,
     #[comptime] single: bool,
 ) {
-    let wide = M::value();
     let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
     let unit = ABSOLUTE_POS as u32;
     let across = (g.columns + comptime!(tile.columns - 1)) / comptime!(tile.columns);
@@ -227,19 +265,7 @@ pub(crate) fn gather_direct<M: Size>(
             for c in 0..fours {
                 let ahead = c as u32 * 4;
                 let sum = sums[comptime!(n * fours + c)];
-                if comptime!(wide == 4) {
-                    if column0 + ahead < g.columns {
-                        out[((to[n] + ahead) / 4) as usize] = Vector::cast_from(sum);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column0 + ahead + lane < g.columns {
-                            out[(to[n] + ahead + lane) as usize] =
-                                Vector::new(sum.extract(lane as usize));
-                        }
-                    }
-                }
+                put_four::<M>(out, sum, to[n] + ahead, column0 + ahead, g.columns);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use cubecl::prelude::*;
 
 use super::adapter::Program;
-use super::direct::{Direct, four_at, width};
+use super::direct::{Direct, four_at, put_four, width};
 use super::tile::Four;
 use crate::cpu::ConvShape;
 
@@ -166,7 +166,6 @@ pub(crate) fn line_sums<N: Size, M: Size>(
     s: &Lines,
     #[comptime] tile: WeightTile,
 ) {
-    let wide = M::value();
     let (rows, fours) = comptime!((tile.of.rows as usize, tile.of.columns as usize / 4));
     let width = N::value();
     let loads = comptime!(rows / width);
@@ -238,18 +237,7 @@ pub(crate) fn line_sums<N: Size, M: Size>(
                 let sum = sums[comptime!(n * fours + c)];
                 let column = column0 + c as u32 * 4;
                 let at = row * s.columns + column;
-                if comptime!(wide == 4) {
-                    if column < s.columns {
-                        partial[(at / 4) as usize] = Vector::cast_from(sum);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column + lane < s.columns {
-                            partial[(at + lane) as usize] = Vector::new(sum.extract(lane as usize));
-                        }
-                    }
-                }
+                put_four::<M>(partial, sum, at, column, s.columns);
             }
         }
     }

@@ -31,6 +31,7 @@ mod pixel_sums;
 pub(crate) mod pool;
 pub(crate) mod tile;
 pub(crate) mod update;
+pub(crate) mod winograd;
 
 use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, SavedNorm};

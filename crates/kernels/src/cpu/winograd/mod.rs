@@ -17,7 +17,7 @@ pub use self::weight::grad_weight;
 use self::join::Outputs;
 use self::transform::{Grid, Inputs, Kernel, plane, transform};
 use super::scratch::{Scratch, buffer};
-use super::shape::ConvShape;
+use super::shape::{ConvShape, winograd_tiles};
 use super::threads;
 use super::tile::{FEW, product, rows, store};
 use super::weight::Weight;
@@ -58,7 +58,7 @@ impl<'a> Winograd<'a> {
                 size: shape.size,
                 channels: shape.inputs,
                 before: shape.padding,
-                tiles: tiles(out_size),
+                tiles: winograd_tiles(out_size),
             },
             weight,
             taps: (0..9).collect(),
@@ -81,7 +81,7 @@ impl<'a> Winograd<'a> {
                 size: shape.out_size(),
                 channels: shape.outputs,
                 before: shape.padding.map(|pad| 2 - pad),
-                tiles: tiles(shape.size),
+                tiles: winograd_tiles(shape.size),
             },
             weight,
             taps: (0..9).rev().collect(),
@@ -195,22 +195,13 @@ impl<'a> Winograd<'a> {
     }
 }
 
-/// Tiles of a picture, down and across.
-fn tiles(out_size: [usize; 2]) -> [usize; 2] {
-    out_size.map(|side| side.div_ceil(2))
-}
-
-/// Stride 1, no dilation, enough of everything, and at least a third fewer multiplications.
+/// Enough of everything.
 fn fits(shape: &ConvShape) -> bool {
-    let pays = |size: [usize; 2]| {
-        let tiles = size[0].div_ceil(2) * size[1].div_ceil(2);
-        shape.batch * tiles >= TILES && 3 * 16 * tiles <= 2 * 9 * size[0] * size[1]
-    };
-    (shape.kernel, shape.stride, shape.dilation) == ([3; 2], [1; 2], [1; 2])
-        && shape.padding.iter().all(|&pad| pad <= 2)
+    let enough = |size| shape.batch * winograd_tiles(size).iter().product::<usize>() >= TILES;
+    shape.suits_winograd()
         && shape.inputs.min(shape.outputs) >= CHANNELS
-        && pays(shape.size)
-        && pays(shape.out_size())
+        && enough(shape.size)
+        && enough(shape.out_size())
 }
 
 struct Dispatch<'a, 'b> {

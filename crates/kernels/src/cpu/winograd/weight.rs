@@ -9,12 +9,12 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::super::scratch::{Scratch, buffer};
-use super::super::shape::ConvShape;
+use super::super::shape::{ConvShape, winograd_tiles};
 use super::super::threads;
 use super::super::tile::{FEW, load, outer_in_order, rows, store};
+use super::fits;
 use super::join::join_weight;
 use super::transform::{Grads, Grid, Inputs, plane, transform};
-use super::{fits, tiles};
 
 /// Values of transformed tiles, of both operands, that are multiplied at once: few go far beyond the nearest cache.
 const TILE_BLOCK: usize = 1 << 15;
@@ -43,7 +43,7 @@ struct Gradient<'a> {
 
 impl<'a> Gradient<'a> {
     fn new(shape: &'a ConvShape, x: &'a [f32], grad: &'a [f32]) -> Self {
-        let [down, across] = tiles(shape.out_size());
+        let [down, across] = winograd_tiles(shape.out_size());
         let tiles = shape.batch * down * across;
         let block = TILE_BLOCK / 16 / (shape.inputs + shape.outputs);
         Self {
