@@ -128,10 +128,13 @@ pub async fn kernels(
     setting.check()?;
     let adapter = Adapter::of_device(bench.device()).unwrap_or_default();
     for case in cases(setting) {
-        let (ours, stock) = (ours(bench, &case).await?, theirs(bench, &case).await?);
-        for (((operation, choice), ours), stock) in
-            operations(&case, adapter).into_iter().zip(ours).zip(stock)
+        let device = bench.device();
+        let pairs = ours(device, &case).into_iter().zip(theirs(device, &case));
+        for ((operation, choice), (ours, stock)) in
+            operations(&case, adapter).into_iter().zip(pairs)
         {
+            let measured = bench.in_turn(&[ours, stock]).await?;
+            let (ours, stock) = (measured[0], measured[1]);
             let flops = 2.0 * choice.multiply_adds as f64;
             let rate = (flops > 0.0).then(|| flops / ours.seconds);
             on_line(&KernelLine {

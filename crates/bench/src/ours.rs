@@ -1,4 +1,6 @@
-//! Our operations of a case, each measured by itself.
+//! Our operations of a case.
+
+use std::rc::Rc;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use parallax_kernels::layers::ConvOptions;
@@ -8,17 +10,17 @@ use parallax_kernels::{
 };
 
 use crate::cases::{Case, Weight};
-use crate::timer::{Bench, BenchError, Measured};
+use crate::timer::Work;
 
 pub(crate) const EPSILON: f64 = 1e-5;
 
-/// Times in the order of [`crate::plan::operations`].
-pub(crate) async fn ours(bench: &Bench<'_>, case: &Case) -> Result<Vec<Measured>, BenchError> {
+/// In the order of [`crate::plan::operations`].
+pub(crate) fn ours(device: &Device, case: &Case) -> Vec<Work> {
     match case {
-        Case::Conv(shape) => convolution(bench, shape).await,
-        Case::Norm(shape) => norm(bench, *shape).await,
-        Case::Pool(shape) => pool(bench, shape).await,
-        Case::Linear(shape, weight) => products(bench, shape, *weight).await,
+        Case::Conv(shape) => convolution(device, *shape),
+        Case::Norm(shape) => norm(device, *shape),
+        Case::Pool(shape) => pool(device, *shape),
+        Case::Linear(shape, weight) => products(device, shape, *weight),
     }
 }
 
@@ -27,8 +29,7 @@ pub(crate) fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tens
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
 }
 
-async fn convolution(bench: &Bench<'_>, shape: &ConvShape) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn convolution(device: &Device, shape: ConvShape) -> Vec<Work> {
     let ([height, width], [kh, kw]) = (shape.out_size(), shape.kernel);
     let x = random(
         [shape.batch, shape.size[0], shape.size[1], shape.inputs],
@@ -41,94 +42,81 @@ async fn convolution(bench: &Bench<'_>, shape: &ConvShape) -> Result<Vec<Measure
         padding: shape.padding[0],
         dilation: shape.dilation[0],
     };
-    let (x, weight, grad) = (|| x.clone(), || weight.clone(), || grad.clone());
-    Ok(vec![
-        bench
-            .measure(|| drop(conv2d(x(), weight(), options)))
-            .await?,
-        bench
-            .measure(|| drop(gradients::conv2d_input(grad(), weight(), *shape)))
-            .await?,
-        bench
-            .measure(|| drop(gradients::conv2d_weight(x(), grad(), *shape)))
-            .await?,
-    ])
+    let forward = (x.clone(), weight.clone());
+    let input = (grad.clone(), weight);
+    vec![
+        Rc::new(move || drop(conv2d(forward.0.clone(), forward.1.clone(), options))),
+        Rc::new(move || {
+            gradients::conv2d_input(input.0.clone(), input.1.clone(), shape);
+        }),
+        Rc::new(move || drop(gradients::conv2d_weight(x.clone(), grad.clone(), shape))),
+    ]
 }
 
-async fn norm(
-    bench: &Bench<'_>,
-    [rows, channels]: [usize; 2],
-) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
     let (x, grad) = (
         random([rows, channels], device),
         random([rows, channels], device),
     );
     let (weight, bias) = (random([channels], device), random([channels], device));
-    let (x, grad, weight) = (|| x.clone(), || grad.clone(), || weight.clone());
-    let forward = || {
-        let bias = bias.clone();
-        batch_norm(x(), weight(), bias, None, Activation::Relu, EPSILON)
+    let normed = {
+        let (x, weight) = (x.clone(), weight.clone());
+        move || {
+            let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
+            batch_norm(x, weight, bias, None, Activation::Relu, EPSILON)
+        }
     };
-    let passed = forward();
-    Ok(vec![
-        bench.measure(|| drop(forward())).await?,
-        bench
-            .measure(|| {
-                let normed = Normed {
-                    output: passed.output.clone(),
-                    mean: passed.mean.clone(),
-                    variance: passed.variance.clone(),
-                };
-                gradients::batch_norm_relu(x(), normed, weight(), grad(), EPSILON);
-            })
-            .await?,
-    ])
+    let passed = normed();
+    vec![
+        Rc::new(move || drop(normed())),
+        Rc::new(move || {
+            let normed = Normed {
+                output: passed.output.clone(),
+                mean: passed.mean.clone(),
+                variance: passed.variance.clone(),
+            };
+            let (x, weight, grad) = (x.clone(), weight.clone(), grad.clone());
+            gradients::batch_norm_relu(x, normed, weight, grad, EPSILON);
+        }),
+    ]
 }
 
-async fn pool(bench: &Bench<'_>, shape: &PoolShape) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn pool(device: &Device, shape: PoolShape) -> Vec<Work> {
     let [height, width] = shape.out_size();
     let x = random(
         [shape.batch, shape.size[0], shape.size[1], shape.channels],
         device,
     );
     let grad = random([shape.batch, height, width, shape.channels], device);
-    let forward = || max_pool2d(x.clone(), shape.kernel, shape.stride, shape.padding);
-    let output = forward();
-    Ok(vec![
-        bench.measure(|| drop(forward())).await?,
-        bench
-            .measure(|| {
-                let (x, output, grad) = (x.clone(), output.clone(), grad.clone());
-                gradients::max_pool2d(x, output, grad, *shape);
-            })
-            .await?,
-    ])
+    let pooled = {
+        let x = x.clone();
+        move || max_pool2d(x.clone(), shape.kernel, shape.stride, shape.padding)
+    };
+    let output = pooled();
+    vec![
+        Rc::new(move || drop(pooled())),
+        Rc::new(move || {
+            gradients::max_pool2d(x.clone(), output.clone(), grad.clone(), shape);
+        }),
+    ]
 }
 
-async fn products(
-    bench: &Bench<'_>,
-    shape: &LinearShape,
-    kind: Weight,
-) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn products(device: &Device, shape: &LinearShape, kind: Weight) -> Vec<Work> {
     let x = random([shape.batch, shape.inputs], device);
     let weight = random([shape.outputs, shape.inputs], device);
     let grad = random([shape.batch, shape.outputs], device);
-    let (x, weight, grad) = (|| x.clone(), || weight.clone(), || grad.clone());
-    let mut times = vec![
-        bench.measure(|| drop(linear(x(), weight(), None))).await?,
-        bench
-            .measure(|| drop(gradients::linear_input(grad(), weight())))
-            .await?,
+    let forward = (x.clone(), weight.clone());
+    let input = (grad.clone(), weight);
+    let mut works: Vec<Work> = vec![
+        Rc::new(move || drop(linear(forward.0.clone(), forward.1.clone(), None))),
+        Rc::new(move || {
+            gradients::linear_input(input.0.clone(), input.1.clone());
+        }),
     ];
     if kind == Weight::Trained {
-        times.push(
-            bench
-                .measure(|| drop(gradients::linear_weight(x(), grad())))
-                .await?,
-        );
+        works.push(Rc::new(move || {
+            gradients::linear_weight(x.clone(), grad.clone());
+        }));
     }
-    Ok(times)
+    works
 }

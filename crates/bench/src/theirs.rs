@@ -1,4 +1,6 @@
-//! Burn's own operations of a case, each measured by itself.
+//! Burn's own operations of a case.
+
+use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor};
 use parallax_kernels::{ConvShape, LinearShape, PoolShape};
@@ -6,15 +8,15 @@ use parallax_kernels::{ConvShape, LinearShape, PoolShape};
 use crate::cases::{Case, Weight};
 use crate::ours::{EPSILON, random};
 use crate::stock;
-use crate::timer::{Bench, BenchError, Measured};
+use crate::timer::Work;
 
-/// Times in the order of [`crate::plan::operations`]. Pictures lie channels first, as Burn keeps them.
-pub(crate) async fn theirs(bench: &Bench<'_>, case: &Case) -> Result<Vec<Measured>, BenchError> {
+/// In the order of [`crate::plan::operations`]. Pictures lie channels first, as Burn keeps them.
+pub(crate) fn theirs(device: &Device, case: &Case) -> Vec<Work> {
     match case {
-        Case::Conv(shape) => convolution(bench, shape).await,
-        Case::Norm(shape) => norm(bench, *shape).await,
-        Case::Pool(shape) => pool(bench, shape).await,
-        Case::Linear(shape, weight) => products(bench, shape, *weight).await,
+        Case::Conv(shape) => convolution(device, *shape),
+        Case::Norm(shape) => norm(device, *shape),
+        Case::Pool(shape) => pool(device, *shape),
+        Case::Linear(shape, weight) => products(device, shape, *weight),
     }
 }
 
@@ -22,84 +24,77 @@ fn pictures(batch: usize, channels: usize, size: [usize; 2], device: &Device) ->
     random([batch, channels, size[0], size[1]], device)
 }
 
-async fn convolution(bench: &Bench<'_>, shape: &ConvShape) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn convolution(device: &Device, shape: ConvShape) -> Vec<Work> {
     let x = pictures(shape.batch, shape.inputs, shape.size, device);
     let grad = pictures(shape.batch, shape.outputs, shape.out_size(), device);
     let [kh, kw] = shape.kernel;
     let weight = random([shape.outputs, shape.inputs, kh, kw], device);
-    let (x, weight, grad) = (|| x.clone(), || weight.clone(), || grad.clone());
-    Ok(vec![
-        bench
-            .measure(|| drop(stock::conv(x(), weight(), shape)))
-            .await?,
-        bench
-            .measure(|| stock::conv_input(x(), weight(), grad(), shape))
-            .await?,
-        bench
-            .measure(|| stock::conv_weight(x(), weight(), grad(), shape))
-            .await?,
-    ])
+    let operands = move || (x.clone(), weight.clone(), grad.clone());
+    let [forward, input] = [operands.clone(), operands.clone()];
+    vec![
+        Rc::new(move || {
+            let (x, weight, _) = forward();
+            stock::conv(x, weight, &shape);
+        }),
+        Rc::new(move || {
+            let (x, weight, grad) = input();
+            stock::conv_input(x, weight, grad, &shape);
+        }),
+        Rc::new(move || {
+            let (x, weight, grad) = operands();
+            stock::conv_weight(x, weight, grad, &shape);
+        }),
+    ]
 }
 
-async fn norm(
-    bench: &Bench<'_>,
-    [rows, channels]: [usize; 2],
-) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
     let (x, grad) = (
         random([rows, channels], device),
         random([rows, channels], device),
     );
     let (weight, bias) = (random([channels], device), random([channels], device));
-    let (x, grad, weight) = (|| x.clone(), || grad.clone(), || weight.clone());
-    let forward = || stock::norm_relu(x(), weight(), bias.clone(), EPSILON);
-    let passed = forward();
-    Ok(vec![
-        bench.measure(|| drop(forward())).await?,
-        bench
-            .measure(|| stock::norm_relu_backward(x(), &passed, weight(), grad(), EPSILON))
-            .await?,
-    ])
+    let normed = {
+        let (x, weight) = (x.clone(), weight.clone());
+        move || stock::norm_relu(x.clone(), weight.clone(), bias.clone(), EPSILON)
+    };
+    let passed = normed();
+    vec![
+        Rc::new(move || drop(normed())),
+        Rc::new(move || {
+            let (x, weight, grad) = (x.clone(), weight.clone(), grad.clone());
+            stock::norm_relu_backward(x, &passed, weight, grad, EPSILON);
+        }),
+    ]
 }
 
-async fn pool(bench: &Bench<'_>, shape: &PoolShape) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn pool(device: &Device, shape: PoolShape) -> Vec<Work> {
     let x = pictures(shape.batch, shape.channels, shape.size, device);
     let grad = pictures(shape.batch, shape.channels, shape.out_size(), device);
-    let (_, indices) = stock::pool(x.clone(), shape);
-    Ok(vec![
-        bench
-            .measure(|| drop(stock::pool(x.clone(), shape)))
-            .await?,
-        bench
-            .measure(|| stock::pool_backward(x.clone(), indices.clone(), grad.clone(), shape))
-            .await?,
-    ])
+    let pooled = {
+        let x = x.clone();
+        move || stock::pool(x.clone(), &shape)
+    };
+    let (_, indices) = pooled();
+    vec![
+        Rc::new(move || drop(pooled())),
+        Rc::new(move || stock::pool_backward(x.clone(), indices.clone(), grad.clone(), &shape)),
+    ]
 }
 
-async fn products(
-    bench: &Bench<'_>,
-    shape: &LinearShape,
-    kind: Weight,
-) -> Result<Vec<Measured>, BenchError> {
-    let device = bench.device();
+fn products(device: &Device, shape: &LinearShape, kind: Weight) -> Vec<Work> {
     let x = random([shape.batch, shape.inputs], device);
     let weight = random([shape.outputs, shape.inputs], device);
-    let grad = random([shape.batch, shape.outputs], device);
-    let (x, weight, grad) = (|| x.clone(), || weight.clone(), || grad.clone());
-    let mut times = vec![
-        bench
-            .measure(|| drop(x().matmul(weight().transpose())))
-            .await?,
-        bench.measure(|| drop(grad().matmul(weight()))).await?,
+    let grad: Tensor<2> = random([shape.batch, shape.outputs], device);
+    let forward = (x.clone(), weight.clone());
+    let input = (grad.clone(), weight);
+    let mut works: Vec<Work> = vec![
+        Rc::new(move || drop(forward.0.clone().matmul(forward.1.clone().transpose()))),
+        Rc::new(move || drop(input.0.clone().matmul(input.1.clone()))),
     ];
     if kind == Weight::Trained {
-        times.push(
-            bench
-                .measure(|| drop(grad().transpose().matmul(x())))
-                .await?,
-        );
+        works.push(Rc::new(move || {
+            grad.clone().transpose().matmul(x.clone());
+        }));
     }
-    Ok(times)
+    works
 }

@@ -1,5 +1,7 @@
 //! Every product of a step with each tile that the rule for GPUs chooses among: what the rule should say.
 
+use std::rc::Rc;
+
 use burn::tensor::Device;
 use parallax_kernels::{Adapter, assume_tile, tiles};
 use serde::Serialize;
@@ -8,7 +10,7 @@ use crate::cases::{Case, Setting, cases};
 use crate::ours::ours;
 use crate::plan::operations;
 use crate::table::number;
-use crate::timer::{Bench, BenchError};
+use crate::timer::{Bench, BenchError, Work};
 
 /// A product, measured with every tile.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,24 +54,27 @@ pub async fn tile_lines(
         if !matches!(case, Case::Conv(_) | Case::Linear(..)) {
             continue;
         }
-        let ruled = ours(bench, &case).await?;
-        let mut with = vec![Vec::new(); ruled.len()];
-        for number in 0..tiles().len() {
-            assume_tile(Some(number));
-            let measured = ours(bench, &case).await;
-            assume_tile(None);
-            for (times, one) in with.iter_mut().zip(measured?) {
-                times.push(one.seconds);
+        let works = ours(bench.device(), &case).into_iter();
+        for ((operation, choice), work) in
+            operations(&case, Adapter::Hardware).into_iter().zip(works)
+        {
+            let mut works: Vec<Work> = vec![work.clone()];
+            for number in 0..tiles().len() {
+                let work = work.clone();
+                works.push(Rc::new(move || {
+                    assume_tile(Some(number));
+                    work();
+                    assume_tile(None);
+                }));
             }
-        }
-        let lines = operations(&case, Adapter::Hardware).into_iter();
-        for (((operation, choice), ruled), with) in lines.zip(ruled).zip(with) {
+            let measured = bench.in_turn(&works).await?;
+            let mut times = measured.iter().map(|measured| measured.seconds);
             on_line(&TileLine {
                 shape: case.name(),
                 operation,
                 rule: choice.tile,
-                seconds: ruled.seconds,
-                with,
+                seconds: times.next().unwrap_or_default(),
+                with: times.collect(),
             });
         }
     }

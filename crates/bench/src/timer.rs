@@ -1,5 +1,7 @@
 //! Times of an operation on a device.
 
+use std::rc::Rc;
+
 use burn::tensor::{Device, Tensor};
 use parallax_gpu_views::ViewError;
 use parallax_views::LengthMismatch;
@@ -39,6 +41,9 @@ pub struct Bench<'a> {
     budget: f64,
     fence: Tensor<1>,
 }
+
+/// An operation with its operands: a call queues it once.
+pub(crate) type Work = Rc<dyn Fn()>;
 
 /// What an operation costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,40 +105,85 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When the device has failed.
     pub async fn measure(&self, mut work: impl FnMut()) -> Result<Measured, BenchError> {
-        // Kernels are compiled in the first run.
+        let mut turns = [self.warmed(&mut work).await?];
+        self.take_turns(&mut turns).await?;
+        let [turn] = turns;
+        Ok(turn.measured())
+    }
+
+    /// As [`Bench::measure`] of each, by turns: what slows the machine for a while slows all of them.
+    ///
+    /// # Errors
+    /// When the device has failed.
+    pub(crate) async fn in_turn(&self, works: &[Work]) -> Result<Vec<Measured>, BenchError> {
+        let mut works: Vec<_> = works.iter().map(|work| move || work()).collect();
+        let mut turns = Vec::with_capacity(works.len());
+        for work in &mut works {
+            turns.push(self.warmed(work).await?);
+        }
+        self.take_turns(&mut turns).await?;
+        Ok(turns.into_iter().map(Turn::measured).collect())
+    }
+
+    /// Kernels are compiled in the first run, and counted in the second.
+    async fn warmed<'w>(&self, work: &'w mut dyn FnMut()) -> Result<Turn<'w>, BenchError> {
         work();
         self.wait().await?;
-        let dispatches = launches(&mut work);
+        let dispatches = launches(&mut *work);
         self.wait().await?;
+        Ok(Turn {
+            work,
+            dispatches,
+            runs: 1,
+            times: Vec::new(),
+        })
+    }
+
+    async fn take_turns(&self, turns: &mut [Turn<'_>]) -> Result<(), BenchError> {
         let mut idle = f64::INFINITY;
         for _ in 0..5 {
             let begin = self.now();
             self.wait().await?;
             idle = idle.min(self.now() - begin);
         }
-        let mut times = Vec::new();
-        let mut runs = 1;
-        let begin = self.now();
-        while times.len() < 3 || self.now() - begin < self.budget {
-            let start = self.now();
-            for _ in 0..runs {
-                work();
+        // Browsers round their clocks to a tenth of a millisecond.
+        let enough = (idle / SHARE).max(2e-3).min(self.budget);
+        let (begin, budget) = (self.now(), self.budget * turns.len() as f64);
+        while turns.iter().any(|turn| turn.times.len() < 3) || self.now() - begin < budget {
+            for turn in turns.iter_mut() {
+                let start = self.now();
+                for _ in 0..turn.runs {
+                    (turn.work)();
+                }
+                self.wait().await?;
+                let took = self.now() - start;
+                if took < enough && turn.runs < MOST {
+                    turn.runs *= 2;
+                    turn.times.clear();
+                } else {
+                    turn.times.push((took - idle).max(0.0) / turn.runs as f64);
+                }
             }
-            self.wait().await?;
-            let took = self.now() - start;
-            // Browsers round their clocks to a tenth of a millisecond.
-            let enough = (idle / SHARE).max(2e-3).min(self.budget);
-            if took < enough && runs < MOST {
-                runs *= 2;
-                times.clear();
-                continue;
-            }
-            times.push((took - idle).max(0.0) / runs as f64);
         }
-        times.sort_by(f64::total_cmp);
-        Ok(Measured {
-            seconds: times[times.len() / 2],
-            dispatches,
-        })
+        Ok(())
+    }
+}
+
+/// Work that is being measured.
+struct Turn<'w> {
+    work: &'w mut dyn FnMut(),
+    dispatches: usize,
+    /// Runs that are timed at once.
+    runs: usize,
+    times: Vec<f64>,
+}
+
+impl Turn<'_> {
+    fn measured(mut self) -> Measured {
+        self.times.sort_by(f64::total_cmp);
+        Measured {
+            seconds: self.times[self.times.len() / 2],
+            dispatches: self.dispatches,
+        }
     }
 }

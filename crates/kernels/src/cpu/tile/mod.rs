@@ -41,8 +41,9 @@ impl Pixels {
     }
 }
 
-/// Rows of a tile where there are 16 registers.
-pub const FEW: usize = 6;
+/// Rows of a tile where there are 16 registers. A browser keeps one or two to itself and takes one for each product besides its
+/// sum: six rows would be written to the stack and read back at every turn, and a step take a sixth more.
+pub const FEW: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
 
 /// Rows of the tile on this processor: as many as its registers hold accumulators for.
 pub const fn rows<S: Simd>() -> usize {
