@@ -197,6 +197,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.match(await text(page, '#source-caption'), /^Picture 1, truck · 32×32/);
     await after(page, () => page.click('#strip li:nth-child(1) button'));
     assert.match(await text(page, '#source-caption'), /other\.png/);
+    await addressed(page, 'picture=own');
     await page.reload();
     await page.waitForSelector('.notice.info >> text=somebody’s own picture');
   });

@@ -62,6 +62,26 @@ fn pixel(g: &Grid, own: &Own, down: i32, right: i32) -> (u32, bool) {
     (select(lies, at * own.across + own.place, 0u32), lies)
 }
 
+/// The first `side` x `side` places of a patch, zeros outside of the picture.
+#[cube]
+fn take_pixels<N: Size>(
+    source: &[Vector<f32, N>],
+    d: &mut Array<Vector<f32, N>>,
+    g: &Grid,
+    own: &Own,
+    #[comptime] side: usize,
+) {
+    #[unroll]
+    for i in 0..side {
+        #[unroll]
+        for j in 0..side {
+            let (at, lies) = pixel(g, own, i as i32, j as i32);
+            let value = source[at as usize];
+            d[comptime!(4 * i + j)] = select(lies, value, Vector::new(0.0f32));
+        }
+    }
+}
+
 /// `B^T d B` of the 4x4 patch that each tile's 2x2 outputs see: `[plane][tile][channels]`.
 #[cube(launch_unchecked)]
 fn spread_patches<N: Size>(source: &[Vector<f32, N>], out: &mut [Vector<f32, N>], g: &Grid) {
@@ -70,15 +90,7 @@ fn spread_patches<N: Size>(source: &[Vector<f32, N>], out: &mut [Vector<f32, N>]
         terminate!();
     }
     let mut d = Array::<Vector<f32, N>>::new(16usize);
-    #[unroll]
-    for i in 0..4usize {
-        #[unroll]
-        for j in 0..4usize {
-            let (at, lies) = pixel(g, &own, i as i32, j as i32);
-            let value = source[at as usize];
-            d[comptime!(4 * i + j)] = select(lies, value, Vector::new(0.0f32));
-        }
-    }
+    take_pixels::<N>(source, &mut d, g, &own, 4usize);
     #[unroll]
     for j in 0..4usize {
         spread_patch::<N>(&mut d, j, 4usize);
@@ -87,12 +99,7 @@ fn spread_patches<N: Size>(source: &[Vector<f32, N>], out: &mut [Vector<f32, N>]
     for i in 0..4usize {
         spread_patch::<N>(&mut d, comptime!(4 * i), 1usize);
     }
-    put_planes::<N>(
-        &d,
-        out,
-        own.tile * own.across + own.place,
-        g.tiles * own.across,
-    );
+    put_planes::<N>(&d, out, g, &own);
 }
 
 /// A row of `B^T d`: d0 - d2, d1 + d2, d2 - d1, d1 - d3.
@@ -120,15 +127,7 @@ fn spread_grads<N: Size>(grad: &[Vector<f32, N>], out: &mut [Vector<f32, N>], g:
         terminate!();
     }
     let mut d = Array::<Vector<f32, N>>::new(16usize);
-    #[unroll]
-    for i in 0..2usize {
-        #[unroll]
-        for j in 0..2usize {
-            let (at, lies) = pixel(g, &own, i as i32, j as i32);
-            let value = grad[at as usize];
-            d[comptime!(4 * i + j)] = select(lies, value, Vector::new(0.0f32));
-        }
-    }
+    take_pixels::<N>(grad, &mut d, g, &own, 2usize);
     #[unroll]
     for j in 0..2usize {
         spread_grad::<N>(&mut d, j, 4usize);
@@ -137,12 +136,7 @@ fn spread_grads<N: Size>(grad: &[Vector<f32, N>], out: &mut [Vector<f32, N>], g:
     for i in 0..4usize {
         spread_grad::<N>(&mut d, comptime!(4 * i), 1usize);
     }
-    put_planes::<N>(
-        &d,
-        out,
-        own.tile * own.across + own.place,
-        g.tiles * own.across,
-    );
+    put_planes::<N>(&d, out, g, &own);
 }
 
 /// A row of `A g`: g0, g0 + g1, g0 - g1, -g1.
@@ -163,12 +157,13 @@ fn spread_grad<N: Size>(
 fn put_planes<N: Size>(
     values: &Array<Vector<f32, N>>,
     out: &mut [Vector<f32, N>],
-    first: u32,
-    apart: u32,
+    g: &Grid,
+    own: &Own,
 ) {
     #[unroll]
     for plane in 0..16usize {
-        out[(first + plane as u32 * apart) as usize] = values[plane];
+        let at = (plane as u32 * g.tiles + own.tile) * own.across + own.place;
+        out[at as usize] = values[plane];
     }
 }
 
@@ -179,11 +174,11 @@ fn join_pixels<N: Size>(planes: &[Vector<f32, N>], out: &mut [Vector<f32, N>], g
     if own.tile >= g.tiles {
         terminate!();
     }
-    let first = own.tile * own.across + own.place;
     let mut m = Array::<Vector<f32, N>>::new(16usize);
     #[unroll]
     for plane in 0..16usize {
-        m[plane] = planes[(first + plane as u32 * g.tiles * own.across) as usize];
+        let at = (plane as u32 * g.tiles + own.tile) * own.across + own.place;
+        m[plane] = planes[at as usize];
     }
     #[unroll]
     for j in 0..4usize {
