@@ -61,8 +61,8 @@ fn any_tiled_convolution(dice: &mut Dice) -> ConvShape {
     }
 }
 
-/// `count` convolutions of each kind and as many products against their definitions in f64, on `device` without autodiff: the largest
-/// error in parts of the tolerance.
+/// `count` convolutions of each kind and as many products against their definitions in f64, on `device` without autodiff:
+/// the largest error in parts of the tolerance.
 ///
 /// # Errors
 /// The first value that is farther from its definition than a few ulps times the root of the number of terms.
