@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-/** The WASM module: what `wasm-pack build --target web` left in web/pkg, or another folder with the same interface. */
+/** The WASM modules: what `cargo xtask wasm` left in web/pkg, or another folder with the same interface. */
 const pkg = resolve(here, process.env.PARALLAX_PKG ?? '../pkg');
 /** The sample's sprites and labels. */
 const samples = resolve(here, process.env.PARALLAX_SAMPLE ?? '../../crates/data/sample');
@@ -60,6 +60,7 @@ export default defineConfig({
     alias: [
       { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
       { find: /^parallax-web\/binary/, replacement: `${pkg}/parallax_web_bg.wasm` },
+      { find: /^parallax-web\/relaxed/, replacement: `${pkg}/parallax_web_relaxed_bg.wasm` },
     ],
   },
   worker: { format: 'es', plugins: () => [sample()] },

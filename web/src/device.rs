@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
-use parallax_kernels::Adapter;
+use parallax_kernels::{Adapter, Rounding};
 use wasm_bindgen::prelude::*;
 
 /// An opened device and what to call it.
@@ -29,7 +29,11 @@ pub async fn open(kind: &str) -> Result<Opened, JsError> {
     match kind {
         "cpu" => Ok(Opened {
             device: Device::flex(),
-            adapter: "CPU, WebAssembly SIMD".to_string(),
+            adapter: match Rounding::get() {
+                Rounding::Fused => "CPU, WebAssembly relaxed SIMD",
+                Rounding::Portable => "CPU, WebAssembly SIMD",
+            }
+            .to_string(),
             probes: Device::flex(),
         }),
         "webgpu" => match WEBGPU.with(|cell| cell.borrow().clone()) {

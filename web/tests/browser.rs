@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::Device;
+use parallax_kernels::Rounding;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    CASES, DRAWS, GPU, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions, check_gpu_views,
-    check_heads, check_kernels, check_run, compare, draws_digest, expected, replay, step,
-    views_digest,
+    CASES, DRAWS, FUSED, GPU, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions,
+    check_gpu_views, check_heads, check_kernels, check_run, compare, draws_digest, expected,
+    replay, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -27,9 +28,23 @@ async fn check(device: &Device, name: &str, tolerance: Tolerance) {
     }
 }
 
+/// As in browsers without relaxed SIMD, and as in those that have it.
+async fn with_both_roundings(check: impl AsyncFn(&str, Tolerance)) {
+    for (rounding, name, tolerance) in [
+        (Rounding::Portable, "WebAssembly", PORTABLE),
+        (Rounding::Fused, "WebAssembly, relaxed SIMD", FUSED),
+    ] {
+        rounding.set();
+        let found = Rounding::get();
+        assert_eq!(found, rounding, "no fused multiply-add in this browser");
+        check(name, tolerance).await;
+    }
+}
+
 #[wasm_bindgen_test]
 async fn cpu_equals_the_native_cpu() {
-    check(&Device::flex(), "WebAssembly", PORTABLE).await;
+    with_both_roundings(async |name, tolerance| check(&Device::flex(), name, tolerance).await)
+        .await;
 }
 
 /// All products of the ResNets against their definition in f64.
@@ -46,7 +61,7 @@ async fn every_product(device: &Device, name: &str) {
 
 #[wasm_bindgen_test]
 async fn cpu_computes_every_product_of_the_resnets() {
-    every_product(&Device::flex(), "WebAssembly").await;
+    with_both_roundings(async |name, _| every_product(&Device::flex(), name).await).await;
 }
 
 #[wasm_bindgen_test]
@@ -76,8 +91,11 @@ async fn webgpu_agrees_with_the_cpu() {
 
 #[wasm_bindgen_test]
 fn views_are_the_same_everywhere() {
-    assert_eq!(views_digest().unwrap(), VIEWS);
-    assert_eq!(draws_digest(), DRAWS);
+    for rounding in [Rounding::Portable, Rounding::Fused] {
+        rounding.set();
+        assert_eq!(views_digest().unwrap(), VIEWS);
+        assert_eq!(draws_digest(), DRAWS);
+    }
 }
 
 #[wasm_bindgen_test]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 mod args;
 mod binaries;
@@ -12,14 +12,14 @@ mod setup;
 mod sh;
 mod test;
 mod wasm;
-mod wasm_tables;
 mod web;
 
 const HELP: &str = "\
 cargo xtask setup [--only STEP]        get what is missing on this machine; prints what it has and what it gets
 cargo xtask test [NAME]...             set up, then run every test; with names, only those steps or groups
 cargo xtask laws                       check which crate may use what
-cargo xtask wasm [--no-opt]            build the WebAssembly module into web/pkg and print its size
+cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
+cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
 cargo xtask web [--port N]             build the page and serve it on this machine (5173)
 cargo xtask web --dev [--port N]       the same with Vite's live reload
 cargo xtask web --release              leave in web/page/dist what any static host can serve
@@ -59,6 +59,10 @@ fn run() -> Result<bool> {
             args.finish()?;
             setup::run_these(&setup::FOR_WASM)?;
             wasm::build(optimise, &[])?;
+        }
+        "wasm-test" => {
+            let module = args.word().context("wasm-test takes a module of tests")?;
+            wasm::test(module.as_ref(), &args.rest())?;
         }
         "web" => {
             let release = args.flag("--release");

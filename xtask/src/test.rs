@@ -32,7 +32,7 @@ const STEPS: [Step; 9] = [
     step(
         "browser",
         "wasm",
-        &["target", "wasm-bindgen", "wasm-pack", "browser"],
+        &["target", "wasm-bindgen", "browser"],
         in_browser,
     ),
     step("page-check", "page", PAGE, || page("check")),
@@ -179,18 +179,23 @@ fn in_browser() -> Result<()> {
         &capabilities,
         with_binary(&own, &browser.chrome.to_string_lossy())?,
     )?;
-    let mut pack =
-        sh::words("wasm-pack test --headless --chrome --release --mode no-install --chromedriver");
-    pack.arg(&browser.driver)
-        .arg("web")
+    // Cargo hands the module of tests to this program, which starts it: `wasm::test`.
+    let mut runner = std::env::current_exe()?.into_os_string();
+    runner.push(" wasm-test");
+    let mut cargo = sh::words("cargo test --locked --release -p parallax-web --tests");
+    cargo
+        .args(["--target", "wasm32-unknown-unknown"])
         .envs(LINT)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
+        .env("CHROMEDRIVER", &browser.driver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
         // The driver may be slow to start on a busy machine.
         .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
     if std::env::var_os("WASM_BINDGEN_TEST_TIMEOUT").is_none() {
-        pack.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
+        cargo.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
     }
-    sh::run(&mut pack)
+    sh::run(&mut cargo)
 }
 
 /// The capabilities with the browser's path in them.

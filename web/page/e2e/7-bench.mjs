@@ -22,6 +22,11 @@ async function measure(page, what) {
   return tables(page);
 }
 
+const SMALLEST = { width: 4, batch: 2, size: 8, steps: 3, time: 2 };
+
+/** At the head of a script: what a browser says that does not know relaxed SIMD. */
+const NO_RELAXED_SIMD = 'WebAssembly.validate = () => false;\n';
+
 const positive = (text) => assert.ok(Number(text) > 0, `a figure, not '${text}'`);
 
 /** A table of all pipelines; `mean` is the column with the mean of the views' numbers. */
@@ -42,18 +47,38 @@ const sampled = () => 0.05;
 export default async function ({ browser, address, shot, check }) {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
   const { page, faults } = await open(context, address);
+  let loss;
   await check('the footer leads there', async () => {
     await page.click('footer a');
     await page.waitForURL(/bench\.html$/);
     await page.selectOption('#device', 'cpu');
-    for (const [name, value] of Object.entries({ width: 4, batch: 2, size: 8, steps: 3, time: 2 })) await page.fill(`[name=${name}]`, String(value));
+    for (const [name, value] of Object.entries(SMALLEST)) await page.fill(`[name=${name}]`, String(value));
   });
   await check('a training step on the CPU', async () => {
     const [step] = await measure(page, 'step');
     assert.match(step.title, /width 4 at 8 px, batch 2/);
-    const [[who, first, each, rate, , loss]] = step.rows;
-    assert.match(who, /Parallax, CPU/);
-    [first, each, rate, loss].forEach(positive);
+    const [[who, first, each, rate, , found]] = step.rows;
+    assert.match(who, /Parallax, CPU, WebAssembly relaxed SIMD/);
+    [first, each, rate, found].forEach(positive);
+    loss = found;
+  });
+  await check('a browser without relaxed SIMD takes the other module, with the same loss', async () => {
+    const old = await browser.newContext();
+    const asked = [];
+    await old.route('**/assets/*.js', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: `${NO_RELAXED_SIMD}${await answer.text()}` });
+    });
+    const { page, faults } = await open(old, new URL('bench.html', address).href);
+    page.on('request', (request) => asked.push(request.url()));
+    await page.selectOption('#device', 'cpu');
+    for (const [name, value] of Object.entries(SMALLEST)) await page.fill(`[name=${name}]`, String(value));
+    const [[who, , , , , found]] = (await measure(page, 'step'))[0].rows;
+    assert.match(who, /Parallax, CPU, WebAssembly SIMD/);
+    assert.equal(found, loss);
+    assert.ok(asked.some((url) => url.endsWith('.wasm')) && !asked.some((url) => url.includes('relaxed')), String(asked));
+    assert.deepEqual(faults, []);
+    await old.close();
   });
   await check('every kernel on the CPU', async () => {
     const kernels = (await measure(page, 'kernels')).find(({ title }) => title.startsWith('Kernels'));

@@ -216,12 +216,34 @@ unsafe fn add_row<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
     acc
 }
 
-/// `a * b + c`, rounded once where the processor can, or always twice.
+/// `a * b + c`, rounded once where that can be done, or always twice.
 #[inline(always)]
 fn add_product<S: Simd, const FUSED: bool>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     match FUSED {
-        true => simd.mul_add_e_f32s(a, b, c),
+        true => fused(simd, a, b, c),
         false => simd.add_f32s(simd.mul_f32s(a, b), c),
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[inline(always)]
+fn fused<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    simd.mul_add_e_f32s(a, b, c)
+}
+
+#[cfg(target_family = "wasm")]
+#[inline(always)]
+fn fused<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    use super::rounding::product_and_sum;
+    use std::mem::transmute_copy;
+
+    if S::F32_LANES != 4 {
+        return simd.mul_add_e_f32s(a, b, c);
+    }
+    // SAFETY: a vector of four values is a `v128`.
+    unsafe {
+        let [a, b, c] = [a, b, c].map(|vector| transmute_copy(&vector));
+        transmute_copy(&product_and_sum(a, b, c))
     }
 }
 

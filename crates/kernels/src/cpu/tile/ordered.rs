@@ -5,6 +5,10 @@ use pulp::Simd;
 use super::super::rounding::Rounding;
 use super::add_row;
 
+/// Steps of an innermost loop that are written out one after the other. A browser's compiler, which orders loads before products,
+/// keeps fewer of many steps' values in registers.
+const AT_ONCE: usize = if cfg!(target_family = "wasm") { 1 } else { 4 };
+
 /// `start[p][..] + sum over c of row[p][c] * panel[c][..]` over the first `depth` values of `P` rows. Rows are cut into
 /// vectors: the first ones of all rows follow one another in `source`, the next ones lie `stride` values further.
 #[inline(always)]
@@ -49,14 +53,14 @@ unsafe fn products<S: Simd, const P: usize, const V: usize, const FUSED: bool>(
         // SAFETY: c stays below a vector's length, and b moves V vectors for each of `depth` turns.
         unsafe {
             let mut a = source.as_ptr().add(turn * stride);
-            for _ in 0..len / 4 {
-                for c in 0..4 {
+            for _ in 0..len / AT_ONCE {
+                for c in 0..AT_ONCE {
                     let b = b.add(c * V * S::F32_LANES);
                     acc = add_row::<S, P, V, FUSED>(simd, (a.add(c), S::F32_LANES), b, acc);
                 }
-                (a, b) = (a.add(4), b.add(4 * V * S::F32_LANES));
+                (a, b) = (a.add(AT_ONCE), b.add(AT_ONCE * V * S::F32_LANES));
             }
-            for _ in 0..len % 4 {
+            for _ in len / AT_ONCE * AT_ONCE..len {
                 acc = add_row::<S, P, V, FUSED>(simd, (a, S::F32_LANES), b, acc);
                 (a, b) = (a.add(1), b.add(V * S::F32_LANES));
             }
@@ -106,13 +110,13 @@ unsafe fn outers_in_order<S: Simd, const P: usize, const V: usize, const FUSED: 
     let (mut a, mut b) = (source.as_ptr(), panel.as_ptr());
     // SAFETY: both move on once for each of `count` pixels, and are not read behind the last one.
     unsafe {
-        for _ in 0..count / 4 {
-            for _ in 0..4 {
+        for _ in 0..count / AT_ONCE {
+            for _ in 0..AT_ONCE {
                 acc = add_row::<S, P, V, FUSED>(simd, (a, 1), b, acc);
                 (a, b) = (a.wrapping_add(stride), b.add(V * S::F32_LANES));
             }
         }
-        for _ in 0..count % 4 {
+        for _ in count / AT_ONCE * AT_ONCE..count {
             acc = add_row::<S, P, V, FUSED>(simd, (a, 1), b, acc);
             (a, b) = (a.wrapping_add(stride), b.add(V * S::F32_LANES));
         }

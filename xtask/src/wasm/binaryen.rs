@@ -1,0 +1,144 @@
+//! wasm-opt, and what Debian's, of Binaryen 108, gets wrong: it writes 0 for the number of every exported table, so that a
+//! page asks the table of functions for its objects.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use wasm_encoder::{ExportSection, Module, RawSection};
+use wasmparser::{ExternalKind, Parser, Payload};
+
+use crate::setup::tools;
+use crate::{repo, sh};
+
+const OPTIONS: [&str; 3] = ["-Os", "--strip-debug", "-all"];
+/// Counted up when what happens around wasm-opt changes, so that older results are not used.
+const FORM: u32 = 2;
+const KEPT: usize = 4;
+
+/// The optimised form of a module, from the cache where this very module was there before.
+pub fn optimised(module: &[u8]) -> Result<Vec<u8>> {
+    let tool =
+        tools::wasm_opt().context("wasm-opt is not here: cargo xtask setup --only wasm-opt")?;
+    let mut hash = DefaultHasher::new();
+    (module, OPTIONS, sh::version(&tool), FORM).hash(&mut hash);
+    let cache = repo::target().join("xtask").join("wasm-opt");
+    fs::create_dir_all(&cache)?;
+    let kept = cache.join(format!("{:016x}.wasm", hash.finish()));
+    if !kept.is_file() {
+        let start = Instant::now();
+        let half = kept.with_extension("tmp");
+        fs::write(&half, through(&tool, module, &half)?)?;
+        fs::rename(&half, &kept)?;
+        println!("module: optimised in {} s", start.elapsed().as_secs());
+    }
+    forget_old(&cache)?;
+    Ok(fs::read(&kept)?)
+}
+
+/// What wasm-opt makes of a module, by files beside `place`.
+fn through(tool: &Path, module: &[u8], place: &Path) -> Result<Vec<u8>> {
+    let (before, after) = (
+        place.with_extension("before"),
+        place.with_extension("after"),
+    );
+    fs::write(&before, module)?;
+    let mut command = sh::cmd(tool);
+    command.args(OPTIONS).arg(&before).arg("-o").arg(&after);
+    sh::run(&mut command)?;
+    let made = fs::read(&after)?;
+    fs::remove_file(&before)?;
+    fs::remove_file(&after)?;
+    with_tables_of(module, &made)
+}
+
+/// `optimised`, its exported tables numbered as in `raw`: Binaryen keeps tables in order.
+fn with_tables_of(raw: &[u8], optimised: &[u8]) -> Result<Vec<u8>> {
+    let mut right = HashMap::new();
+    for payload in Parser::new(0).parse_all(raw) {
+        if let Payload::ExportSection(exports) = payload? {
+            for export in exports {
+                let export = export?;
+                right.insert(export.name, export.index);
+            }
+        }
+    }
+    let mut mended = Module::new();
+    for payload in Parser::new(0).parse_all(optimised) {
+        let payload = payload?;
+        if let Payload::ExportSection(exports) = payload {
+            let mut section = ExportSection::new();
+            for export in exports {
+                let export = export?;
+                let number = match export.kind {
+                    ExternalKind::Table => *right
+                        .get(export.name)
+                        .context("the optimised module exports a table of a new name")?,
+                    _ => export.index,
+                };
+                section.export(export.name, export.kind.into(), number);
+            }
+            mended.section(&section);
+        } else if let Some((id, lies)) = payload.as_section() {
+            let data = &optimised[lies];
+            mended.section(&RawSection { id, data });
+        }
+    }
+    Ok(mended.finish())
+}
+
+/// Keeps the newest few modules of the cache.
+fn forget_old(cache: &Path) -> Result<()> {
+    let mut modules: Vec<PathBuf> = fs::read_dir(cache)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
+        .collect();
+    modules.sort_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
+    let old = modules.len().saturating_sub(KEPT);
+    for path in &modules[..old] {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{
+        ConstExpr, ExportKind, ExportSection, Module, RefType, TableSection, TableType,
+    };
+
+    use super::with_tables_of;
+
+    /// A module that exports two tables by these numbers.
+    fn tables([a, b]: [u32; 2]) -> Vec<u8> {
+        let mut tables = TableSection::new();
+        for _ in 0..2 {
+            let table = TableType {
+                element_type: RefType::FUNCREF,
+                table64: false,
+                minimum: 0,
+                maximum: None,
+                shared: false,
+            };
+            tables.table_with_init(table, &ConstExpr::ref_null(wasm_encoder::HeapType::FUNC));
+        }
+        let mut exports = ExportSection::new();
+        exports.export("a", ExportKind::Table, a);
+        exports.export("b", ExportKind::Table, b);
+        let mut module = Module::new();
+        module.section(&tables).section(&exports);
+        module.finish()
+    }
+
+    #[test]
+    fn numbers_of_tables_come_from_the_raw_module() -> anyhow::Result<()> {
+        assert_eq!(
+            with_tables_of(&tables([1, 0]), &tables([0, 0]))?,
+            tables([1, 0])
+        );
+        Ok(())
+    }
+}

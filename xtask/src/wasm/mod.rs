@@ -1,0 +1,72 @@
+//! The WebAssembly module: built by wasm-pack, made small by wasm-opt, and made once more for browsers with relaxed SIMD.
+//!
+//! One profile and one set of flags (`.cargo/config.toml`) for the module and for its tests, so that its
+//! dependencies are built once.
+
+mod binaryen;
+mod relaxed;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{repo, sh};
+
+/// For every browser with SIMD; what the loader of wasm-bindgen takes unless it is told otherwise.
+const MODULE: &str = "parallax_web_bg.wasm";
+/// For browsers that have relaxed SIMD, too.
+const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
+
+/// Builds both modules into `web/pkg`, by a compiler that is told more by `env`.
+pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
+    let pack =
+        "wasm-pack build web --release --target web --out-dir pkg --no-opt --mode no-install";
+    sh::run(sh::words(pack).envs(env.iter().copied()))?;
+    let folder = repo::root().join("web/pkg");
+    let place = folder.join(MODULE);
+    let mut module = fs::read(&place).with_context(|| format!("wasm-pack left no {MODULE}"))?;
+    println!("module: {} as built", size(module.len() as u64));
+    if optimise {
+        module = binaryen::optimised(&module)?;
+        fs::write(&place, &module)?;
+        let brotli = size(brotli_size(&place)?);
+        println!(
+            "module: {} optimised, {brotli} as brotli",
+            size(module.len() as u64)
+        );
+    }
+    fs::write(folder.join(RELAXED), relaxed::with_instructions(&module)?)?;
+    name_in_package(&folder.join("package.json"))
+}
+
+/// Runs a test in a browser, in the form for browsers with relaxed SIMD: it holds what the other form does, too.
+pub fn test(module: &Path, more: &[String]) -> Result<()> {
+    let relaxed = module.with_extension("relaxed.wasm");
+    fs::write(&relaxed, relaxed::with_instructions(&fs::read(module)?)?)?;
+    let mut runner = sh::cmd("wasm-bindgen-test-runner");
+    sh::run(runner.arg(&relaxed).args(more))
+}
+
+/// Names the second module in the package's list of files, which wasm-pack has written for one.
+fn name_in_package(package: &Path) -> Result<()> {
+    let mut json: serde_json::Value = serde_json::from_str(&fs::read_to_string(package)?)?;
+    let files = json["files"].as_array_mut();
+    let files = files.context("wasm-pack's package.json lists no files")?;
+    files.push(RELAXED.into());
+    fs::write(package, serde_json::to_string_pretty(&json)?)?;
+    Ok(())
+}
+
+/// What a host that compresses would send, by Node's zlib.
+fn brotli_size(module: &Path) -> Result<u64> {
+    let script = "const z=require('zlib'),b=require('fs').readFileSync(process.argv[1]);\
+        console.log(z.brotliCompressSync(b,{params:{[z.constants.BROTLI_PARAM_QUALITY]:9,\
+        [z.constants.BROTLI_PARAM_SIZE_HINT]:b.length}}).length)";
+    let said = sh::capture(sh::cmd("node").args(["-e", script]).arg(module))?;
+    said.trim().parse().context("node said no size")
+}
+
+fn size(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
