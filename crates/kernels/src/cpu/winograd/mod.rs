@@ -5,6 +5,7 @@
 //! in a patch may reach all four outputs of its tile as NaN.
 
 mod join;
+mod lay;
 mod transform;
 mod weight;
 

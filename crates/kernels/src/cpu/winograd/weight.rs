@@ -14,7 +14,8 @@ use super::super::threads;
 use super::super::tile::{FEW, load, outer_in_order, rows, store};
 use super::fits;
 use super::join::join_weight;
-use super::transform::{Grads, Grid, Inputs, plane, transform};
+use super::lay::Lay;
+use super::transform::{Grads, Grid, Inputs, transform};
 
 /// Values of transformed tiles, of both operands, that are multiplied at once: few go far beyond the nearest cache.
 const TILE_BLOCK: usize = 1 << 15;
@@ -152,69 +153,6 @@ impl WithSimd for Gradient<'_> {
             (_, true) => self.with::<S, FEW, 1>(simd),
             (_, false) => self.with::<S, FEW, 2>(simd),
         }
-    }
-}
-
-/// How transformed tiles and sums lie.
-///
-/// Left `[16][panel of left_width inputs][tile][left_width]`, right `[16][panel of width outputs][tile][width]`, sums
-/// `[16][panel][group of P inputs][P][width]`.
-struct Lay {
-    /// Tiles of a block.
-    block: usize,
-    /// P
-    rows: usize,
-    /// Inputs of a panel: whole vectors, and whole groups of P.
-    left_width: usize,
-    left_panels: usize,
-    groups: usize,
-    width: usize,
-    panels: usize,
-}
-
-impl Lay {
-    fn new<S: Simd, const P: usize, const V: usize>(shape: &ConvShape, block: usize) -> Self {
-        let width = V * S::F32_LANES;
-        let mut left_width = S::F32_LANES;
-        while !left_width.is_multiple_of(P) {
-            left_width += S::F32_LANES;
-        }
-        Self {
-            block,
-            rows: P,
-            left_width,
-            left_panels: shape.inputs.div_ceil(left_width),
-            groups: shape.inputs.div_ceil(P),
-            width,
-            panels: shape.outputs.div_ceil(width),
-        }
-    }
-
-    fn left_plane(&self) -> usize {
-        plane(self.left_panels * self.block * self.left_width)
-    }
-
-    fn right_plane(&self) -> usize {
-        plane(self.panels * self.block * self.width)
-    }
-
-    fn left_len(&self) -> usize {
-        16 * self.left_plane()
-    }
-
-    fn right_len(&self) -> usize {
-        16 * self.right_plane()
-    }
-
-    /// Sums of one place, one panel and some groups.
-    fn panel_sums(&self, groups: usize) -> usize {
-        groups * self.rows * self.width
-    }
-
-    /// Where the inputs of a group begin in a plane of the left operand.
-    fn group(&self, group: usize) -> usize {
-        let first = group * self.rows;
-        first / self.left_width * self.block * self.left_width + first % self.left_width
     }
 }
 
