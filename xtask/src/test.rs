@@ -179,14 +179,13 @@ fn in_browser() -> Result<()> {
         &capabilities,
         with_binary(&own, &browser.chrome.to_string_lossy())?,
     )?;
-    // Cargo hands the module of tests to this program, which starts it: `wasm::test`.
-    let mut runner = std::env::current_exe()?.into_os_string();
-    runner.push(" wasm-test");
+    // Cargo hands the module of tests to this program, which starts it: `wasm::test`. (It would split a variable at spaces.)
+    let runner = [std::env::current_exe()?, "wasm-test".into()];
     let mut cargo = sh::words("cargo test --locked --release -p parallax-web --tests");
     cargo
-        .args(["--target", "wasm32-unknown-unknown"])
+        .args(["--target", "wasm32-unknown-unknown", "--config"])
+        .arg(format!("target.wasm32-unknown-unknown.runner={runner:?}"))
         .envs(LINT)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
         .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
         .env("CHROMEDRIVER", &browser.driver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)

@@ -1,16 +1,16 @@
 //! wasm-opt, and what Debian's, of Binaryen 108, gets wrong: it writes 0 for the number of every exported table, so that a
 //! page asks the table of functions for its objects.
 
-use std::collections::HashMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use wasm_encoder::{ExportSection, Module, RawSection};
+use wasm_encoder::{ExportSection, Module};
 use wasmparser::{ExternalKind, Parser, Payload};
 
+use super::{exports, keep};
 use crate::setup::tools;
 use crate::{repo, sh};
 
@@ -57,34 +57,26 @@ fn through(tool: &Path, module: &[u8], place: &Path) -> Result<Vec<u8>> {
 
 /// `optimised`, its exported tables numbered as in `raw`: Binaryen keeps tables in order.
 fn with_tables_of(raw: &[u8], optimised: &[u8]) -> Result<Vec<u8>> {
-    let mut right = HashMap::new();
-    for payload in Parser::new(0).parse_all(raw) {
-        if let Payload::ExportSection(exports) = payload? {
-            for export in exports {
-                let export = export?;
-                right.insert(export.name, export.index);
+    let right = exports(raw)?;
+    let mut section = ExportSection::new();
+    for export in exports(optimised)? {
+        let number = match export.kind {
+            ExternalKind::Table => {
+                let same = right.iter().find(|other| other.name == export.name);
+                same.context("the optimised module exports a table of a new name")?
+                    .index
             }
-        }
+            _ => export.index,
+        };
+        section.export(export.name, export.kind.into(), number);
     }
     let mut mended = Module::new();
     for payload in Parser::new(0).parse_all(optimised) {
-        let payload = payload?;
-        if let Payload::ExportSection(exports) = payload {
-            let mut section = ExportSection::new();
-            for export in exports {
-                let export = export?;
-                let number = match export.kind {
-                    ExternalKind::Table => *right
-                        .get(export.name)
-                        .context("the optimised module exports a table of a new name")?,
-                    _ => export.index,
-                };
-                section.export(export.name, export.kind.into(), number);
+        match payload? {
+            Payload::ExportSection(_) => {
+                mended.section(&section);
             }
-            mended.section(&section);
-        } else if let Some((id, lies)) = payload.as_section() {
-            let data = &optimised[lies];
-            mended.section(&RawSection { id, data });
+            other => keep(&mut mended, &other, optimised),
         }
     }
     Ok(mended.finish())
@@ -112,7 +104,7 @@ mod tests {
 
     use super::with_tables_of;
 
-    /// A module that exports two tables by these numbers.
+    /// A module that exports a function and two tables by these numbers.
     fn tables([a, b]: [u32; 2]) -> Vec<u8> {
         let mut tables = TableSection::new();
         for _ in 0..2 {
@@ -126,6 +118,7 @@ mod tests {
             tables.table_with_init(table, &ConstExpr::ref_null(wasm_encoder::HeapType::FUNC));
         }
         let mut exports = ExportSection::new();
+        exports.export("f", ExportKind::Func, 200);
         exports.export("a", ExportKind::Table, a);
         exports.export("b", ExportKind::Table, b);
         let mut module = Module::new();
@@ -140,5 +133,16 @@ mod tests {
             tables([1, 0])
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_module_cut_short_is_refused() {
+        let whole = tables([0, 1]);
+        for len in 8..whole.len() {
+            assert!(
+                with_tables_of(&whole, &whole[..len]).is_err(),
+                "cut at {len}"
+            );
+        }
     }
 }

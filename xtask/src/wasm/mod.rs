@@ -9,7 +9,9 @@ mod relaxed;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use wasm_encoder::{Module, RawSection};
+use wasmparser::{Export, Parser, Payload};
 
 use crate::{repo, sh};
 
@@ -56,6 +58,24 @@ fn name_in_package(package: &Path) -> Result<()> {
     files.push(RELAXED.into());
     fs::write(package, serde_json::to_string_pretty(&json)?)?;
     Ok(())
+}
+
+/// What a module exports.
+fn exports(module: &[u8]) -> Result<Vec<Export<'_>>> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ExportSection(exports) = payload? {
+            return Ok(exports.into_iter().collect::<Result<_, _>>()?);
+        }
+    }
+    bail!("a module without exports")
+}
+
+/// Takes a section over as it is; `payload` is of `module`.
+fn keep(made: &mut Module, payload: &Payload<'_>, module: &[u8]) {
+    if let Some((id, lies)) = payload.as_section() {
+        let data = &module[lies];
+        made.section(&RawSection { id, data });
+    }
 }
 
 /// What a host that compresses would send, by Node's zlib.

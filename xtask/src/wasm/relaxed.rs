@@ -4,8 +4,10 @@
 //! lose what a NaN is; and a browser that does not know these instructions refuses a module for a single one.
 
 use anyhow::{Context, Result, ensure};
-use wasm_encoder::{CodeSection, Module, RawSection};
+use wasm_encoder::{CodeSection, Module};
 use wasmparser::{ExternalKind, FunctionBody, Operator, Parser, Payload};
+
+use super::{exports, keep};
 
 /// The exported function `a * b + c` (`crates/kernels/src/cpu/rounding.rs`).
 const FUNCTION: &str = "product_and_sum";
@@ -29,12 +31,7 @@ pub fn with_instructions(module: &[u8]) -> Result<Vec<u8>> {
                     made.section(&code);
                 }
             }
-            other => {
-                if let Some((id, lies)) = other.as_section() {
-                    let data = &module[lies];
-                    made.section(&RawSection { id, data });
-                }
-            }
+            other => keep(&mut made, &other, module),
         }
     }
     ensure!(calls > 0, "nothing in the module calls {FUNCTION}");
@@ -43,18 +40,11 @@ pub fn with_instructions(module: &[u8]) -> Result<Vec<u8>> {
 
 /// The function's number.
 fn number(module: &[u8]) -> Result<u32> {
-    let mut number = None;
-    for payload in Parser::new(0).parse_all(module) {
-        if let Payload::ExportSection(exports) = payload? {
-            for export in exports {
-                let export = export?;
-                if export.kind == ExternalKind::Func && export.name == FUNCTION {
-                    number = Some(export.index);
-                }
-            }
-        }
-    }
-    number.with_context(|| format!("the module exports no {FUNCTION}"))
+    let found = exports(module)?
+        .into_iter()
+        .find(|export| export.kind == ExternalKind::Func && export.name == FUNCTION);
+    let found = found.with_context(|| format!("the module exports no {FUNCTION}"))?;
+    Ok(found.index)
 }
 
 /// A body with its calls of a function replaced, and how many they were.
