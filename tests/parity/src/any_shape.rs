@@ -61,6 +61,21 @@ fn any_tiled_convolution(dice: &mut Dice) -> ConvShape {
     }
 }
 
+/// What shortcuts are: one tap, whose gradient leaves out the pixels between strides; sizes that strides do not divide.
+fn any_shortcut(dice: &mut Dice) -> ConvShape {
+    let channels = |dice: &mut Dice| dice.of([1, 3, 4, 7, 12, 17, 40]);
+    ConvShape {
+        batch: 1 + dice.below(3),
+        size: [1 + dice.below(11), 1 + dice.below(11)],
+        inputs: channels(dice),
+        outputs: channels(dice),
+        kernel: [1; 2],
+        stride: [1 + dice.below(3); 2],
+        padding: [0; 2],
+        dilation: [1; 2],
+    }
+}
+
 /// `count` convolutions of each kind and as many products against their definitions in f64, on `device` without autodiff:
 /// the largest error in parts of the tolerance.
 ///
@@ -71,7 +86,12 @@ pub async fn check_any_shapes(device: &Device, count: usize) -> Result<f64, Stri
     let mut dice = Dice(20_221_024);
     let mut worst = 0.0f64;
     for _ in 0..count {
-        for shape in [any_convolution(&mut dice), any_tiled_convolution(&mut dice)] {
+        let dice = &mut dice;
+        for shape in [
+            any_convolution(dice),
+            any_tiled_convolution(dice),
+            any_shortcut(dice),
+        ] {
             worst = worst.max(convolution(shape, &device).await?);
         }
         let shape = LinearShape {

@@ -38,7 +38,9 @@ fn fuses() -> bool {
 }
 
 #[cfg(target_family = "wasm")]
-pub use wasm::{fuses, product_and_sum};
+use wasm::fuses;
+#[cfg(target_family = "wasm")]
+pub use wasm::product_and_sum;
 
 #[cfg(target_family = "wasm")]
 mod wasm {
@@ -56,7 +58,7 @@ mod wasm {
     }
 
     /// Whether that rounds once, in this module and on the processor under it.
-    pub fn fuses() -> bool {
+    pub(super) fn fuses() -> bool {
         // (1 + e)^2 - (1 + 2 e) is e^2, which two roundings lose.
         let x = f32x4_splat(black_box(1.0 + f32::EPSILON));
         let rounded = f32x4_splat(-1.0 - 2.0 * f32::EPSILON);

@@ -1,5 +1,6 @@
 //! How height and width of a convolution's result meet those of its source.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::cpu::ConvShape;
@@ -35,9 +36,12 @@ impl Axis {
         }
     }
 
-    /// The input's pixels `first`, `first + stride`, ..: they meet every `tap_step`-th tap.
+    /// The input's pixels `first`, `first + stride`, ..: they meet every `tap_step`-th tap. Those that meet the most taps come
+    /// first, so that nothing waits for the longest sums at the end.
     pub fn backward(shape: &ConvShape, axis: usize) -> Vec<Self> {
         let stride = shape.stride[axis];
+        let between = |&step: &usize| (step * shape.dilation[axis]).is_multiple_of(stride);
+        let tap_step = (1..=stride).find(between).unwrap_or(stride);
         let reach = |first: usize, tap: usize| {
             (first + shape.padding[axis]) as i32 - (tap * shape.dilation[axis]) as i32
         };
@@ -45,7 +49,6 @@ impl Axis {
             let meets = |tap: &usize| reach(first, *tap).rem_euclid(stride as i32) == 0;
             let taps: Vec<usize> = (0..shape.kernel[axis]).filter(meets).collect();
             let tap0 = taps.first().copied().unwrap_or(0);
-            let tap_step = taps.get(1).map_or(1, |tap| tap - tap0);
             Self {
                 count: (shape.size[axis] - first).div_ceil(stride),
                 first,
@@ -58,7 +61,9 @@ impl Axis {
                 tap_step,
             }
         };
-        (0..stride.min(shape.size[axis])).map(phase).collect()
+        let mut phases: Vec<Self> = (0..stride.min(shape.size[axis])).map(phase).collect();
+        phases.sort_by_key(|phase| Reverse(phase.taps));
+        phases
     }
 
     /// Pairs of a pixel of the result and a tap that lie on the source, which has `source` pixels.

@@ -11,8 +11,9 @@ use super::adapter::Adapter;
 use super::axis::Axis;
 use super::direct::{Direct, gather_direct, width};
 use super::direct_order::ordered;
-use super::gather::{Form, GatherLaunch, gather_product};
+use super::gather::{Form, gather_product};
 use super::parts::sum_in_order;
+use super::phases::{PhasesLaunch, launched};
 use super::tile::Tile;
 use super::{element, empty, empty_f32, winograd};
 use crate::choices::{Choice, bytes};
@@ -23,22 +24,6 @@ use crate::cpu::ConvShape;
 enum Cut {
     Staged(Tile),
     Direct(Direct),
-}
-
-/// One launch: the pixels that meet the same taps.
-struct Phase {
-    y: Axis,
-    x: Axis,
-    rows: usize,
-    cut: Cut,
-    /// Along rows, columns, and rows again where they are too many.
-    cubes: [u32; 3],
-}
-
-impl Phase {
-    fn cubes(&self) -> usize {
-        self.cubes.map(|count| count as usize).iter().product()
-    }
 }
 
 /// Cubes that keep a GPU busy: with fewer, the sum is cut into parts.
@@ -71,18 +56,41 @@ fn by_values(shape: &ConvShape) -> Option<ConvShape> {
     })
 }
 
-/// A gathered product: the launches, and what they share. A gradient has one for each place between two strides.
+fn product<const N: usize>(numbers: [usize; N]) -> usize {
+    numbers.iter().product()
+}
+
+/// What a picture is at one end of a product.
+struct Picture {
+    size: [usize; 2],
+    channels: usize,
+}
+
+/// A convolution's input and output.
+fn pictures(shape: &ConvShape) -> [Picture; 2] {
+    let picture = |size, channels| Picture { size, channels };
+    [
+        picture(shape.size, shape.inputs),
+        picture(shape.out_size(), shape.outputs),
+    ]
+}
+
+/// A gathered product. A gradient has a phase for each place between two strides; one launch computes them all.
 pub(crate) struct Plan {
     adapter: Adapter,
     batch: usize,
-    out_size: [usize; 2],
-    source_size: [usize; 2],
-    columns: usize,
-    channels: usize,
+    source: Picture,
+    out: Picture,
     kernel: [usize; 2],
     /// Whether the weight is brought into order first.
     reorders: bool,
-    phases: Vec<Phase>,
+    /// The phases along height and along width.
+    phases: [Vec<Axis>; 2],
+    cut: Cut,
+    /// A phase's cubes: along rows, columns, and rows again where they are too many.
+    cubes: [u32; 3],
+    /// Steps of the longest sum.
+    depth: usize,
     /// Parts of the sum that are computed side by side and added in a second pass, in order.
     parts: usize,
 }
@@ -95,138 +103,132 @@ impl Plan {
             Adapter::Software(_) => by_values(shape).unwrap_or(*shape),
             Adapter::Hardware => *shape,
         };
-        let shape = &shape;
-        let plan = Self {
-            adapter,
-            batch: shape.batch,
-            out_size: shape.out_size(),
-            source_size: shape.size,
-            columns: shape.outputs,
-            channels: shape.inputs,
-            kernel: shape.kernel,
-            reorders,
-            phases: Vec::new(),
-            parts: 1,
-        };
-        plan.with([0, 1].map(|axis| vec![Axis::forward(shape, axis)]))
+        let phases = [0, 1].map(|axis| vec![Axis::forward(&shape, axis)]);
+        let [below, above] = pictures(&shape);
+        Self::between(below, above, &shape, phases, reorders, adapter)
     }
 
     /// The gradient by the input.
     pub fn backward(shape: &ConvShape, adapter: Adapter) -> Self {
-        let plan = Self {
+        let phases = [0, 1].map(|axis| Axis::backward(shape, axis));
+        let [below, above] = pictures(shape);
+        let reorders = !in_order(shape, BACKWARD);
+        Self::between(above, below, shape, phases, reorders, adapter)
+    }
+
+    fn between(
+        source: Picture,
+        out: Picture,
+        shape: &ConvShape,
+        phases: [Vec<Axis>; 2],
+        reorders: bool,
+        adapter: Adapter,
+    ) -> Self {
+        let all = product(phases.each_ref().map(Vec::len));
+        let summing = product(phases.each_ref().map(|axes| {
+            let meets = |axis: &&Axis| axis.taps > 0;
+            axes.iter().filter(meets).count()
+        }));
+        // The largest phase's, by a pixel; and the longest sum's.
+        let most = |of: fn(&Axis) -> usize| {
+            let along = |axes: &Vec<Axis>| axes.iter().map(of).max().unwrap_or(0);
+            along(&phases[0]) * along(&phases[1])
+        };
+        let rows = shape.batch * most(|axis| axis.count);
+        let depth = source.channels * most(|axis| axis.taps);
+        let mut parts = 1;
+        let (cut, cubes) = match adapter {
+            Adapter::Hardware => {
+                let tile = Tile::of(rows, out.channels, depth);
+                let along = (rows as u32).div_ceil(tile.cube_rows());
+                let x = along.min(65_535);
+                let cubes = [
+                    x,
+                    (out.channels as u32).div_ceil(tile.cube_columns()),
+                    along.div_ceil(x),
+                ];
+                // Where phases meet no tap, their zeros would be written once more for each part.
+                if summing == all {
+                    let cubes = all * product(cubes.map(|cubes| cubes as usize));
+                    parts = (CUBES / cubes.max(1)).clamp(1, (depth / PART).max(1));
+                }
+                (Cut::Staged(tile), cubes)
+            }
+            Adapter::Software(program) => {
+                let tile = Direct::of(rows, out.channels, summing, program);
+                let [along, again] = Direct::cubes(tile.units(rows, out.channels));
+                (Cut::Direct(tile), [along, again, 1])
+            }
+        };
+        Self {
             adapter,
             batch: shape.batch,
-            out_size: shape.size,
-            source_size: shape.out_size(),
-            columns: shape.inputs,
-            channels: shape.outputs,
+            source,
+            out,
             kernel: shape.kernel,
-            reorders: !in_order(shape, BACKWARD),
-            phases: Vec::new(),
-            parts: 1,
-        };
-        plan.with([0, 1].map(|axis| Axis::backward(shape, axis)))
-    }
-
-    fn with(mut self, [down, across]: [Vec<Axis>; 2]) -> Self {
-        for y in down {
-            for &x in &across {
-                let rows = self.batch * y.count * x.count;
-                let (cut, cubes) = match self.adapter {
-                    Adapter::Hardware => {
-                        let depth = y.taps * x.taps * self.channels;
-                        let tile = Tile::of(rows, self.columns, depth);
-                        let cubes = (rows as u32).div_ceil(tile.cube_rows());
-                        let cubes_x = cubes.min(65_535);
-                        let cubes_y = (self.columns as u32).div_ceil(tile.cube_columns());
-                        (
-                            Cut::Staged(tile),
-                            [cubes_x, cubes_y, cubes.div_ceil(cubes_x)],
-                        )
-                    }
-                    Adapter::Software(program) => {
-                        let tile = Direct::of(rows, self.columns, 1, program);
-                        let [along, again] = Direct::cubes(tile.units(rows, self.columns));
-                        (Cut::Direct(tile), [along, again, 1])
-                    }
-                };
-                self.phases.push(Phase {
-                    y,
-                    x,
-                    rows,
-                    cut,
-                    cubes,
-                });
-            }
+            reorders,
+            phases,
+            cut,
+            cubes,
+            depth,
+            parts,
         }
-        if self.adapter == Adapter::Hardware {
-            let cubes: usize = self.phases.iter().map(Phase::cubes).sum();
-            let depths = self.phases.iter().map(|phase| self.depth(phase));
-            let deepest = depths.max().unwrap_or(0);
-            self.parts = (CUBES / cubes.max(1)).clamp(1, (deepest / PART).max(1));
-        }
-        self
-    }
-
-    /// Steps of a phase's sum.
-    fn depth(&self, phase: &Phase) -> usize {
-        phase.y.taps * phase.x.taps * self.channels
     }
 
     /// Values of the result.
     fn len(&self) -> usize {
-        self.batch * self.out_size[0] * self.out_size[1] * self.columns
+        self.batch * product(self.out.size) * self.out.channels
     }
 
-    /// Cubes of every launch along each dimension.
-    #[cfg(test)]
-    pub fn launches(&self) -> Vec<[u32; 3]> {
-        let parts = self.parts as u32;
-        let cubes = self.phases.iter().map(|phase| phase.cubes);
-        cubes.map(|[x, y, z]| [x, y, z * parts]).collect()
+    /// Each of `down` with each of `across`.
+    fn phases(&self) -> impl Iterator<Item = [&Axis; 2]> {
+        let [down, across] = &self.phases;
+        down.iter()
+            .flat_map(move |y| across.iter().map(move |x| [y, x]))
+    }
+
+    /// Cubes of the launch along each dimension.
+    pub fn launches(&self) -> [u32; 3] {
+        let [x, y, z] = self.cubes;
+        let phases = product(self.phases.each_ref().map(Vec::len));
+        [x, y, z * (phases * self.parts) as u32]
     }
 
     /// What the launches cost; the least traffic and the work are for the caller to say.
     pub fn choice(&self) -> Choice {
-        let weight = self.channels * self.columns * self.kernel[0] * self.kernel[1];
-        let mut cubes = 0;
+        let weight = self.source.channels * self.out.channels * product(self.kernel);
         let mut values = if self.reorders { 2 * weight } else { 0 };
         if self.parts > 1 {
             // Each is written by its cubes, above all values counted below, and read by the second pass.
             values += 2 * self.parts * self.len();
         }
-        for phase in &self.phases {
-            let columns = phase.cubes[1] as usize;
-            cubes += self.parts * phase.cubes();
-            let inside = phase.y.inside(self.source_size[0]) * phase.x.inside(self.source_size[1]);
-            let depth = self.depth(phase);
-            let left = self.batch * inside * self.channels;
-            values += phase.rows * self.columns;
-            values += match phase.cut {
+        for [y, x] in self.phases() {
+            let rows = self.batch * y.count * x.count;
+            let depth = y.taps * x.taps * self.source.channels;
+            let inside = y.inside(self.source.size[0]) * x.inside(self.source.size[1]);
+            let left = self.batch * inside * self.source.channels;
+            values += rows * self.out.channels;
+            values += match self.cut {
                 Cut::Staged(tile) => {
-                    let rows_of_cubes = phase.rows.div_ceil(tile.cube_rows() as usize);
-                    left * columns + rows_of_cubes * depth * self.columns
+                    let rows_of_cubes = rows.div_ceil(tile.cube_rows() as usize);
+                    left * self.cubes[1] as usize + rows_of_cubes * depth * self.out.channels
                 }
                 // Rows load under a tap outside, too, and let the value fall.
                 Cut::Direct(tile) => {
-                    let blocks = phase.rows.div_ceil(tile.rows as usize);
-                    let across = self.columns.div_ceil(tile.columns as usize);
-                    blocks * depth * (across * tile.rows as usize + self.columns)
+                    let blocks = rows.div_ceil(tile.rows as usize);
+                    let across = self.out.channels.div_ceil(tile.columns as usize);
+                    blocks * depth * (across * tile.rows as usize + self.out.channels)
                 }
             };
         }
-        // Phases differ by a pixel at most, and so have one tile but for the smallest pictures.
-        let tile = self.phases.first();
         Choice {
-            tile: tile.map_or_else(String::new, |phase| match phase.cut {
+            tile: match self.cut {
                 Cut::Staged(tile) => tile.to_string(),
                 Cut::Direct(tile) => tile.to_string(),
-            }),
-            cubes,
+            },
+            cubes: product(self.launches().map(|cubes| cubes as usize)),
             parts: self.parts,
-            dispatches: usize::from(self.reorders)
-                + self.phases.len()
-                + usize::from(self.parts > 1),
+            dispatches: 1 + usize::from(self.reorders) + usize::from(self.parts > 1),
             bytes: Some(bytes(values)),
             minimum: 0,
             multiply_adds: 0,
@@ -235,8 +237,8 @@ impl Plan {
 
     /// The product: through parts where there are several.
     fn run(&self, source: &CubeTensor, weight: &CubeTensor) -> CubeTensor {
-        let [height, width] = self.out_size;
-        let dims = [self.batch, height, width, self.columns];
+        let [height, width] = self.out.size;
+        let dims = [self.batch, height, width, self.out.channels];
         if self.parts == 1 {
             let out = empty(source, dims.to_vec());
             self.launch(source, weight, &out);
@@ -248,92 +250,63 @@ impl Plan {
     }
 
     fn launch(&self, source: &CubeTensor, weight: &CubeTensor, out: &CubeTensor) {
-        let fours = self.channels.is_multiple_of(4) && self.columns.is_multiple_of(4);
-        for phase in &self.phases {
-            let Phase {
-                y, x, rows, cut, ..
-            } = phase;
-            let [cubes_x, cubes_y, cubes_z] = phase.cubes;
-            let depth = self.depth(phase);
-            let deep = match cut {
-                Cut::Staged(tile) => tile.depth as usize,
-                Cut::Direct(_) => 1,
-            };
-            let part = depth.div_ceil(self.parts).next_multiple_of(deep);
-            let form = Form {
-                one_tap: self.channels.is_multiple_of(deep),
-                parted: self.parts > 1,
-            };
-            let cubes_z = if form.parted {
-                self.parts as u32
-            } else {
-                cubes_z
-            };
-            let gather = GatherLaunch::new(
-                *rows as u32,
-                y.count as u32,
-                x.count as u32,
-                y.first as u32,
-                x.first as u32,
-                y.step as u32,
-                x.step as u32,
-                self.out_size[0] as u32,
-                self.out_size[1] as u32,
-                self.columns as u32,
-                self.source_size[0] as u32,
-                self.source_size[1] as u32,
-                self.channels as u32,
-                y.stride,
-                x.stride,
-                y.offset,
-                x.offset,
-                y.source_step,
-                x.source_step,
-                y.taps as u32,
-                x.taps as u32,
-                y.tap0 as u32,
-                x.tap0 as u32,
-                y.tap_step as u32,
-                x.tap_step as u32,
-                self.kernel[1] as u32,
-                part as u32,
-                self.len() as u32,
-            );
-            #[expect(
-                unsafe_code,
-                reason = "the kernel checks every place itself, once a four"
-            )]
-            // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
-            // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
-            unsafe {
-                match *cut {
-                    Cut::Staged(tile) => gather_product::launch_unchecked(
-                        &source.client,
-                        CubeCount::Static(cubes_x, cubes_y, cubes_z),
-                        tile.cube(),
-                        if fours { 4 } else { 1 },
-                        source.clone().into_buffer_arg(),
-                        weight.clone().into_buffer_arg(),
-                        out.clone().into_buffer_arg(),
-                        gather,
-                        tile,
-                        form,
-                        element(source),
-                        element(out),
-                    ),
-                    Cut::Direct(tile) => gather_direct::launch_unchecked(
-                        &source.client,
-                        CubeCount::Static(cubes_x, cubes_y, cubes_z),
-                        Direct::cube(),
-                        width(self.columns),
-                        source.clone().into_buffer_arg(),
-                        weight.clone().into_buffer_arg(),
-                        out.clone().into_buffer_arg(),
-                        gather,
-                        tile,
-                        self.channels == 1,
-                    ),
-                }
+        let [x, y, z] = self.launches();
+        let cubes = CubeCount::Static(x, y, z);
+        let deep = match self.cut {
+            Cut::Staged(tile) => tile.depth as usize,
+            Cut::Direct(_) => 1,
+        };
+        // Shorter sums than the longest have fewer parts; the others of theirs are zero.
+        let part = self.depth.div_ceil(self.parts).next_multiple_of(deep);
+        let [down, across] =
+            [0, 1].map(|n| launched(&self.phases[n], self.out.size[n], self.source.size[n]));
+        let phases = PhasesLaunch::new(
+            self.batch as u32,
+            down,
+            across,
+            self.out.channels as u32,
+            self.source.channels as u32,
+            self.kernel[1] as u32,
+            part as u32,
+            self.len() as u32,
+        );
+        #[expect(
+            unsafe_code,
+            reason = "the kernel checks every place itself, once a four"
+        )]
+        // SAFETY: reads are behind `inside`, `k < depth` and `column < columns`, writes behind
+        // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
+        unsafe {
+            match self.cut {
+                Cut::Staged(tile) => gather_product::launch_unchecked(
+                    &source.client,
+                    cubes,
+                    tile.cube(),
+                    width(self.source.channels).min(width(self.out.channels)),
+                    source.clone().into_buffer_arg(),
+                    weight.clone().into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    phases,
+                    tile,
+                    Form {
+                        one_tap: self.source.channels.is_multiple_of(deep),
+                        parted: self.parts > 1,
+                    },
+                    element(source),
+                    element(out),
+                ),
+                Cut::Direct(tile) => gather_direct::launch_unchecked(
+                    &source.client,
+                    cubes,
+                    Direct::cube(),
+                    width(self.out.channels),
+                    source.clone().into_buffer_arg(),
+                    weight.clone().into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    phases,
+                    tile,
+                    self.source.channels == 1,
+                ),
             }
         }
     }

@@ -7,8 +7,9 @@ use std::fmt;
 use cubecl::prelude::*;
 
 use super::adapter::Program;
-use super::gather::{Gather, weight_row};
-use super::tile::{Four, columns_at};
+use super::gather::weight_row;
+use super::phases::{Phases, phase_of_cube};
+use super::tile::{Four, columns_at, put_four};
 
 /// Units of a cube: a few vectors of a processor, so that small products still keep its threads busy.
 const UNITS: u32 = 16;
@@ -91,30 +92,6 @@ pub(super) fn four_at<M: Size>(
     }
 }
 
-/// Writes four columns of a line of the result, from `column` on; `at` is the place of the first.
-#[cube]
-pub(super) fn put_four<M: Size>(
-    out: &mut [Vector<f32, M>],
-    four: Four,
-    at: u32,
-    column: u32,
-    columns: u32,
-) {
-    let wide = M::value();
-    if comptime!(wide == 4) {
-        if column < columns {
-            out[(at / 4) as usize] = Vector::cast_from(four);
-        }
-    } else {
-        #[unroll]
-        for lane in 0..4u32 {
-            if column + lane < columns {
-                out[(at + lane) as usize] = Vector::new(four.extract(lane as usize));
-            }
-        }
-    }
-}
-
 /// Adds the products of a tap's channel to the tile.
 #[cube]
 fn add_channel<M: Size>(
@@ -170,12 +147,13 @@ pub(crate) fn gather_direct<M: Size>(
     source: &[f32],
     weight: &[Vector<f32, M>],
     out: &mut [Vector<f32, M>],
-    g: &Gather,
+    phases: &Phases,
     #[comptime] tile: Direct,
     #[comptime] single: bool,
 ) {
     let (rows, fours) = comptime!((tile.rows as usize, tile.columns as usize / 4));
-    let unit = ABSOLUTE_POS as u32;
+    let (g, _) = phase_of_cube(phases);
+    let unit = (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) * UNITS + UNIT_POS;
     let across = (g.columns + comptime!(tile.columns - 1)) / comptime!(tile.columns);
     let block = unit / across;
     let column0 = (unit - block * across) * comptime!(tile.columns);
@@ -189,27 +167,29 @@ pub(crate) fn gather_direct<M: Size>(
     let mut base_y = Array::<i32>::new(rows);
     let mut base_x = Array::<i32>::new(rows);
     let mut to = Array::<u32>::new(rows);
-    let per_picture = g.count_y * g.count_x;
+    let per_picture = g.down.count * g.across.count;
     let mut picture = row0 / per_picture;
     let pixel = row0 - picture * per_picture;
-    let mut jy = pixel / g.count_x;
-    let mut jx = pixel - jy * g.count_x;
+    let mut jy = pixel / g.across.count;
+    let mut jx = pixel - jy * g.across.count;
     #[unroll]
     for n in 0..rows {
-        let y = jy as i32 * g.stride_y + g.offset_y;
-        let x = jx as i32 * g.stride_x + g.offset_x;
-        base[n] = (picture * g.source_y) as i32 * g.source_x as i32 + y * g.source_x as i32 + x;
+        let y = jy as i32 * g.down.stride + g.down.offset;
+        let x = jx as i32 * g.across.stride + g.across.offset;
+        base[n] = (picture * g.down.source) as i32 * g.across.source as i32
+            + y * g.across.source as i32
+            + x;
         // Rows behind the last are far outside, so that nothing of theirs is read.
         base_y[n] = select(row0 + n as u32 >= g.rows, -1000000000i32, y);
         base_x[n] = x;
-        let out_y = g.first_y + jy * g.step_y;
-        let out_x = g.first_x + jx * g.step_x;
-        to[n] = ((picture * g.out_y + out_y) * g.out_x + out_x) * g.columns + column0;
+        let out_y = g.down.first + jy * g.down.step;
+        let out_x = g.across.first + jx * g.across.step;
+        to[n] = ((picture * g.down.out + out_y) * g.across.out + out_x) * g.columns + column0;
         jx += 1u32;
-        let line_ends = jx == g.count_x;
+        let line_ends = jx == g.across.count;
         jx = select(line_ends, 0u32, jx);
         jy = select(line_ends, jy + 1u32, jy);
-        let picture_ends = jy == g.count_y;
+        let picture_ends = jy == g.down.count;
         jy = select(picture_ends, 0u32, jy);
         picture = select(picture_ends, picture + 1u32, picture);
     }
@@ -223,21 +203,21 @@ pub(crate) fn gather_direct<M: Size>(
     // One loop over both directions: each loop around another copies all sums once more.
     let mut tap_y = 0u32;
     let mut tap_x = 0u32;
-    for _ in 0..g.taps_y * g.taps_x {
-        let apart_y = tap_y as i32 * g.source_step_y;
-        let apart_x = tap_x as i32 * g.source_step_x;
-        let apart = apart_y * g.source_x as i32 + apart_x;
+    for _ in 0..g.down.taps * g.across.taps {
+        let apart_y = tap_y as i32 * g.down.source_step;
+        let apart_x = tap_x as i32 * g.across.source_step;
+        let apart = apart_y * g.across.source as i32 + apart_x;
         let mut from = Array::<u32>::new(rows);
         let mut inside = Array::<bool>::new(rows);
         #[unroll]
         for n in 0..rows {
             let y = base_y[n] + apart_y;
             let x = base_x[n] + apart_x;
-            let lies = y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32;
+            let lies = y >= 0 && y < g.down.source as i32 && x >= 0 && x < g.across.source as i32;
             inside[n] = lies;
             from[n] = select(lies, (base[n] + apart) as u32 * g.channels, 0u32);
         }
-        let mut at = weight_row(g, tap_y, tap_x, 0u32) * g.columns + column0;
+        let mut at = weight_row(&g, tap_y, tap_x, 0u32) * g.columns + column0;
         // A channel at a time: a load takes one value after the other anyhow, and a longer loop is slower.
         if comptime!(single) {
             add_channel::<M>(
@@ -253,7 +233,7 @@ pub(crate) fn gather_direct<M: Size>(
             }
         }
         tap_x += 1u32;
-        let row_ends = tap_x == g.taps_x;
+        let row_ends = tap_x == g.across.taps;
         tap_x = select(row_ends, 0u32, tap_x);
         tap_y = select(row_ends, tap_y + 1u32, tap_y);
     }
@@ -265,7 +245,7 @@ pub(crate) fn gather_direct<M: Size>(
             for c in 0..fours {
                 let ahead = c as u32 * 4;
                 let sum = sums[comptime!(n * fours + c)];
-                put_four::<M>(out, sum, to[n] + ahead, column0 + ahead, g.columns);
+                put_four::<f32, M>(out, sum, to[n] + ahead, column0 + ahead, g.columns);
             }
         }
     }

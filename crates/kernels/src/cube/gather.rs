@@ -3,46 +3,8 @@
 
 use cubecl::prelude::*;
 
-use super::tile::{Four, Tile, columns_at, stage};
-
-/// Which pixels of the result meet which pixels of the source, through which taps. Pairs are height, width.
-///
-/// Row r of the product is the result's pixel `first + step * (jy, jx)` of picture n; tap number (ii, jj)
-/// of the sum is the kernel's `(tap0 + ii * tap_step, ..)`, and lies on the source's pixel
-/// `(jy, jx) * stride + offset + (ii, jj) * source_step`.
-#[derive(CubeType, CubeLaunch, Clone)]
-pub(crate) struct Gather {
-    pub(super) rows: u32,
-    pub(super) count_y: u32,
-    pub(super) count_x: u32,
-    pub(super) first_y: u32,
-    pub(super) first_x: u32,
-    pub(super) step_y: u32,
-    pub(super) step_x: u32,
-    pub(super) out_y: u32,
-    pub(super) out_x: u32,
-    pub(super) columns: u32,
-    pub(super) source_y: u32,
-    pub(super) source_x: u32,
-    pub(super) channels: u32,
-    pub(super) stride_y: i32,
-    pub(super) stride_x: i32,
-    pub(super) offset_y: i32,
-    pub(super) offset_x: i32,
-    pub(super) source_step_y: i32,
-    pub(super) source_step_x: i32,
-    pub(super) taps_y: u32,
-    pub(super) taps_x: u32,
-    pub(super) tap0_y: u32,
-    pub(super) tap0_x: u32,
-    pub(super) tap_step_y: u32,
-    pub(super) tap_step_x: u32,
-    pub(super) kernel_x: u32,
-    /// Steps of the sum that a cube takes: all, or those of its part.
-    pub(super) part: u32,
-    /// Values of the result, which each part has.
-    pub(super) len: u32,
-}
+use super::phases::{Gather, Phases, phase_of_cube};
+use super::tile::{Four, Tile, columns_at, put_four, stage};
 
 /// What a launch knows of its shape before it is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,11 +28,11 @@ fn source_at<E: Float, N: Size>(
     tap_x: u32,
     channel: u32,
 ) -> Vector<f32, N> {
-    let y = y + tap_y as i32 * g.source_step_y;
-    let x = x + tap_x as i32 * g.source_step_x;
+    let y = y + tap_y as i32 * g.down.source_step;
+    let x = x + tap_x as i32 * g.across.source_step;
     let mut value = Vector::<f32, N>::new(0.0f32);
-    if y >= 0 && y < g.source_y as i32 && x >= 0 && x < g.source_x as i32 {
-        let pixel = base + y as u32 * g.source_x + x as u32;
+    if y >= 0 && y < g.down.source as i32 && x >= 0 && x < g.across.source as i32 {
+        let pixel = base + y as u32 * g.across.source + x as u32;
         let at = (pixel * g.channels + channel) / N::value() as u32;
         value = Vector::cast_from(source[at as usize]);
     }
@@ -89,10 +51,10 @@ fn source_at_step<E: Float, N: Size>(
 ) -> Vector<f32, N> {
     let tap = k / g.channels;
     let channel = k - tap * g.channels;
-    let tap_y = tap / g.taps_x;
-    let tap_x = tap - tap_y * g.taps_x;
+    let tap_y = tap / g.across.taps;
+    let tap_x = tap - tap_y * g.across.taps;
     let mut value = Vector::<f32, N>::new(0.0f32);
-    if tap < g.taps_y * g.taps_x {
+    if tap < g.down.taps * g.across.taps {
         value = source_at::<E, N>(source, g, base, y, x, tap_y, tap_x, channel);
     }
     value
@@ -101,8 +63,8 @@ fn source_at_step<E: Float, N: Size>(
 /// Rows of the weight in front of that of a tap and a channel.
 #[cube]
 pub(super) fn weight_row(g: &Gather, tap_y: u32, tap_x: u32, channel: u32) -> u32 {
-    let y = g.tap0_y + tap_y * g.tap_step_y;
-    let x = g.tap0_x + tap_x * g.tap_step_x;
+    let y = g.down.tap0 + tap_y * g.down.tap_step;
+    let x = g.across.tap0 + tap_x * g.across.tap_step;
     (y * g.kernel_x + x) * g.channels + channel
 }
 
@@ -176,9 +138,9 @@ fn load_weight<E: Float, N: Size>(
                 weight_row(g, tap_y, tap_x, channel + ahead)
             } else {
                 let tap = (k0 + ahead) / g.channels;
-                let tap_y = tap / g.taps_x;
+                let tap_y = tap / g.across.taps;
                 let channel = k0 + ahead - tap * g.channels;
-                weight_row(g, tap_y, tap - tap_y * g.taps_x, channel)
+                weight_row(g, tap_y, tap - tap_y * g.across.taps, channel)
             };
             four = columns_at::<E, N>(weight, row * g.columns + column, column, g.columns);
         }
@@ -192,13 +154,12 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
     source: &[Vector<E, N>],
     weight: &[Vector<E, N>],
     out: &mut [Vector<O, N>],
-    g: &Gather,
+    phases: &Phases,
     #[comptime] tile: Tile,
     #[comptime] form: Form,
     #[define(E)] _element: ElemType,
     #[define(O)] _element_out: ElemType,
 ) {
-    let width = N::value();
     let (tile_rows, tile_columns) = comptime!((tile.rows as usize, tile.columns as usize / 4));
     let cube_rows = comptime!(tile.cube_rows());
     let cube_columns = comptime!(tile.cube_columns());
@@ -210,20 +171,21 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
     let mut a = Shared::<[Four]>::new_slice(comptime!(staged_a as usize));
     let mut b = Shared::<[Four]>::new_slice(comptime!(staged_b as usize));
 
+    let (g, turn) = phase_of_cube(phases);
     let unit = UNIT_POS_Y * units_x + UNIT_POS_X;
     let mut row0 = CUBE_POS_X * cube_rows;
     let mut k0 = 0u32;
-    let mut end = g.taps_y * g.taps_x * g.channels;
+    let mut end = g.down.taps * g.across.taps * g.channels;
     let mut behind = 0u32;
     if comptime!(form.parted) {
-        k0 = CUBE_POS_Z * g.part;
+        k0 = turn * g.part;
         end = u32::min(end, k0 + g.part);
-        behind = CUBE_POS_Z * g.len;
+        behind = turn * g.len;
     } else {
-        row0 += CUBE_POS_Z * CUBE_COUNT_X * cube_rows;
+        row0 += turn * CUBE_COUNT_X * cube_rows;
     }
     let column0 = CUBE_POS_Y * cube_columns;
-    let per_picture = g.count_y * g.count_x;
+    let per_picture = g.down.count * g.across.count;
 
     let mut base = Array::<u32>::new(fours_a);
     let mut base_y = Array::<i32>::new(fours_a);
@@ -234,11 +196,11 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
         let row = row0 + (unit + slot as u32 * units) / fours_deep;
         let picture = row / per_picture;
         let pixel = row - picture * per_picture;
-        let y = pixel / g.count_x;
-        let x = pixel - y * g.count_x;
-        base[slot] = picture * g.source_y * g.source_x;
-        base_y[slot] = y as i32 * g.stride_y + g.offset_y;
-        base_x[slot] = x as i32 * g.stride_x + g.offset_x;
+        let y = pixel / g.across.count;
+        let x = pixel - y * g.across.count;
+        base[slot] = picture * g.down.source * g.across.source;
+        base_y[slot] = y as i32 * g.down.stride + g.down.offset;
+        base_x[slot] = x as i32 * g.across.stride + g.across.offset;
         if row >= g.rows {
             // Far outside, so that nothing is read.
             base_y[slot] = -1000000000i32;
@@ -253,8 +215,8 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
 
     let tap = k0 / g.channels;
     let mut channel = k0 - tap * g.channels;
-    let mut tap_y = tap / g.taps_x;
-    let mut tap_x = tap - tap_y * g.taps_x;
+    let mut tap_y = tap / g.across.taps;
+    let mut tap_x = tap - tap_y * g.across.taps;
     let mut next_a = Array::<Four>::new(fours_a);
     let mut next_b = Array::<Four>::new(fours_b);
     let mut staged = false;
@@ -263,7 +225,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
         if more {
             load_source::<E, N>(
                 source,
-                g,
+                &g,
                 &mut next_a,
                 &base,
                 &base_y,
@@ -278,7 +240,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
             );
             load_weight::<E, N>(
                 weight,
-                g,
+                &g,
                 &mut next_b,
                 column0,
                 unit,
@@ -331,7 +293,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
             if channel == g.channels {
                 channel = 0u32;
                 tap_x += 1u32;
-                if tap_x == g.taps_x {
+                if tap_x == g.across.taps {
                     tap_x = 0u32;
                     tap_y += 1u32;
                 }
@@ -345,28 +307,16 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
         if row < g.rows {
             let picture = row / per_picture;
             let pixel = row - picture * per_picture;
-            let jy = pixel / g.count_x;
-            let jx = pixel - jy * g.count_x;
-            let y = g.first_y + jy * g.step_y;
-            let x = g.first_x + jx * g.step_x;
-            let at = behind + ((picture * g.out_y + y) * g.out_x + x) * g.columns;
+            let jy = pixel / g.across.count;
+            let jx = pixel - jy * g.across.count;
+            let y = g.down.first + jy * g.down.step;
+            let x = g.across.first + jx * g.across.step;
+            let at = behind + ((picture * g.down.out + y) * g.across.out + x) * g.columns;
             #[unroll]
             for c in 0..tile_columns {
                 let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
                 let sum = sums[comptime!(n * tile_columns + c)];
-                if comptime!(width == 4) {
-                    if column < g.columns {
-                        out[((at + column) / 4) as usize] = Vector::cast_from(sum);
-                    }
-                } else {
-                    #[unroll]
-                    for lane in 0..4u32 {
-                        if column + lane < g.columns {
-                            out[(at + column + lane) as usize] =
-                                Vector::new(O::cast_from(sum.extract(lane as usize)));
-                        }
-                    }
-                }
+                put_four::<O, N>(out, sum, at + column, column, g.columns);
             }
         }
     }

@@ -42,12 +42,16 @@ fn shapes() -> Vec<ConvShape> {
 fn cubes_fit_every_dimension() {
     for shape in shapes() {
         for adapter in Adapter::ALL {
-            let mut launches = conv::Plan::forward(&shape, adapter).launches();
-            launches.extend(conv::Plan::backward(&shape, adapter).launches());
-            launches.push(match adapter {
-                Adapter::Hardware => conv_weight::Plan::of(&shape).launches(),
-                Adapter::Software(program) => direct_weight::Plan::of(&shape, program).launches(),
-            });
+            let launches = [
+                conv::Plan::forward(&shape, adapter).launches(),
+                conv::Plan::backward(&shape, adapter).launches(),
+                match adapter {
+                    Adapter::Hardware => conv_weight::Plan::of(&shape).launches(),
+                    Adapter::Software(program) => {
+                        direct_weight::Plan::of(&shape, program).launches()
+                    }
+                },
+            ];
             for cubes in launches {
                 assert!(
                     cubes.iter().all(|&n| n > 0 && n <= CUBES),

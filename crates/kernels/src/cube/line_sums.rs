@@ -7,8 +7,8 @@ use std::fmt;
 use cubecl::prelude::*;
 
 use super::adapter::Program;
-use super::direct::{Direct, four_at, put_four, width};
-use super::tile::Four;
+use super::direct::{Direct, four_at, width};
+use super::tile::{Four, put_four};
 use crate::cpu::ConvShape;
 
 /// The convolution's shape, and how its lines of pixels are parted. Pairs are height, width.
@@ -237,7 +237,7 @@ pub(crate) fn line_sums<N: Size, M: Size>(
                 let sum = sums[comptime!(n * fours + c)];
                 let column = column0 + c as u32 * 4;
                 let at = row * s.columns + column;
-                put_four::<M>(partial, sum, at, column, s.columns);
+                put_four::<f32, M>(partial, sum, at, column, s.columns);
             }
         }
     }

@@ -27,6 +27,7 @@ mod norm_each;
 mod norm_join;
 mod norm_sums;
 mod parts;
+mod phases;
 mod pixel_sums;
 pub(crate) mod pool;
 pub(crate) mod tile;

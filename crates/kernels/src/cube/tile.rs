@@ -172,6 +172,31 @@ pub(crate) fn columns_at<E: Float, N: Size>(
     four
 }
 
+/// Writes four columns of a line of the result, from `column` on; `at` is the place of the first.
+#[cube]
+pub(crate) fn put_four<E: Float, N: Size>(
+    out: &mut [Vector<E, N>],
+    four: Four,
+    at: u32,
+    column: u32,
+    columns: u32,
+) {
+    let width = N::value();
+    if comptime!(width == 4) {
+        if column < columns {
+            out[(at / 4) as usize] = Vector::cast_from(four);
+        }
+    } else {
+        #[unroll]
+        for lane in 0..4u32 {
+            if column + lane < columns {
+                let value = E::cast_from(four.extract(lane as usize));
+                out[(at + lane) as usize] = Vector::new(value);
+            }
+        }
+    }
+}
+
 /// Puts the fours that a unit has loaded where its whole cube, which has `all`, reads them.
 #[cube]
 pub(crate) fn stage(

@@ -4,9 +4,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::adapter::Program;
-use super::super::direct::{Direct, add_products, put_four, width};
+use super::super::direct::{Direct, add_products, width};
 use super::super::empty;
-use super::super::tile::Four;
+use super::super::tile::{Four, put_four};
 
 /// Places of a patch, each with a product of its own.
 pub(super) const PLANES: usize = 16;
@@ -87,7 +87,7 @@ fn plane_products<N: Size, M: Size>(
                 let column = column0 + c as u32 * 4;
                 let at = (plane * p.rows + row) * p.columns + column;
                 let sum = sums[comptime!(n * fours + c)];
-                put_four::<M>(out, sum, at, column, p.columns);
+                put_four::<f32, M>(out, sum, at, column, p.columns);
             }
         }
     }
