@@ -76,7 +76,6 @@ pub async fn bench_kernels(
     let opened = device::open(&device).await?;
     let bench = Bench::new(&opened.device, &clock, seconds);
     let setting = Setting { width, size, batch };
-    let best = parallax_bench::product_rate(&bench).await?;
     let tell = |line: &KernelLine| {
         let line = object([
             ("shape", line.shape.clone().into()),
@@ -87,7 +86,7 @@ pub async fn bench_kernels(
         // What the page does with a line is its own affair.
         let _ = on_line.call1(&JsValue::NULL, &line);
     };
-    parallax_bench::kernels(&bench, &setting, best, tell).await?;
+    let best = parallax_bench::kernels(&bench, &setting, &parallax_bench::SIDES, tell).await?;
     Ok(object([
         ("adapter", opened.adapter.into()),
         ("product", best.into()),

@@ -1,5 +1,8 @@
 //! Every operation of a step by itself, ours and Burn's own.
 
+use std::rc::Rc;
+
+use burn::tensor::Device;
 use parallax_kernels::layers::ConvOptions;
 use parallax_kernels::{Adapter, conv2d};
 use serde::Serialize;
@@ -9,8 +12,10 @@ use crate::ours::{ours, random};
 use crate::plan::{Plan, dash, operations};
 use crate::table::{Table, number};
 use crate::theirs::theirs;
-use crate::timer::{Bench, BenchError};
+use crate::timer::{Bench, BenchError, Work};
 
+/// Values along a side of the matrices whose product is the measure of all rates.
+pub const SIDES: [usize; 4] = [512, 1024, 2048, 4096];
 /// Seconds of a product that a larger one may follow.
 const SHORT: f64 = 1e-3;
 
@@ -31,7 +36,7 @@ pub struct KernelLine {
     pub stock_dispatches: usize,
     /// Multiply-adds counted as two, a second; `None` where memory is what counts.
     pub rate: Option<f64>,
-    /// Share of the rate of our best matrix product.
+    /// Share of the rate of our best matrix product, measured in turn with this.
     pub of_best: Option<f64>,
     /// How it is launched where the device is a GPU.
     pub plan: Option<Plan>,
@@ -87,56 +92,83 @@ impl KernelLine {
     }
 }
 
-/// Operations a second of our best product of two square matrices, a convolution of one tap: of 512 values a side, and of
-/// larger ones as long as the device makes short work of them.
-///
-/// # Errors
-/// When the device has failed.
-pub async fn product_rate(bench: &Bench<'_>) -> Result<f64, BenchError> {
-    let options = ConvOptions {
-        stride: 1,
-        padding: 0,
-        dilation: 1,
-    };
-    let mut best = 0f64;
-    for side in [512, 1024, 2048, 4096] {
-        let (x, weight) = (
-            random([1, side / 32, 32, side], bench.device()),
-            random([side, side, 1, 1], bench.device()),
-        );
-        let measured = bench
-            .measure(|| drop(conv2d(x.clone(), weight.clone(), options)))
-            .await?;
-        best = best.max(2.0 * (side as f64).powi(3) / measured.seconds);
-        if measured.seconds > SHORT {
-            break;
-        }
-    }
-    Ok(best)
+/// A product of two square matrices, as a convolution of one tap.
+struct Product {
+    work: Work,
+    /// Multiply-adds counted as two.
+    operations: f64,
 }
 
-/// Measures everything, and hands each line over as soon as it is there. `best` is [`product_rate`].
+impl Product {
+    fn of(side: usize, device: &Device) -> Self {
+        let options = ConvOptions {
+            stride: 1,
+            padding: 0,
+            dilation: 1,
+        };
+        let (x, weight) = (
+            random([1, side / 32, 32, side], device),
+            random([side, side, 1, 1], device),
+        );
+        Self {
+            work: Rc::new(move || drop(conv2d(x.clone(), weight.clone(), options))),
+            operations: 2.0 * (side as f64).powi(3),
+        }
+    }
+
+    /// Ours with the best rate: of the first of `sides`, or of a larger one where the device makes short work of them.
+    async fn best(bench: &Bench<'_>, sides: &[usize]) -> Result<Option<Self>, BenchError> {
+        let mut best = None;
+        let mut best_rate = 0.0;
+        for &side in sides {
+            let product = Self::of(side, bench.device());
+            let seconds = bench.measure(|| (product.work)()).await?.seconds;
+            let rate = product.operations / seconds;
+            if rate > best_rate {
+                (best_rate, best) = (rate, Some(product));
+            }
+            if seconds > SHORT {
+                break;
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// Measures everything, and hands each line over as soon as it is there. Gives the operations a second of our best product of
+/// square matrices with one of `sides`, multiples of 32 and mostly [`SIDES`]: the median of those measured beside the lines,
+/// each in turn with the line's own.
 ///
 /// # Errors
 /// When a size is zero or the device has failed.
 pub async fn kernels(
     bench: &Bench<'_>,
     setting: &Setting,
-    best: f64,
+    sides: &[usize],
     mut on_line: impl FnMut(&KernelLine),
-) -> Result<(), BenchError> {
+) -> Result<f64, BenchError> {
     setting.check()?;
     let adapter = Adapter::of_device(bench.device()).unwrap_or_default();
+    let best = Product::best(bench, sides).await?;
+    let mut best_rates = Vec::new();
     for case in cases(setting) {
         let device = bench.device();
         let pairs = ours(device, &case).into_iter().zip(theirs(device, &case));
         for ((operation, choice), (ours, stock)) in
             operations(&case, adapter).into_iter().zip(pairs)
         {
-            let measured = bench.in_turn(&[ours, stock]).await?;
-            let (ours, stock) = (measured[0], measured[1]);
             let flops = 2.0 * choice.multiply_adds as f64;
+            let product = best.as_ref().filter(|_| flops > 0.0);
+            let works = [ours, stock]
+                .into_iter()
+                .chain(product.map(|product| product.work.clone()));
+            let measured = bench.in_turn(&works.collect::<Vec<_>>()).await?;
+            let (ours, stock, beside) = (measured[0], measured[1], measured.get(2));
             let rate = (flops > 0.0).then(|| flops / ours.seconds);
+            let best_rate = product
+                .zip(beside)
+                .map(|(product, beside)| product.operations / beside.seconds);
+            best_rates.extend(best_rate);
             on_line(&KernelLine {
                 shape: case.name(),
                 operation,
@@ -145,11 +177,13 @@ pub async fn kernels(
                 dispatches: ours.dispatches,
                 stock_dispatches: stock.dispatches,
                 rate,
-                of_best: rate.map(|rate| rate / best),
+                of_best: rate.zip(best_rate).map(|(rate, best)| rate / best),
                 minimum: choice.minimum,
                 plan: (ours.dispatches > 0).then(|| choice.into()),
             });
         }
     }
-    Ok(())
+    best_rates.sort_by(f64::total_cmp);
+    let median = best_rates.get(best_rates.len() / 2);
+    Ok(median.copied().unwrap_or_default())
 }

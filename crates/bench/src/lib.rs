@@ -19,7 +19,7 @@ mod timer;
 mod views;
 
 pub use cases::{Setting, convolutions};
-pub use kernels::{KernelLine, kernels, product_rate};
+pub use kernels::{KernelLine, SIDES, kernels};
 pub use launches::launches;
 pub use plan::{Plan, PlanLine, plans};
 pub use step::{StepReport, StepSetting, step};

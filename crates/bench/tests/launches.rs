@@ -38,7 +38,7 @@ fn dispatches_are_as_planned(adapter: Adapter, setting: &Setting) {
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(device, &clock, 0.0);
     let mut lines = Vec::new();
-    let measured = kernels(&bench, setting, 1.0, |line| lines.push(line.clone()));
+    let measured = kernels(&bench, setting, &[32], |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
     let plans = plans(setting, adapter).unwrap();
     assert_eq!(lines.len(), plans.len());
@@ -47,6 +47,8 @@ fn dispatches_are_as_planned(adapter: Adapter, setting: &Setting) {
         assert_eq!((&line.shape, line.operation), (&plan.shape, plan.operation));
         assert_eq!(line.dispatches, plan.plan.dispatches, "{name}");
         assert!(line.stock_dispatches > 0, "{name}");
+        let sums = plan.plan.intensity.is_some();
+        assert_eq!(line.of_best.is_some(), sums, "{name}");
         assert!(
             line.seconds.is_finite() && line.stock_seconds.is_finite(),
             "{name}"

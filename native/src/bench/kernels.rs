@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use parallax_bench::{
-    Bench, KernelLine, PlanLine, Setting, kernels, plans, product_rate, tile_lines,
-};
+use parallax_bench::{Bench, KernelLine, PlanLine, SIDES, Setting, kernels, plans, tile_lines};
 use parallax_kernels::{Adapter, Program};
 
 use crate::cli::BenchKernels;
@@ -33,9 +31,8 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
     if arguments.tiles {
         return tiles(&bench, &setting, &device, arguments.json);
     }
-    let best = pollster::block_on(product_rate(&bench))?;
     let mut lines = Vec::new();
-    pollster::block_on(kernels(&bench, &setting, best, |line| {
+    let best = pollster::block_on(kernels(&bench, &setting, &SIDES, |line| {
         eprintln!("{}, {}", line.shape, line.operation);
         lines.push(line.clone());
     }))?;
