@@ -9,12 +9,12 @@ use cubecl::prelude::*;
 
 use super::adapter::Adapter;
 use super::axis::Axis;
-use super::direct::{Direct, gather_direct, width};
+use super::direct::{Direct, gather_direct};
 use super::direct_order::ordered;
 use super::gather::{Form, gather_product};
 use super::parts::sum_in_order;
 use super::phases::{PhasesLaunch, launched};
-use super::tile::Tile;
+use super::tile::{Tile, width};
 use super::{element, empty, empty_f32, winograd};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
@@ -282,7 +282,8 @@ impl Plan {
                     &source.client,
                     cubes,
                     tile.cube(),
-                    width(self.source.channels).min(width(self.out.channels)),
+                    width(self.source.channels),
+                    width(self.out.channels),
                     source.clone().into_buffer_arg(),
                     weight.clone().into_buffer_arg(),
                     out.clone().into_buffer_arg(),

@@ -11,7 +11,7 @@ use super::axis::Axis;
 use super::direct_weight;
 use super::parts::sum_of_parts;
 use super::pixel_sums::{SumLaunch, partial_sums};
-use super::tile::Tile;
+use super::tile::{Tile, width};
 use super::{element, empty_f32, winograd};
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
@@ -102,7 +102,7 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
     let Plan { rows, columns, .. } = plan;
     let [cubes_x, cubes_y, parts] = plan.cubes;
     let [_, kw] = shape.kernel;
-    let [height, width] = shape.out_size();
+    let [out_y, out_x] = shape.out_size();
     // In f32, whatever element the operands are stored in: the weight itself is f32.
     let partial = empty_f32(&x, vec![parts, rows, columns]);
     let element = element(&x);
@@ -114,8 +114,8 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
         shape.inputs as u32,
         shape.size[0] as u32,
         shape.size[1] as u32,
-        height as u32,
-        width as u32,
+        out_y as u32,
+        out_x as u32,
         kw as u32,
         shape.stride[0] as u32,
         shape.stride[1] as u32,
@@ -124,7 +124,6 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
         shape.dilation[0] as u32,
         shape.dilation[1] as u32,
     );
-    let fours = shape.inputs.is_multiple_of(4) && columns.is_multiple_of(4);
     let client = x.client.clone();
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
     // SAFETY: reads are behind `inside`, `row < rows`, `pixel < end` and `column < columns`, writes behind the
@@ -134,7 +133,8 @@ pub(crate) fn conv_grad_weight(x: CubeTensor, grad: CubeTensor, shape: &ConvShap
             &client,
             CubeCount::Static(cubes_x as u32, cubes_y as u32, parts as u32),
             plan.tile.cube(),
-            if fours { 4 } else { 1 },
+            width(shape.inputs),
+            width(columns),
             x.into_buffer_arg(),
             grad.into_buffer_arg(),
             partial.clone().into_buffer_arg(),

@@ -67,14 +67,6 @@ impl Direct {
     }
 }
 
-/// Values of a load along so many channels.
-pub(super) fn width(channels: usize) -> usize {
-    match channels.is_multiple_of(4) {
-        true => 4,
-        false => 1,
-    }
-}
-
 /// Four columns of a line of the right operand.
 #[cube]
 pub(super) fn four_at<M: Size>(

@@ -5,8 +5,9 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::direct::{Direct, width};
+use super::direct::Direct;
 use super::empty;
+use super::tile::width;
 use crate::cpu::ConvShape;
 
 /// From `[out, in, kernel, kernel]` to `[tap, depth, columns]`: a unit takes neighbouring columns of one step of the sum

@@ -7,10 +7,11 @@ use cubecl::prelude::*;
 
 use super::adapter::Program;
 use super::axis::Axis;
-use super::direct::{Direct, width};
+use super::direct::Direct;
 use super::empty;
 use super::line_sums::{LinesLaunch, WeightTile, line_sums};
 use super::parts::{sum_in_order, sum_of_parts};
+use super::tile::width;
 use crate::choices::{Choice, bytes};
 use crate::cpu::ConvShape;
 

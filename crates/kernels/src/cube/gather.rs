@@ -112,8 +112,8 @@ fn load_source<E: Float, N: Size>(
 
 /// What a unit stages of the weight next.
 #[cube]
-fn load_weight<E: Float, N: Size>(
-    weight: &[Vector<E, N>],
+fn load_weight<E: Float, M: Size>(
+    weight: &[Vector<E, M>],
     g: &Gather,
     next: &mut Array<Four>,
     column0: u32,
@@ -142,18 +142,19 @@ fn load_weight<E: Float, N: Size>(
                 let channel = k0 + ahead - tap * g.channels;
                 weight_row(g, tap_y, tap - tap_y * g.across.taps, channel)
             };
-            four = columns_at::<E, N>(weight, row * g.columns + column, column, g.columns);
+            four = columns_at::<E, M>(weight, row * g.columns + column, column, g.columns);
         }
         next[slot] = four;
     }
 }
 
-/// While a tile's steps are multiplied, the next ones are on their way from memory.
+/// While a tile's steps are multiplied, the next ones are on their way from memory. Loads are `N` channels of the source wide,
+/// and `M` columns.
 #[cube(launch_unchecked)]
-pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
+pub(crate) fn gather_product<E: Float, O: Float, N: Size, M: Size>(
     source: &[Vector<E, N>],
-    weight: &[Vector<E, N>],
-    out: &mut [Vector<O, N>],
+    weight: &[Vector<E, M>],
+    out: &mut [Vector<O, M>],
     phases: &Phases,
     #[comptime] tile: Tile,
     #[comptime] form: Form,
@@ -238,7 +239,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
                 tile,
                 form,
             );
-            load_weight::<E, N>(
+            load_weight::<E, M>(
                 weight,
                 &g,
                 &mut next_b,
@@ -316,7 +317,7 @@ pub(crate) fn gather_product<E: Float, O: Float, N: Size>(
             for c in 0..tile_columns {
                 let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
                 let sum = sums[comptime!(n * tile_columns + c)];
-                put_four::<O, N>(out, sum, at + column, column, g.columns);
+                put_four::<O, M>(out, sum, at + column, column, g.columns);
             }
         }
     }

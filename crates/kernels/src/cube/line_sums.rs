@@ -7,8 +7,8 @@ use std::fmt;
 use cubecl::prelude::*;
 
 use super::adapter::Program;
-use super::direct::{Direct, four_at, width};
-use super::tile::{Four, put_four};
+use super::direct::{Direct, four_at};
+use super::tile::{Four, put_four, width};
 use crate::cpu::ConvShape;
 
 /// The convolution's shape, and how its lines of pixels are parted. Pairs are height, width.

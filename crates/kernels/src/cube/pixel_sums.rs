@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use super::tile::{Four, Tile, columns_at, stage};
+use super::tile::{Four, Tile, columns_at, put_four, stage};
 
 /// The convolution's shape, and how its pixels are parted. Pairs are height, width.
 #[derive(CubeType, CubeLaunch, Clone)]
@@ -122,8 +122,8 @@ fn load_input<E: Float, N: Size>(
 
 /// What a unit stages of the gradient next.
 #[cube]
-fn load_gradient<E: Float, N: Size>(
-    grad: &[Vector<E, N>],
+fn load_gradient<E: Float, M: Size>(
+    grad: &[Vector<E, M>],
     s: &Sum,
     next: &mut Array<Four>,
     pixel0: u32,
@@ -140,18 +140,19 @@ fn load_gradient<E: Float, N: Size>(
         let column = column0 + place % fours_wide * 4;
         let mut four = Four::new(0.0f32);
         if pixel < end {
-            four = columns_at::<E, N>(grad, pixel * s.columns + column, column, s.columns);
+            four = columns_at::<E, M>(grad, pixel * s.columns + column, column, s.columns);
         }
         next[slot] = four;
     }
 }
 
-/// While a tile's pixels are multiplied, the next ones are on their way from memory.
+/// While a tile's pixels are multiplied, the next ones are on their way from memory. Loads are `N` channels of the
+/// input wide, and `M` of the gradient.
 #[cube(launch_unchecked)]
-pub(crate) fn partial_sums<E: Float, N: Size>(
+pub(crate) fn partial_sums<E: Float, N: Size, M: Size>(
     x: &[Vector<E, N>],
-    grad: &[Vector<E, N>],
-    partial: &mut [f32],
+    grad: &[Vector<E, M>],
+    partial: &mut [Vector<f32, M>],
     s: &Sum,
     #[comptime] tile: Tile,
     #[define(E)] _element: ElemType,
@@ -212,7 +213,7 @@ pub(crate) fn partial_sums<E: Float, N: Size>(
                 inverse_x,
                 tile,
             );
-            load_gradient::<E, N>(grad, s, &mut next_b, pixel0, end, unit, column0, tile);
+            load_gradient::<E, M>(grad, s, &mut next_b, pixel0, end, unit, column0, tile);
             let next = ahead(s, &now, comptime!(tile.depth), inverse_y, inverse_x);
             picture = next.picture;
             y = next.y;
@@ -265,13 +266,8 @@ pub(crate) fn partial_sums<E: Float, N: Size>(
                 for c in 0..tile_columns {
                     let column = column0 + (UNIT_POS_X + c as u32 * units_x) * 4;
                     let sum = sums[comptime!((r * 4 + lane as usize) * tile_columns + c)];
-                    #[unroll]
-                    for n in 0..4u32 {
-                        if column + n < s.columns {
-                            let at = (CUBE_POS_Z * s.rows + row) * s.columns + column + n;
-                            partial[at as usize] = sum.extract(n as usize);
-                        }
-                    }
+                    let at = (CUBE_POS_Z * s.rows + row) * s.columns + column;
+                    put_four::<f32, M>(partial, sum, at, column, s.columns);
                 }
             }
         }

@@ -145,6 +145,14 @@ impl Tile {
     }
 }
 
+/// Values of a load along so many channels.
+pub(crate) fn width(channels: usize) -> usize {
+    match channels.is_multiple_of(4) {
+        true => 4,
+        false => 1,
+    }
+}
+
 /// Four neighbours of a row of `columns` values, from `column` on; `at` is the place of the first in `values`, which
 /// are vectors of `N` (1 or 4) in the element that they are stored in. Zeros behind the row's end.
 #[cube]

@@ -4,9 +4,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::super::adapter::Program;
-use super::super::direct::{Direct, add_products, width};
+use super::super::direct::{Direct, add_products};
 use super::super::empty;
-use super::super::tile::{Four, put_four};
+use super::super::tile::{Four, put_four, width};
 
 /// Places of a patch, each with a product of its own.
 pub(super) const PLANES: usize = 16;

@@ -3,8 +3,9 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::direct::{Direct, width};
+use super::super::direct::Direct;
 use super::super::empty;
+use super::super::tile::width;
 use super::product::PLANES;
 
 /// Pictures as tiles of 2x2 pixels, numbered over the whole batch. Pairs are height, width.

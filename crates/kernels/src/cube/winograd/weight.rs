@@ -4,8 +4,9 @@
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::direct::{Direct, width};
+use super::super::direct::Direct;
 use super::super::empty;
+use super::super::tile::width;
 use super::product::PLANES;
 
 /// A weight `[out, in, 3, 3]` as planes of `[depth, columns]`.
