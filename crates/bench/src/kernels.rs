@@ -12,7 +12,7 @@ use crate::ours::{ours, random};
 use crate::plan::{Plan, dash, operations};
 use crate::table::{Table, number};
 use crate::theirs::theirs;
-use crate::timer::{Bench, BenchError, Work};
+use crate::timer::{Bench, BenchError, Work, median};
 
 /// Values along a side of the matrices whose product is the measure of all rates.
 pub const SIDES: [usize; 4] = [512, 1024, 2048, 4096];
@@ -183,7 +183,5 @@ pub async fn kernels(
             });
         }
     }
-    best_rates.sort_by(f64::total_cmp);
-    let median = best_rates.get(best_rates.len() / 2);
-    Ok(median.copied().unwrap_or_default())
+    Ok(median(best_rates))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cases::Setting;
 use crate::launches::launches;
 use crate::table::{Table, number};
-use crate::timer::{Bench, BenchError};
+use crate::timer::{Bench, BenchError, median};
 
 const CLASSES: usize = 10;
 const RATE: f64 = 0.01;
@@ -103,7 +103,6 @@ pub async fn step(
         times.push(bench.now() - begin);
         on_step(number + 2, times[number]);
     }
-    times.sort_by(f64::total_cmp);
     let mut loss = None;
     let dispatches = launches(|| loss = Some(training.step()));
     if let Some(loss) = loss {
@@ -112,8 +111,8 @@ pub async fn step(
     Ok(StepReport {
         setting: setting.of,
         first,
-        step: times[times.len() / 2],
         steps: times.len(),
+        step: median(times),
         dispatches,
         first_loss,
         last_loss,

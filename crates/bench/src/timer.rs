@@ -179,11 +179,17 @@ struct Turn<'w> {
 }
 
 impl Turn<'_> {
-    fn measured(mut self) -> Measured {
-        self.times.sort_by(f64::total_cmp);
+    fn measured(self) -> Measured {
         Measured {
-            seconds: self.times[self.times.len() / 2],
+            seconds: median(self.times),
             dispatches: self.dispatches,
         }
     }
+}
+
+/// The middle one, the upper of two; 0 of none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.get(values.len() / 2);
+    middle.copied().unwrap_or_default()
 }

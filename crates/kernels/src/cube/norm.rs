@@ -13,6 +13,7 @@ use super::direct::Direct;
 use super::norm_each::{input_gradient, normalize};
 use super::norm_join::{Parts, joined_statistics, joined_sums};
 use super::norm_sums::{AreaLaunch, Team, masked_sums, statistics, sums};
+use super::tile::width;
 use super::{element, empty, empty_f32};
 use crate::choices::{Choice, bytes};
 use crate::ops::SavedNorm;
@@ -69,7 +70,7 @@ struct Cut {
 
 impl Cut {
     fn of(rows: usize, channels: usize, adapter: Adapter) -> Self {
-        let width = if channels.is_multiple_of(4) { 4 } else { 1 };
+        let width = width(channels);
         let across = channels / width;
         let [added, written] = match adapter {
             Adapter::Hardware => Self::shared(rows, across),

@@ -7,6 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::bits::{INFINITY, is_nan, magnitude};
+use super::tile::width;
 use super::{BLOCK, blocks, element, empty, empty_of};
 use crate::choices::{Choice, bytes};
 use crate::cpu::PoolShape;
@@ -183,14 +184,6 @@ fn gradients_won<E: Float, N: Size>(
     input[at as usize] = Vector::cast_from(sum);
 }
 
-/// Values of a load.
-fn width(shape: &PoolShape) -> usize {
-    match shape.channels.is_multiple_of(4) {
-        true => 4,
-        false => 1,
-    }
-}
-
 fn window(shape: &PoolShape) -> Window {
     Window {
         kernel: shape.kernel as u32,
@@ -206,7 +199,7 @@ fn places(shape: &PoolShape, vectors: usize) -> PlacesLaunch {
         shape.size[1] as u32,
         out_y as u32,
         out_x as u32,
-        (shape.channels / width(shape)) as u32,
+        (shape.channels / width(shape.channels)) as u32,
         vectors as u32,
     )
 }
@@ -222,7 +215,7 @@ pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
     let [input, output] = lengths(shape);
     let taps = shape.kernel * shape.kernel;
     let around = windows(shape.kernel, shape.stride).pow(2);
-    let cubes = |len: usize| (len / width(shape)).div_ceil(BLOCK as usize);
+    let cubes = |len: usize| (len / width(shape.channels)).div_ceil(BLOCK as usize);
     let choice = |cubes, dispatches, values, minimum| Choice {
         tile: String::new(),
         cubes,
@@ -248,7 +241,7 @@ pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
 pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
     let x = into_contiguous(x);
     let [height, width_out] = shape.out_size();
-    let vectors = lengths(shape)[1] / width(shape);
+    let vectors = lengths(shape)[1] / width(shape.channels);
     let out = empty(&x, vec![shape.batch, height, width_out, shape.channels]);
     let (client, element) = (x.client.clone(), element(&x));
     #[expect(unsafe_code, reason = "the kernel checks every place itself")]
@@ -258,7 +251,7 @@ pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
             &client,
             blocks(vectors),
             CubeDim::new_1d(BLOCK),
-            width(shape),
+            width(shape.channels),
             x.into_buffer_arg(),
             out.clone().into_buffer_arg(),
             places(shape, vectors),
@@ -277,7 +270,7 @@ pub(crate) fn pool_grad(
     shape: &PoolShape,
 ) -> CubeTensor {
     let [x, output, grad] = [x, output, grad].map(into_contiguous);
-    let [from, to] = lengths(shape).map(|len| len / width(shape));
+    let [from, to] = lengths(shape).map(|len| len / width(shape.channels));
     let input = empty(&x, x.meta.shape().to_vec());
     let won = empty_of(DType::U32, &x, output.meta.shape().to_vec());
     let (client, element) = (x.client.clone(), element(&x));
@@ -288,7 +281,7 @@ pub(crate) fn pool_grad(
             &client,
             blocks(to),
             CubeDim::new_1d(BLOCK),
-            width(shape),
+            width(shape.channels),
             x.into_buffer_arg(),
             output.into_buffer_arg(),
             won.clone().into_buffer_arg(),
@@ -300,7 +293,7 @@ pub(crate) fn pool_grad(
             &client,
             blocks(from),
             CubeDim::new_1d(BLOCK),
-            width(shape),
+            width(shape.channels),
             won.into_buffer_arg(),
             grad.into_buffer_arg(),
             input.clone().into_buffer_arg(),

@@ -145,9 +145,9 @@ impl Tile {
     }
 }
 
-/// Values of a load along so many channels.
-pub(crate) fn width(channels: usize) -> usize {
-    match channels.is_multiple_of(4) {
+/// Values of a load where so many lie in a row.
+pub(crate) fn width(values: usize) -> usize {
+    match values.is_multiple_of(4) {
         true => 4,
         false => 1,
     }

@@ -4,6 +4,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::tile::width;
 use super::{BLOCK, blocks, empty};
 use crate::update::Momentum;
 
@@ -54,10 +55,8 @@ fn momentum_step<N: Size>(
 
 /// Values of a load, and loads of a tensor with `len` values.
 fn loads(len: usize) -> (usize, usize) {
-    match len.is_multiple_of(4) {
-        true => (4, len / 4),
-        false => (1, len),
-    }
+    let width = width(len);
+    (width, len / width)
 }
 
 /// See [`crate::update::UpdateOps::update_weighted_sum`].
