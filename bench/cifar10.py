@@ -3,9 +3,9 @@
     parallax data fetch cifar10
     python bench/cifar10.py --parallax target/release/parallax --out runs/cifar10
 
-Each system of the paper runs with a few seeds on all 50,000 pictures, with a network that a CPU can train and the values
+Each system of the paper runs with a few seeds on all 50,000 images, with a network that a CPU can train and the values
 below; everything else is its recipe's. What was already run in the folder is kept, and what was stopped goes on. The table
-says how often nearest neighbours and a linear classifier on the features are right on the 10,000 test pictures, in percent:
+says how often nearest neighbours and a linear classifier on the features are right on the 10,000 test images, in percent:
 mean and standard deviation over the seeds, trained and at the random initialisation.
 """
 

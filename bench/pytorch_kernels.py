@@ -63,14 +63,14 @@ def operations(name, batch, device):
     def values(*shape):
         return torch.rand(*shape, device=device) * 2 - 1
 
-    def pictures(*shape):
+    def images(*shape):
         return values(*shape).to(memory_format=torch.channels_last)
 
     if found := numbers(r"(\d+)x\d+ (\d+) to (\d+) at (\d+) px /(\d+)", name):
         kernel, inputs, outputs, side, stride = found
         padding, out = kernel // 2, -(-side // stride)
-        x, grad = pictures(batch, inputs, side, side), pictures(batch, outputs, out, out)
-        weight = pictures(outputs, inputs, kernel, kernel)
+        x, grad = images(batch, inputs, side, side), images(batch, outputs, out, out)
+        weight = images(outputs, inputs, kernel, kernel)
 
         def gradient(mask):
             sizes = ([stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1)
@@ -97,7 +97,7 @@ def operations(name, batch, device):
         }
     if found := numbers(r"pool (\d+)x\d+ of (\d+) at (\d+) px /(\d+)", name):
         kernel, channels, side, stride = found
-        x = pictures(batch, channels, side, side).requires_grad_()
+        x = images(batch, channels, side, side).requires_grad_()
         out = max_pool2d(x, kernel, stride, kernel // 2)
         grad = torch.ones_like(out)
 

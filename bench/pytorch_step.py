@@ -4,12 +4,12 @@
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax --step --width 64 --batch 32
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax [--method byol] [--steps 40]
 
-With --step: forward, cross-entropy, backward and momentum SGD of a ResNet-18 with the stem for small pictures on a fixed
+With --step: forward, cross-entropy, backward and momentum SGD of a ResNet-18 with the stem for small images on a fixed
 batch, `parallax bench step` and PyTorch in turn, ROUNDS times; the median of each round's medians. PyTorch is given
 whichever of its memory layouts and SGD implementations is fastest here. `--device vulkan --torch-device cuda` compares on a GPU.
 
 Without: the step of a recipe. `parallax pretrain` on the demo recipe with the table switched off, views included, then the
-same number of steps of the same network, batch and method in PyTorch on random pictures (no augmentation at all). Prints
+same number of steps of the same network, batch and method in PyTorch on random images (no augmentation at all). Prints
 images a second of both and the ratio; medians over the steps.
 
 Both use all cores.
@@ -54,7 +54,7 @@ def mlp(inputs, hidden, out):
 
 
 def backbone(arch, stem, width):
-    """Pictures to pooled features, and how many those are."""
+    """Images to pooled features, and how many those are."""
     kernel, stride = STEMS[stem]
     layers = [nn.Conv2d(3, width, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     if stem != "cifar":
@@ -86,7 +86,7 @@ class Supervised:
         self.tf32 = tf32
         layers, features = backbone("resnet18", "cifar", width)
         self.network = nn.Sequential(*layers, nn.Linear(features, 10)).to(device, memory_format=layout)
-        self.pictures = torch.randn(batch, 3, size, size).to(device, memory_format=layout)
+        self.images = torch.randn(batch, 3, size, size).to(device, memory_format=layout)
         self.labels = torch.arange(batch, device=device) % 10
         self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9, **sgd)
 
@@ -96,7 +96,7 @@ class Supervised:
         times = []
         for _ in range(steps + 2):
             begin = time.perf_counter()
-            loss = cross_entropy(self.network(self.pictures), self.labels)
+            loss = cross_entropy(self.network(self.images), self.labels)
             self.sgd.zero_grad()
             loss.backward()
             self.sgd.step()

@@ -30,8 +30,8 @@ ROUNDS, VIEWS = 5, 40
 class Blur:
     """Pillow's blur, as the reference pipelines use it."""
 
-    def __call__(self, picture):
-        return picture.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2)))
+    def __call__(self, image):
+        return image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2)))
 
 
 def torchvision_views(photo):

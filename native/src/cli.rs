@@ -20,7 +20,7 @@ pub struct Cli {
 pub enum Command {
     /// Train an encoder without labels and compare it with a random one and with raw pixels
     Pretrain(Pretrain),
-    /// Make views of a picture: those that a recipe draws, or given operations
+    /// Make views of an image: those that a recipe draws, or given operations
     Augment(Augment),
     /// Take steps from given weights on given views, to be compared with another program
     Trace(Trace),
@@ -66,7 +66,7 @@ pub struct Pretrain {
     /// A recipe's name (see `recipes/`) or a file
     #[arg(default_value = "demo")]
     pub recipe: String,
-    /// Pictures: sample, cifar10, or a folder with one folder a class
+    /// Images: sample, cifar10, or a folder with one folder a class
     #[arg(long, value_name = "SRC")]
     pub data: Option<String>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub struct Pretrain {
     /// Override a value of the recipe, for example optimizer.base_lr=0.06
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// What to do with a picture that cannot be read
+    /// What to do with an image that cannot be read
     #[arg(long, value_enum, default_value_t = OnBadImage::Error)]
     pub on_bad_image: OnBadImage,
     /// Threads that make views beside the step [default: one less than the cores, at least one]
@@ -93,7 +93,7 @@ pub struct Pretrain {
 
 #[derive(Args)]
 pub struct Augment {
-    /// A JPEG, PNG or WebP picture
+    /// A JPEG, PNG or WebP image
     #[arg(long, value_name = "IMG")]
     pub input: PathBuf,
     /// A recipe's name (see `recipes/`) or a file: its pipeline and the side of its views
@@ -108,7 +108,7 @@ pub struct Augment {
     /// The pass over the data, from 0
     #[arg(long, default_value_t = 0, conflicts_with = "ops")]
     pub epoch: u32,
-    /// The picture's index in its data set
+    /// The image's index in its data set
     #[arg(long, default_value_t = 0, conflicts_with = "ops")]
     pub index: u32,
     /// Operations as a JSON list, in a file, or `-` for standard input
@@ -164,10 +164,10 @@ pub struct Knn {
     /// Recipe of the network, for files that carry none [default: what the shapes of the tensors say]
     #[arg(long)]
     pub recipe: Option<String>,
-    /// Labelled pictures that vote [default: the run's own training data]
+    /// Labelled images that vote [default: the run's own training data]
     #[arg(long, value_name = "SRC")]
     pub train: Option<String>,
-    /// Pictures to classify [default: the run's own test data]
+    /// Images to classify [default: the run's own test data]
     #[arg(long, value_name = "SRC")]
     pub test: Option<String>,
     /// Which network of the file
@@ -261,10 +261,10 @@ pub struct BenchKernels {
     /// Channels of the first stage
     #[arg(long, default_value_t = 64)]
     pub width: usize,
-    /// Side of a picture in pixels
+    /// Side of an image in pixels
     #[arg(long, default_value_t = 32)]
     pub size: usize,
-    /// Pictures in a batch
+    /// Images in a batch
     #[arg(long, default_value_t = 32)]
     pub batch: usize,
     /// Time for each figure, at least three runs
@@ -291,10 +291,10 @@ pub struct BenchStep {
     /// Channels of the first stage
     #[arg(long, default_value_t = 16)]
     pub width: usize,
-    /// Side of a picture in pixels
+    /// Side of an image in pixels
     #[arg(long, default_value_t = 32)]
     pub size: usize,
-    /// Pictures in a batch
+    /// Images in a batch
     #[arg(long, default_value_t = 8)]
     pub batch: usize,
     /// Steps behind the first
@@ -309,7 +309,7 @@ pub struct BenchStep {
 pub struct BenchViews {
     #[command(flatten)]
     pub on: On,
-    /// A JPEG, PNG or WebP picture [default: one of the sample, enlarged to 500 x 375]
+    /// A JPEG, PNG or WebP image [default: one of the sample, enlarged to 500 x 375]
     #[arg(long, value_name = "IMG")]
     pub input: Option<PathBuf>,
     /// Side of a view in pixels

@@ -50,7 +50,7 @@ pub fn run(arguments: &Knn) -> Result<()> {
         );
     } else {
         println!(
-            "kNN {knn:.1} % ({} pictures vote on {})",
+            "kNN {knn:.1} % ({} images vote on {})",
             train.len(),
             test.len()
         );

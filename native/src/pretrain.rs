@@ -193,7 +193,7 @@ impl Session {
             device: format!("{} ({})", self.opened.name, self.opened.adapter),
         };
         self.progress.say(&format!(
-            "{} on {} ({}), {examples} pictures, {total} steps, run in {}",
+            "{} on {} ({}), {examples} images, {total} steps, run in {}",
             self.run.recipe().method.name.name(),
             self.opened.name,
             self.opened.adapter,
@@ -388,7 +388,7 @@ impl Session {
 }
 
 fn print_table(table: &[Row], held_out: usize) {
-    println!("\naccuracy on {held_out} held-out pictures, in percent\n");
+    println!("\naccuracy on {held_out} held-out images, in percent\n");
     println!("{:<18} {:>8} {:>8}", "features", "kNN", "linear");
     for row in table {
         println!(

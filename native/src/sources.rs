@@ -1,4 +1,4 @@
-//! The pictures of a run.
+//! The images of a run.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::data::{self, OnBadImage, Split, has_own_test};
 
 /// What a run learns from and is judged by.
 pub struct Sources {
-    /// Pictures of the chosen classes: the views come from these.
+    /// Images of the chosen classes: the views come from these.
     pub train: Arc<dyn Source>,
-    /// Labelled pictures of all classes that the probes learn from.
+    /// Labelled images of all classes that the probes learn from.
     pub bank: Arc<dyn Source>,
-    /// Held-out pictures of all classes.
+    /// Held-out images of all classes.
     pub test: Arc<dyn Source>,
 }
 
 impl Sources {
-    /// Opens what the recipe names. A folder without a test part has every fifth picture held out.
+    /// Opens what the recipe names. A folder without a test part has every fifth image held out.
     pub fn open(recipe: &Recipe, on_bad: OnBadImage) -> Result<Self> {
         let section = &recipe.data;
         let whole = data::open(&section.source, Split::Train, on_bad)?;
@@ -28,7 +28,7 @@ impl Sources {
         } else {
             let (bank, test) = hold_out(&whole).with_context(|| {
                 format!(
-                    "{} is too small to hold pictures out for testing",
+                    "{} is too small to hold images out for testing",
                     section.source
                 )
             })?;

@@ -100,7 +100,7 @@ fn read(path: &Path) -> Result<WeightFile> {
     Ok(file)
 }
 
-/// Pictures of the recipe's data, where its length in steps does not follow from the recipe alone.
+/// Images of the recipe's data, where its length in steps does not follow from the recipe alone.
 fn examples(recipe: &Recipe) -> Result<usize> {
     use parallax_train::ScheduleKind::WarmupCosine;
     let warmup = recipe.schedule.kind != WarmupCosine || recipe.schedule.warmup_steps.is_some();
@@ -108,7 +108,7 @@ fn examples(recipe: &Recipe) -> Result<usize> {
         return Ok(recipe.run.batch_size);
     }
     let sources = Sources::open(recipe, OnBadImage::Error).context(
-        "run.total_steps and schedule.warmup_steps are not both set, so the number of pictures is needed",
+        "run.total_steps and schedule.warmup_steps are not both set, so the number of images is needed",
     )?;
     Ok(sources.train.len())
 }
@@ -191,7 +191,7 @@ impl Views {
         if found != batch {
             let file = &file.name;
             anyhow::bail!(
-                "{file}: the batches hold {found} pictures, the recipe says run.batch_size = {batch}"
+                "{file}: the batches hold {found} images, the recipe says run.batch_size = {batch}"
             );
         }
         if kind.views() > 1 {

@@ -11,13 +11,13 @@ use common::{Scratch, fail, parallax, succeed};
 use parallax_views::{Image, Op, Pipeline, ViewKey, apply_all, draw_view};
 use serde_json::Value;
 
-/// A small picture on disk and in memory.
-fn picture(scratch: &Scratch) -> (PathBuf, Image) {
+/// A small image on disk and in memory.
+fn image(scratch: &Scratch) -> (PathBuf, Image) {
     let (width, height) = (61, 47);
     let data: Vec<u8> = (0..3 * width * height)
         .map(|i: u32| ((i * i / 7 + 3 * i) % 251) as u8)
         .collect();
-    let file = scratch.join("picture.png");
+    let file = scratch.join("image.png");
     image::save_buffer(&file, &data, width, height, image::ExtendedColorType::Rgb8).unwrap();
     let image = Image {
         width,
@@ -44,7 +44,7 @@ const OPS: &str = r#"[{"op":"crop","left":3,"top":2,"width":40,"height":31},{"op
 #[test]
 fn given_operations_are_replayed() {
     let scratch = Scratch::new();
-    let (input, image) = picture(&scratch);
+    let (input, image) = image(&scratch);
     let ops: Vec<Op> = serde_json::from_str(OPS).unwrap();
     let expected = apply_all(&image, &ops).unwrap();
 
@@ -72,7 +72,7 @@ fn given_operations_are_replayed() {
         .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
-    assert_eq!(read(&folder.join("picture.png")), expected);
+    assert_eq!(read(&folder.join("image.png")), expected);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         serde_json::from_value::<Vec<Op>>(report["ops"].clone()).unwrap(),
@@ -81,9 +81,9 @@ fn given_operations_are_replayed() {
 }
 
 #[test]
-fn kernels_make_the_same_pictures() {
+fn kernels_make_the_same_images() {
     let scratch = Scratch::new();
-    let (input, image) = picture(&scratch);
+    let (input, image) = image(&scratch);
     let list = scratch.join("ops.json");
     std::fs::write(&list, OPS).unwrap();
     let out = scratch.join("out.png");
@@ -102,7 +102,7 @@ fn kernels_make_the_same_pictures() {
 #[test]
 fn views_are_those_of_training() {
     let scratch = Scratch::new();
-    let (input, image) = picture(&scratch);
+    let (input, image) = image(&scratch);
     let folder = scratch.join("views");
     let arguments = [
         "--recipe",
@@ -141,7 +141,7 @@ fn views_are_those_of_training() {
 #[test]
 fn a_sheet_shows_every_pair() {
     let scratch = Scratch::new();
-    let (input, _) = picture(&scratch);
+    let (input, _) = image(&scratch);
     let file = scratch.join("sheet.png");
     succeed(&mut augment(&input, &file, &["--grid", "3"]));
     let sheet = read(&file);
@@ -167,7 +167,7 @@ fn a_sheet_shows_every_pair() {
 #[test]
 fn wrong_arguments_are_refused() {
     let scratch = Scratch::new();
-    let (input, _) = picture(&scratch);
+    let (input, _) = image(&scratch);
     let out = scratch.join("out.png");
     let ops = |text: &str| {
         let file = scratch.join("ops.json");
@@ -215,10 +215,10 @@ fn wrong_arguments_are_refused() {
 }
 
 #[test]
-fn a_broken_picture_is_named() {
+fn a_broken_image_is_named() {
     let scratch = Scratch::new();
     let broken = scratch.join("broken.jpg");
-    std::fs::write(&broken, b"no picture at all").unwrap();
+    std::fs::write(&broken, b"no image at all").unwrap();
     let mut command = augment(&broken, &scratch.join("out.png"), &[]);
     fail(&mut command, 1, &["broken.jpg", "JPEG, PNG or WebP"]);
 }

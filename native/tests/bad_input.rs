@@ -161,9 +161,9 @@ fn folders_that_hold_no_data() {
 }
 
 #[test]
-fn a_broken_picture_is_named_or_skipped() {
+fn a_broken_image_is_named_or_skipped() {
     let scratch = Scratch::new();
-    let data = scratch.join("pictures");
+    let data = scratch.join("images");
     for class in ["cats", "dogs"] {
         fs::create_dir_all(data.join(class)).unwrap();
         for number in 0..12u8 {
@@ -174,7 +174,7 @@ fn a_broken_picture_is_named_or_skipped() {
                 .unwrap();
         }
     }
-    fs::write(data.join("dogs/broken.jpg"), b"this is no picture").unwrap();
+    fs::write(data.join("dogs/broken.jpg"), b"this is no image").unwrap();
     let train = |on_bad: &str, out: &str| {
         let mut command = tiny("byol", 2, &scratch.join(out));
         command

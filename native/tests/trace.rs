@@ -195,7 +195,7 @@ fn files_that_do_not_fit_are_named() {
     refuse(
         "h",
         &reshape("view1", &[20, 8, 3, 8, 8]),
-        &["8 pictures", "run.batch_size = 16"],
+        &["8 images", "run.batch_size = 16"],
     );
     refuse(
         "i",

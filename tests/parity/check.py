@@ -22,7 +22,7 @@ FLOOR = 0.2
 BATCH, SIDE, RATE, MOMENTUM, WEIGHT_DECAY = 64, 8, 0.1, 0.9, 1e-4
 
 
-def pictures(phase, shape):
+def images(phase, shape):
     """The formula of the one-step cases, in f64 and rounded to f32."""
     values = [math.sin(0.37 * i + phase) + math.sin(0.011 * (i % 977) * (i % 977)) for i in range(math.prod(shape))]
     return torch.tensor(values).float().double().reshape(shape)
@@ -35,7 +35,7 @@ def check(path):
     for network, prefix in [(system.online, "before.online_encoder."), (system.target, "before.target_encoder.")]:
         network.load_state_dict({name[len(prefix):]: t for name, t in case.items() if name.startswith(prefix)})
     shape = (BATCH, 3, SIDE, SIDE)
-    x1, x2 = pictures(0.0, shape), pictures(1.0, shape)
+    x1, x2 = images(0.0, shape), images(1.0, shape)
     if "before.queue" in case:
         system.queue = case["before.queue"]
     # The embedding of the first view, from a copy of the target whose statistics nobody looks at.

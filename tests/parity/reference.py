@@ -334,11 +334,11 @@ class System:
         return loss.item(), online_loss, gradients
 
 
-def around(picture, k, case, apart=2.0):
-    """Two views that share their picture, labels, coins and an order."""
-    count, size = picture.numel(), case["batch"]
+def around(image, k, case, apart=2.0):
+    """Two views that share their image, labels, coins and an order."""
+    count, size = image.numel(), case["batch"]
     shape = (size, 3, case["side"], case["side"])
-    x1, x2 = ((picture + noise(10_000 + 8 * k + view, count, apart)).float().double() for view in (1, 2))
+    x1, x2 = ((image + noise(10_000 + 8 * k + view, count, apart)).float().double() for view in (1, 2))
     labels = torch.tensor([mix(10_003 + 8 * k, i) % case["classes"] for i in range(size)])
     coins = [mix(10_004 + 8 * k, group) & 1 == 1 for group in range(case["bn_groups"])]
     order = sorted(range(size), key=lambda i: mix(10_005 + 8 * k, i))

@@ -41,8 +41,8 @@ SYSTEMS = {
 }
 
 
-def picture(case):
-    """Large patches and fine grain, so that pictures differ after pooling, too."""
+def image(case):
+    """Large patches and fine grain, so that images differ after pooling, too."""
     size, cells = case["batch"], SIDE // CELL
     patches = noise(20_000, size * 3 * cells * cells, 4.0).reshape(size, 3, cells, cells)
     patches = patches.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3).flatten()
@@ -78,7 +78,7 @@ def step(case, kind):
     """What the file holds of a step in f64 or f32."""
     system = System(case)
     convert(system, kind)
-    x1, x2, labels, coins, order = around(picture(case), 0, case, 1.0)
+    x1, x2, labels, coins, order = around(image(case), 0, case, 1.0)
     before = states(system)
     loss, online_loss, gradients = system.step(0, x1.to(kind), x2.to(kind), labels, coins, order)
     online, target = (moves(*pair) for pair in zip(before, states(system)))
@@ -131,7 +131,7 @@ def main():
         if backbone is None:
             network = System(case).online
             backbone = [name for name in network.state_dict() if not name.startswith("fc.")]
-            compare_with_torchvision(network, around(picture(case), 0, case, 1.0)[0])
+            compare_with_torchvision(network, around(image(case), 0, case, 1.0)[0])
         keys = {"run.batch_size": "batch", "run.total_steps": "steps", "schedule.warmup_steps": "warmup"}
         keys |= {f"method.{key}": key for key in ("momentum", "bn_groups")} | {"optimizer.base_lr": "base_lr"}
         double = step(case, torch.float64)

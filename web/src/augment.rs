@@ -1,11 +1,11 @@
-//! Views of one picture under any sampling law, and single operations on it.
+//! Views of one picture under any augmentation policy, and single operations on it.
 
 use std::borrow::Cow;
 
 use js_sys::Array;
 use parallax_data::{Memory, Source, decode, sample};
 use parallax_gpu_views::{Packer, ViewBatch, runs_on};
-use parallax_views::{Image, Law, Op, OpError, Pipeline, ViewKey, apply_all, eval_ops};
+use parallax_views::{Image, Op, OpError, Pipeline, Policy, ViewKey, apply_all, eval_ops};
 use wasm_bindgen::prelude::*;
 
 use crate::data::reduce;
@@ -16,15 +16,15 @@ use crate::js::{object, rgba, texts};
 /// than all that follows.
 const SHORT_SIDE: u32 = 512;
 
-/// The pipelines of the paper with the laws of both views.
-#[wasm_bindgen(unchecked_return_type = "PipelineLaws[]")]
+/// The pipelines of the paper with the policies of both views.
+#[wasm_bindgen(unchecked_return_type = "PipelinePolicies[]")]
 pub fn pipelines() -> Result<JsValue, JsError> {
     let all = Array::new();
     for pipeline in Pipeline::ALL {
-        let laws = [pipeline.law(0), pipeline.law(1)];
+        let policies = [pipeline.policy(0), pipeline.policy(1)];
         all.push(&object([
             ("name", pipeline.name().into()),
-            ("laws", serde_wasm_bindgen::to_value(&laws)?),
+            ("policies", serde_wasm_bindgen::to_value(&policies)?),
         ]));
     }
     Ok(all.into())
@@ -105,7 +105,7 @@ impl Augmenter {
         Ok(pixels(&*self.image()?))
     }
 
-    /// From now on draws on WebGPU; gives the adapter's name. Where a law or an operation is not for the kernels, the
+    /// From now on draws on WebGPU; gives the adapter's name. Where a policy or an operation is not for the kernels, the
     /// CPU draws it, to the same bits.
     pub async fn use_webgpu(&mut self) -> Result<String, JsError> {
         let opened = device::open("webgpu").await?;
@@ -119,32 +119,34 @@ impl Augmenter {
         self.gpu = None;
     }
 
-    /// The views that a run of this seed draws of the picture in its passes `first..first + count`, a view for each law.
+    /// The views that a run of this seed draws of the picture in its passes `first..first + count`, a view for each policy.
     #[wasm_bindgen(unchecked_return_type = "DrawnViews")]
     pub async fn views(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "Law[]")] laws: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Policy[]")] policies: JsValue,
         seed: u32,
         first: u32,
         count: u32,
         size: u32,
     ) -> Result<JsValue, JsError> {
-        let laws: Vec<Law> = serde_wasm_bindgen::from_value(laws)?;
-        laws.iter().try_for_each(Law::check)?;
+        let policies: Vec<Policy> = serde_wasm_bindgen::from_value(policies)?;
+        policies.iter().try_for_each(Policy::check)?;
         let image = self.image()?;
-        let draw = |law: &Law, epoch: u32, view: u16| {
+        let draw = |policy: &Policy, epoch: u32, view: u16| {
             let key = ViewKey {
                 seed: seed.into(),
                 epoch,
                 sample: self.index.unwrap_or(0),
                 view,
             };
-            law.draw(image.width, image.height, size, key)
+            policy.draw(image.width, image.height, size, key)
         };
         let passes: Vec<Vec<Vec<Op>>> = (first..first.saturating_add(count))
             .map(|pass| {
-                let views = laws.iter().zip(0..);
-                views.map(|(law, view)| draw(law, pass, view)).collect()
+                let views = policies.iter().zip(0..);
+                views
+                    .map(|(policy, view)| draw(policy, pass, view))
+                    .collect()
             })
             .collect();
         let (drawn, device) = self.make(&image, &passes).await?;
@@ -254,7 +256,7 @@ fn crop(ops: &[Op]) -> JsValue {
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
 /** What of a picture a view shows; ranges are [least, most]. */
-export type Frame = { kind: "random-crop"; area: [number, number]; aspect: [number, number] } | { kind: "central" };
+export type CropSpec = { kind: "random-crop"; area: [number, number]; aspect: [number, number] } | { kind: "central" };
 /** A step that is taken with probability `p`. */
 export type Step =
   | { step: "flip" | "grayscale"; p: number }
@@ -262,9 +264,9 @@ export type Step =
   | { step: "blur"; p: number; sigma: [number, number] }
   | { step: "solarize"; p: number; threshold: number };
 /** How a view is sampled. */
-export interface Law { frame: Frame; steps: Step[] }
-/** A pipeline of the paper, and the laws of both views. */
-export interface PipelineLaws { name: string; laws: [Law, Law] }
+export interface Policy { crop: CropSpec; steps: Step[] }
+/** A pipeline of the paper, and the policies of both views. */
+export interface PipelinePolicies { name: string; policies: [Policy, Policy] }
 /** One operation with all its parameters. */
 export type Op =
   | { op: "crop"; left: number; top: number; width: number; height: number }

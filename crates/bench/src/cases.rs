@@ -1,4 +1,4 @@
-//! What is measured: the operations of a ResNet-18 with the stem for small pictures, and of the methods' heads.
+//! What is measured: the operations of a ResNet-18 with the stem for small images, and of the methods' heads.
 
 use parallax_kernels::{ConvShape, LinearShape, PoolShape};
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ const HIDDEN: usize = 4096;
 const OUT: usize = 256;
 const QUEUE: usize = 16_384;
 
-/// The network and its pictures.
+/// The network and its images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// Channels of the first stage.
     pub width: usize,
-    /// Side of a picture in pixels.
+    /// Side of an image in pixels.
     pub size: usize,
-    /// Pictures in a batch.
+    /// Images in a batch.
     pub batch: usize,
 }
 
@@ -25,7 +25,7 @@ impl Setting {
     pub(crate) fn check(&self) -> Result<(), BenchError> {
         let sizes = [
             (self.width, "the width"),
-            (self.size, "the size of a picture"),
+            (self.size, "the size of an image"),
             (self.batch, "the batch"),
         ];
         match sizes.into_iter().find(|(value, _)| *value == 0) {

@@ -26,4 +26,4 @@ pub use step::{StepReport, StepSetting, step};
 pub use table::Table;
 pub use tiles::{TileLine, tile_lines};
 pub use timer::{Bench, BenchError, Measured};
-pub use views::{Bytes, ViewLine, ViewSetting, picture, views};
+pub use views::{Bytes, ViewLine, ViewSetting, image, views};

@@ -1,4 +1,4 @@
-//! A whole training step: a ResNet-18 with the stem for small pictures learns ten classes of a fixed random batch.
+//! A whole training step: a ResNet-18 with the stem for small images learns ten classes of a fixed random batch.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
@@ -18,7 +18,7 @@ const MOMENTUM: f64 = 0.9;
 /// What a step trains on, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepSetting {
-    /// The network and its pictures.
+    /// The network and its images.
     pub of: Setting,
     /// Steps behind the first.
     pub steps: usize,
@@ -27,7 +27,7 @@ pub struct StepSetting {
 /// What steps cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepReport {
-    /// The network and its pictures.
+    /// The network and its images.
     #[serde(flatten)]
     pub setting: Setting,
     /// Seconds from a device without kernels and a network yet to be made to the loss of the first step.
@@ -52,7 +52,7 @@ impl StepReport {
             &[
                 "first step, s",
                 "a step, ms",
-                "pictures/s",
+                "images/s",
                 "dispatches",
                 "loss, first",
                 "loss, last",
@@ -122,7 +122,7 @@ pub async fn step(
 struct Training {
     network: ResNet,
     optimizer: Optimizer,
-    pictures: Tensor<4>,
+    images: Tensor<4>,
     targets: Tensor<2>,
 }
 
@@ -140,7 +140,7 @@ impl Training {
         let network = ResNet::new(&config, &mut Init::new(0, &device.clone().autodiff()));
         // Any values do; these need no random generator elsewhere.
         let values = (0..of.batch * 3 * of.size * of.size).map(|n| (n as f32 * 0.37).sin());
-        let pictures = TensorData::new(
+        let images = TensorData::new(
             values.collect::<Vec<f32>>(),
             [of.batch, 3, of.size, of.size],
         );
@@ -156,17 +156,17 @@ impl Training {
                 weight_decay: 0.0,
                 nesterov: false,
             })),
-            pictures: Tensor::from_data(pictures, device),
+            images: Tensor::from_data(images, device),
             targets: Tensor::from_data(targets, device),
         }
     }
 
     /// Forward, cross-entropy, backward, SGD; the loss is yet to be read.
     fn step(&mut self) -> Tensor<1> {
-        let pictures = Tensor::from_inner(self.pictures.clone());
+        let images = Tensor::from_inner(self.images.clone());
         let targets = Tensor::from_inner(self.targets.clone());
         let batch = self.targets.dims()[0] as f64;
-        let logits = self.network.forward(pictures, Mode::Train);
+        let logits = self.network.forward(images, Mode::Train);
         let loss = (log_softmax(logits, 1) * targets).sum() * (-1.0 / batch);
         let mut gradients = loss.backward();
         let gradients = ParamGradients::take(&self.network, &mut gradients);

@@ -122,11 +122,11 @@ mod tests {
     use parallax_views::apply_all;
 
     use super::*;
-    use crate::views::picture;
+    use crate::views::image;
 
     /// Mean difference of an operation by tensors to the CPU engine's, of values from 0 to 1.
     fn apart(ours: &Op, theirs: &Op) -> f32 {
-        let image = picture(61, 47);
+        let image = image(61, 47);
         let device = Device::flex();
         let expected = apply_all(&image, std::slice::from_ref(ours)).unwrap();
         let made = applied(source(&image, &device), theirs, &device);

@@ -10,7 +10,7 @@ use crate::ours::{EPSILON, random};
 use crate::stock;
 use crate::timer::Work;
 
-/// In the order of [`crate::plan::operations`]. Pictures lie channels first, as Burn keeps them.
+/// In the order of [`crate::plan::operations`]. Images lie channels first, as Burn keeps them.
 pub(crate) fn theirs(device: &Device, case: &Case) -> Vec<Work> {
     match case {
         Case::Conv(shape) => convolution(device, *shape),
@@ -20,13 +20,13 @@ pub(crate) fn theirs(device: &Device, case: &Case) -> Vec<Work> {
     }
 }
 
-fn pictures(batch: usize, channels: usize, size: [usize; 2], device: &Device) -> Tensor<4> {
+fn images(batch: usize, channels: usize, size: [usize; 2], device: &Device) -> Tensor<4> {
     random([batch, channels, size[0], size[1]], device)
 }
 
 fn convolution(device: &Device, shape: ConvShape) -> Vec<Work> {
-    let x = pictures(shape.batch, shape.inputs, shape.size, device);
-    let grad = pictures(shape.batch, shape.outputs, shape.out_size(), device);
+    let x = images(shape.batch, shape.inputs, shape.size, device);
+    let grad = images(shape.batch, shape.outputs, shape.out_size(), device);
     let [kh, kw] = shape.kernel;
     let weight = random([shape.outputs, shape.inputs, kh, kw], device);
     let operands = move || (x.clone(), weight.clone(), grad.clone());
@@ -68,8 +68,8 @@ fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
 }
 
 fn pool(device: &Device, shape: PoolShape) -> Vec<Work> {
-    let x = pictures(shape.batch, shape.channels, shape.size, device);
-    let grad = pictures(shape.batch, shape.channels, shape.out_size(), device);
+    let x = images(shape.batch, shape.channels, shape.size, device);
+    let grad = images(shape.batch, shape.channels, shape.out_size(), device);
     let pooled = {
         let x = x.clone();
         move || stock::pool(x.clone(), &shape)

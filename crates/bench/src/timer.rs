@@ -26,7 +26,7 @@ pub enum BenchError {
     /// Only kernels for GPUs are cut into tiles.
     #[error("tiles are for GPUs: neither the CPU nor an adapter that is a program takes them")]
     NoTiles,
-    /// Views cannot be made of the picture, or not on the device.
+    /// Views cannot be made of the image, or not on the device.
     #[error(transparent)]
     View(#[from] ViewError),
     /// A view has not the size that was asked for.

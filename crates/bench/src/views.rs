@@ -11,25 +11,25 @@ use crate::stock_views;
 use crate::table::{Table, number};
 use crate::timer::{Bench, BenchError, Measured};
 
-/// Which views are made of a picture.
+/// Which views are made of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ViewSetting {
     /// Side of a view in pixels.
     pub size: u32,
-    /// How often the picture is in the batch; each time with two views of its own.
-    pub pictures: u32,
+    /// How often the image is in the batch; each time with two views of its own.
+    pub images: u32,
 }
 
 impl ViewSetting {
     fn check(&self) -> Result<(), BenchError> {
         match self {
             Self { size: 0, .. } => Err(BenchError::Zero("the side of a view")),
-            Self { pictures: 0, .. } => Err(BenchError::Zero("the number of pictures")),
+            Self { images: 0, .. } => Err(BenchError::Zero("the number of images")),
             _ => Ok(()),
         }
     }
 
-    /// The operations of both views of every picture of the batch.
+    /// The operations of both views of every image of the batch.
     pub fn lists(&self, pipeline: Pipeline, image: &Image) -> Vec<[Vec<Op>; 2]> {
         let list = |sample, view| {
             let key = ViewKey {
@@ -41,12 +41,12 @@ impl ViewSetting {
             draw_view(pipeline, image.width, image.height, self.size, key)
         };
         let pair = |sample| [list(sample, 0), list(sample, 1)];
-        (0..self.pictures).map(pair).collect()
+        (0..self.images).map(pair).collect()
     }
 }
 
-/// A picture by a formula, where there is no photo: slopes with noise. What a view costs does not depend on its content.
-pub fn picture(width: u32, height: u32) -> Image {
+/// An image by a formula, where there is no photo: slopes with noise. What a view costs does not depend on its content.
+pub fn image(width: u32, height: u32) -> Image {
     let mut draws = Draws::new(0, Stream::Probe, 0, 0, 0);
     let mut data = Vec::with_capacity(3 * width as usize * height as usize);
     for y in 0..height {
@@ -76,11 +76,11 @@ pub struct ViewLine {
     /// Bytes of the batch and shared memory, where kernels make it.
     #[serde(flatten)]
     pub bytes: Option<Bytes>,
-    /// Seconds that a thread takes to turn pictures and operations into what the kernels read; 0 on the CPU.
+    /// Seconds that a thread takes to turn images and operations into what the kernels read; 0 on the CPU.
     pub pack: f64,
     /// Seconds from there to the normalised views.
     pub seconds: f64,
-    /// Seconds that Burn's operations take, from the picture as floats.
+    /// Seconds that Burn's operations take, from the image as floats.
     pub stock_seconds: f64,
     /// Mean of the normalised numbers of all views.
     pub mean: f64,
@@ -170,7 +170,7 @@ impl ViewLine {
 /// Measures every pipeline, and hands each line over as soon as it is there.
 ///
 /// # Errors
-/// When a size is zero, the picture has not as many bytes as it says, or the device has failed.
+/// When a size is zero, the image has not as many bytes as it says, or the device has failed.
 pub async fn views(
     bench: &Bench<'_>,
     image: &Image,
@@ -189,7 +189,7 @@ pub async fn views(
     Ok(())
 }
 
-/// Every picture is packed by itself, as pictures that differ are.
+/// Every image is packed by itself, as images that differ are.
 fn pack(image: &Image, lists: &[[Vec<Op>; 2]]) -> Result<ViewBatch, ViewError> {
     let mut packer = Packer::default();
     for pair in lists {

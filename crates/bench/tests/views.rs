@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::Device;
-use parallax_bench::{Bench, ViewLine, ViewSetting, picture, views};
+use parallax_bench::{Bench, ViewLine, ViewSetting, image, views};
 use parallax_views::Pipeline;
 
 const SETTING: ViewSetting = ViewSetting {
     size: 40,
-    pictures: 3,
+    images: 3,
 };
 
 fn measure(device: &Device) -> Vec<ViewLine> {
@@ -16,8 +16,8 @@ fn measure(device: &Device) -> Vec<ViewLine> {
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(device, &clock, 0.0);
     let mut lines = Vec::new();
-    let picture = picture(67, 53);
-    let measured = views(&bench, &picture, &SETTING, |line| lines.push(line.clone()));
+    let image = image(67, 53);
+    let measured = views(&bench, &image, &SETTING, |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
     lines
 }
@@ -60,9 +60,9 @@ fn nothing_cannot_be_measured() {
     let clock = || 0.0;
     let device = Device::flex();
     let bench = Bench::new(&device, &clock, 0.0);
-    for (size, pictures, word) in [(0, 1, "side"), (8, 0, "pictures")] {
-        let setting = ViewSetting { size, pictures };
-        let refused = pollster::block_on(views(&bench, &picture(4, 4), &setting, |_| ()));
+    for (size, images, word) in [(0, 1, "side"), (8, 0, "images")] {
+        let setting = ViewSetting { size, images };
+        let refused = pollster::block_on(views(&bench, &image(4, 4), &setting, |_| ()));
         assert!(refused.unwrap_err().to_string().contains(word));
     }
 }

@@ -5,8 +5,8 @@
     python3 make.py CACHE/cifar10
 
 CACHE is the cache folder that `parallax data fetch` names. Needs Pillow (made with 13.0), nothing else.
-The pictures are the first 200 of each class of the training set and the first 50 of each class of the test set, kept
-in the order of the data set, so the classes stay mixed. Sorting the test pictures by class, brightness or likeness was tried:
+The images are the first 200 of each class of the training set and the first 50 of each class of the test set, kept
+in the order of the data set, so the classes stay mixed. Sorting the test images by class, brightness or likeness was tried:
 it changes the size by less than half a percent.
 """
 import sys
@@ -27,7 +27,7 @@ def choose(records, per_class):
             yield record
 
 
-def picture(record):
+def image(record):
     planes = [record[1 + c * PLANE : 1 + (c + 1) * PLANE] for c in range(3)]
     return Image.merge("RGB", [Image.frombytes("L", (SIDE, SIDE), plane) for plane in planes])
 
@@ -38,7 +38,7 @@ def make(source, name, per_class, columns):
     rows = -(-len(chosen) // columns)
     sprite = Image.new("RGB", (columns * SIDE, rows * SIDE))
     for i, record in enumerate(chosen):
-        sprite.paste(picture(record), (i % columns * SIDE, i // columns * SIDE))
+        sprite.paste(image(record), (i % columns * SIDE, i // columns * SIDE))
     here = Path(__file__).parent
     # `exact` keeps every colour value; quality is the effort when lossless.
     sprite.save(here / f"{name}.webp", lossless=True, quality=100, method=6, exact=True)

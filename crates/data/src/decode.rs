@@ -1,4 +1,4 @@
-//! Bytes of a JPEG, PNG or WebP file -> an RGB picture.
+//! Bytes of a JPEG, PNG or WebP file -> an RGB image.
 
 use std::io::Cursor;
 
@@ -11,7 +11,7 @@ use crate::jpeg::check_whole;
 /// The most pixels that a header may declare. Beyond it a file is broken or hostile, and nothing is allocated for it.
 pub const MAX_PIXELS: u64 = 1 << 28;
 
-/// Memory for one decoded picture: four bytes a pixel of the largest one.
+/// Memory for one decoded image: four bytes a pixel of the largest one.
 const MAX_BYTES: u64 = MAX_PIXELS * 4;
 
 /// Decodes a JPEG, PNG or WebP file. The content decides, not the ending of the name; `name` is for the error.
@@ -24,19 +24,18 @@ const MAX_BYTES: u64 = MAX_PIXELS * 4;
 /// PNG and WebP give Pillow's bytes. JPEG leaves the rounding of its transform, and how colour of lower resolution is
 /// spread, to the decoder. Beside libjpeg-turbo, which Pillow uses, a value of a photo differs by at most 3 with colour
 /// at full resolution (0.05 on average) and by at most 5 with colour at half of it (0.4 on average). Where the number of
-/// columns or rows is even, those of the last one differ by up to 11; in pictures of fewer than five columns, whose colour
+/// columns or rows is even, those of the last one differ by up to 11; in images of fewer than five columns, whose colour
 /// libjpeg-turbo repeats instead of blending it, values of noise differ by up to 70.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
     if guess(bytes, name)? == ImageFormat::Jpeg {
         check_whole(bytes).map_err(|reason| broken(name, reason))?;
     }
     let decoder = header(bytes, name)?;
-    let picture =
-        DynamicImage::from_decoder(decoder).map_err(|error| broken(name, plain(&error)))?;
-    Ok(to_rgb(picture))
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| broken(name, plain(&error)))?;
+    Ok(to_rgb(image))
 }
 
-/// The sides of a picture, (width, height), from its header alone. Refuses what [`decode`] refuses by the header.
+/// The sides of an image, (width, height), from its header alone. Refuses what [`decode`] refuses by the header.
 pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32), DataError> {
     header(bytes, name).map(|decoder| decoder.dimensions())
 }
@@ -110,9 +109,9 @@ fn plain(error: &ImageError) -> String {
     }
 }
 
-fn to_rgb(picture: DynamicImage) -> Image {
-    let (width, height) = (picture.width(), picture.height());
-    let data = match picture {
+fn to_rgb(image: DynamicImage) -> Image {
+    let (width, height) = (image.width(), image.height());
+    let data = match image {
         // `image` rounds 16 bits to 8. Pillow cuts grey off, where the file's values are numbers to it; otherwise it
         // keeps the high byte.
         DynamicImage::ImageLuma16(grey) => grey

@@ -14,15 +14,15 @@ pub enum DataError {
         /// What the system says.
         reason: String,
     },
-    /// The bytes are no picture, or a broken one.
-    #[error("{name}: not a whole JPEG, PNG or WebP picture: {reason}")]
+    /// The bytes are no image, or a broken one.
+    #[error("{name}: not a whole JPEG, PNG or WebP image: {reason}")]
     Decode {
         /// The file.
         name: String,
         /// What the decoder says.
         reason: String,
     },
-    /// The header declares more pixels than any picture of a training set has.
+    /// The header declares more pixels than any image of a training set has.
     #[error(
         "{name}: declares {width} x {height} pixels, more than the limit of {limit} pixels; make it smaller"
     )]
@@ -36,14 +36,14 @@ pub enum DataError {
         /// The most pixels that are decoded.
         limit: u64,
     },
-    /// A picture whose bytes do not fit its sides.
+    /// An image whose bytes do not fit its sides.
     #[error(
-        "{name}: picture {index} says {width} x {height} pixels but holds {bytes} bytes; it needs 3 a pixel"
+        "{name}: image {index} says {width} x {height} pixels but holds {bytes} bytes; it needs 3 a pixel"
     )]
     Shape {
         /// The source.
         name: String,
-        /// Which picture.
+        /// Which image.
         index: usize,
         /// Columns.
         width: u32,
@@ -52,50 +52,50 @@ pub enum DataError {
         /// Bytes that it holds.
         bytes: usize,
     },
-    /// Pictures and labels do not pair up.
-    #[error("{name}: {images} pictures but {labels} labels; each picture needs one label")]
+    /// Images and labels do not pair up.
+    #[error("{name}: {images} images but {labels} labels; each image needs one label")]
     Lengths {
         /// The source.
         name: String,
-        /// Number of pictures.
+        /// Number of images.
         images: usize,
         /// Number of labels.
         labels: usize,
     },
-    /// Nothing can be learned by comparing fewer than two pictures.
-    #[error("{name}: holds {found} picture(s); training needs at least 2")]
+    /// Nothing can be learned by comparing fewer than two images.
+    #[error("{name}: holds {found} image(s); training needs at least 2")]
     TooFew {
         /// The source.
         name: String,
-        /// Number of pictures.
+        /// Number of images.
         found: usize,
     },
-    /// More pictures than a position in the order can name.
-    #[error("{name}: holds {found} pictures, more than the limit of {limit}")]
+    /// More images than a position in the order can name.
+    #[error("{name}: holds {found} images, more than the limit of {limit}")]
     TooMany {
         /// The source.
         name: String,
-        /// Number of pictures.
+        /// Number of images.
         found: usize,
         /// The most that a source can hold.
         limit: usize,
     },
     /// A label without a class.
     #[error(
-        "{name}: picture {index} has label {label}, but there are {classes} classes (labels start at 0)"
+        "{name}: image {index} has label {label}, but there are {classes} classes (labels start at 0)"
     )]
     Label {
         /// The source.
         name: String,
-        /// Which picture.
+        /// Which image.
         index: usize,
         /// Its label.
         label: u32,
         /// Number of classes.
         classes: usize,
     },
-    /// A picture was asked for that is not there.
-    #[error("{name}: has no picture {index}; the last one is {last}")]
+    /// An image was asked for that is not there.
+    #[error("{name}: has no image {index}; the last one is {last}")]
     Index {
         /// The source.
         name: String,

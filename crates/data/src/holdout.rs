@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use crate::{DataError, Source, Subset};
 
-/// One picture of each class in so many is held out.
+/// One image of each class in so many is held out.
 const EVERY: usize = 5;
 
-/// Parts a source into pictures to learn from and pictures to judge by: of each class every fifth, in the
+/// Parts a source into images to learn from and images to judge by: of each class every fifth, in the
 /// order of the source, is held out.
 ///
 /// # Errors
-/// When one of the parts would have fewer than two pictures.
+/// When one of the parts would have fewer than two images.
 pub fn hold_out(source: &Arc<dyn Source>) -> Result<(Subset, Subset), DataError> {
     let mut seen = vec![0usize; source.classes().len()];
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for index in 0..source.len() {
-        // Sources refuse labels outside their classes, so every picture is counted.
+        // Sources refuse labels outside their classes, so every image is counted.
         let Some(count) = seen.get_mut(source.label(index) as usize) else {
             continue;
         };
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_pictures_are_an_error() {
+    fn too_few_images_are_an_error() {
         assert!(hold_out(&source(vec![0, 1, 0])).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a JPEG file is whole.
 //!
-//! The decoder fills what is missing of a truncated file with grey and reports success. A picture that ends in grey
+//! The decoder fills what is missing of a truncated file with grey and reports success. An image that ends in grey
 //! is a broken example, so the file's structure is walked to its end mark before it is decoded.
 
 const SOI: u8 = 0xD8;
@@ -33,7 +33,7 @@ pub(crate) fn check_whole(bytes: &[u8]) -> Result<(), String> {
 
 fn ended(bytes: &[u8]) -> String {
     format!(
-        "the file ends after {} bytes, before the picture does",
+        "the file ends after {} bytes, before the image does",
         bytes.len()
     )
 }

@@ -1,6 +1,6 @@
 //! What an example is: sources, order, class subsets.
 //!
-//! Nothing here opens a file: callers hand in bytes. A [`Source`] is a set of labelled pictures, [`Order`] says which
+//! Nothing here opens a file: callers hand in bytes. A [`Source`] is a set of labelled images, [`Order`] says which
 //! one comes at which position of a run, [`Subset`] is a part of a source, [`sample`] is the small data set that is
 //! always there.
 

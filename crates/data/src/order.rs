@@ -31,9 +31,9 @@ struct Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
     /// How often the whole set was gone through before. It is the epoch of the random draws of a view: the same
-    /// picture gets other views at each pass.
+    /// image gets other views at each pass.
     pub pass: u32,
-    /// Which picture of the source.
+    /// Which image of the source.
     pub index: u32,
 }
 

@@ -1,19 +1,19 @@
-//! The small data set that is always there: 2,000 training and 500 test pictures of CIFAR-10, as many of each class.
+//! The small data set that is always there: 2,000 training and 500 test images of CIFAR-10, as many of each class.
 //!
-//! The pictures keep the order that they have in CIFAR-10, so the classes are mixed. `sample/README.md` says where
+//! The images keep the order that they have in CIFAR-10, so the classes are mixed. `sample/README.md` says where
 //! they come from.
 
 use crate::DataError;
 use crate::source::Memory;
 use crate::sprite;
 
-/// The training pictures: a lossless WebP sprite of 40 x 50 tiles. A program that never names it does not carry it.
+/// The training images: a lossless WebP sprite of 40 x 50 tiles. A program that never names it does not carry it.
 pub static TRAIN_SPRITE: &[u8] = include_bytes!("../sample/train.webp");
-/// The labels of the training pictures, a byte each.
+/// The labels of the training images, a byte each.
 pub static TRAIN_LABELS: &[u8] = include_bytes!("../sample/train.labels");
-/// The test pictures: a lossless WebP sprite of 25 x 20 tiles.
+/// The test images: a lossless WebP sprite of 25 x 20 tiles.
 pub static TEST_SPRITE: &[u8] = include_bytes!("../sample/test.webp");
-/// The labels of the test pictures, a byte each.
+/// The labels of the test images, a byte each.
 pub static TEST_LABELS: &[u8] = include_bytes!("../sample/test.labels");
 
 /// The classes of CIFAR-10, in the order of its labels.
@@ -30,15 +30,15 @@ pub const CLASSES: [&str; 10] = [
     "truck",
 ];
 
-/// The side of a picture of CIFAR-10.
+/// The side of an image of CIFAR-10.
 pub const SIDE: u32 = 32;
 
-/// The 2,000 training pictures.
+/// The 2,000 training images.
 pub fn train() -> Result<Memory, DataError> {
     from_bytes(TRAIN_SPRITE, TRAIN_LABELS)
 }
 
-/// The 500 test pictures.
+/// The 500 test images.
 pub fn test() -> Result<Memory, DataError> {
     from_bytes(TEST_SPRITE, TEST_LABELS)
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::Source;
 
-    /// CRC-32 of CIFAR-10's own records (label, then the red, green and blue planes) of the chosen pictures.
+    /// CRC-32 of CIFAR-10's own records (label, then the red, green and blue planes) of the chosen images.
     fn crc_of_records(source: &Memory) -> u32 {
         let mut crc = u32::MAX;
         let mut feed = |byte: u8| {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_classes_are_mixed() {
         let train = train().unwrap();
-        // The first pictures of CIFAR-10: frog, truck, truck, deer, automobile.
+        // The first images of CIFAR-10: frog, truck, truck, deer, automobile.
         assert_eq!(
             (0..5).map(|i| train.label(i)).collect::<Vec<_>>(),
             [6, 9, 9, 4, 1]

@@ -7,12 +7,12 @@ use parallax_views::Image;
 
 use crate::DataError;
 
-/// A set of labelled pictures that can be asked for in any order, from several threads.
+/// A set of labelled images that can be asked for in any order, from several threads.
 pub trait Source: Send + Sync {
-    /// Number of pictures, at least 2 and at most [`MAX_LEN`].
+    /// Number of images, at least 2 and at most [`MAX_LEN`].
     fn len(&self) -> usize;
 
-    /// Whether there are no pictures. A source that its constructor let through never is empty.
+    /// Whether there are no images. A source that its constructor let through never is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -20,16 +20,16 @@ pub trait Source: Send + Sync {
     /// The names of the classes; a label is a place in this list.
     fn classes(&self) -> &[String];
 
-    /// The label of a picture. For an index at or past [`Source::len`], `u32::MAX`.
+    /// The label of an image. For an index at or past [`Source::len`], `u32::MAX`.
     fn label(&self, index: usize) -> u32;
 
-    /// A picture: borrowed where the source keeps it decoded, else decoded now.
+    /// An image: borrowed where the source keeps it decoded, else decoded now.
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError>;
 
     /// What people call this source: `sample`, `cifar10`, the path of a folder.
     fn name(&self) -> &str;
 
-    /// Pictures of each class, in the order of [`Source::classes`].
+    /// Images of each class, in the order of [`Source::classes`].
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];
         for index in 0..self.len() {
@@ -41,7 +41,7 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// The most pictures of a source: an index fits 31 bits, as integer tensors and the random order need it.
+/// The most images of a source: an index fits 31 bits, as integer tensors and the random order need it.
 pub const MAX_LEN: usize = i32::MAX as usize;
 
 /// Refuses sizes and labels that no training can use. Every constructor of a source calls it.
@@ -81,7 +81,7 @@ pub fn check(name: &str, images: usize, labels: &[u32], classes: usize) -> Resul
     }
 }
 
-/// The error for a picture that is not there.
+/// The error for an image that is not there.
 pub fn no_such(source: &dyn Source, index: usize) -> DataError {
     DataError::Index {
         name: source.name().into(),
@@ -90,7 +90,7 @@ pub fn no_such(source: &dyn Source, index: usize) -> DataError {
     }
 }
 
-/// Pictures that are kept decoded in memory.
+/// Images that are kept decoded in memory.
 #[derive(Clone, Debug)]
 pub struct Memory {
     name: String,
@@ -100,7 +100,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A source of these pictures. `labels[i]` is the place in `classes` of the class of `images[i]`.
+    /// A source of these images. `labels[i]` is the place in `classes` of the class of `images[i]`.
     pub fn new(
         name: impl Into<String>,
         images: Vec<Image>,
@@ -130,14 +130,14 @@ impl Memory {
         })
     }
 
-    /// A source of pictures without labels: one class of the name `unlabelled`.
+    /// A source of images without labels: one class of the name `unlabelled`.
     pub fn unlabelled(name: impl Into<String>, images: Vec<Image>) -> Result<Self, DataError> {
         let labels = vec![0; images.len()];
         Self::new(name, images, labels, vec![UNLABELLED.into()])
     }
 }
 
-/// The one class of pictures that have no labels.
+/// The one class of images that have no labels.
 pub const UNLABELLED: &str = "unlabelled";
 
 impl Source for Memory {
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(source.class_counts(), [1, 1]);
         assert_eq!(
             source.image(2).unwrap_err().to_string(),
-            "two: has no picture 2; the last one is 1"
+            "two: has no image 2; the last one is 1"
         );
     }
 
@@ -229,7 +229,7 @@ mod tests {
         let label = new(vec![dot(1), dot(2)], vec![0, 3], 3);
         assert_eq!(
             label.to_string(),
-            "set: picture 1 has label 3, but there are 3 classes (labels start at 0)"
+            "set: image 1 has label 3, but there are 3 classes (labels start at 0)"
         );
         let torn = Image {
             width: 2,

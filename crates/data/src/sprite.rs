@@ -1,4 +1,4 @@
-//! Many small pictures of one size as one lossless picture, and their labels as one byte each.
+//! Many small images of one size as one lossless image, and their labels as one byte each.
 
 use std::io::Cursor;
 
@@ -73,7 +73,7 @@ fn cut(grid: &Image, column: usize, row: usize, (width, height): (u32, u32)) -> 
     }
 }
 
-/// Writes all pictures of a source, which must be of one size, as a lossless WebP sprite of `columns` tiles a row,
+/// Writes all images of a source, which must be of one size, as a lossless WebP sprite of `columns` tiles a row,
 /// and its labels: what [`read`] takes.
 pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), DataError> {
     let name = source.name();
@@ -102,7 +102,7 @@ pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), 
         if (image.width as usize, image.height as usize) != (width, height) {
             let (w, h) = (image.width, image.height);
             return Err(wrong(format!(
-                "picture {index} is {w} x {h}; a sprite needs all {width} x {height}"
+                "image {index} is {w} x {h}; a sprite needs all {width} x {height}"
             )));
         }
         let start = 3 * ((index / columns) * height * across + (index % columns) * width);
@@ -188,9 +188,6 @@ mod tests {
         };
         let uneven = Memory::unlabelled("uneven", images).unwrap();
         let error = write(&uneven, 2).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "uneven: picture 1 is 1 x 1; a sprite needs all 5 x 3"
-        );
+        assert_eq!(error, "uneven: image 1 is 1 x 1; a sprite needs all 5 x 3");
     }
 }

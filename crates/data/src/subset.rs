@@ -1,4 +1,4 @@
-//! A part of a source: some pictures, or all pictures of some classes.
+//! A part of a source: some images, or all images of some classes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parallax_views::{Image, Stream, permutation};
 use crate::DataError;
 use crate::source::{Source, check, no_such};
 
-/// A view of some of the pictures of another source.
+/// A view of some of the images of another source.
 #[derive(Clone)]
 pub struct Subset {
     name: String,
@@ -19,7 +19,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// The pictures of these indices, in this order, with the classes of the source.
+    /// The images of these indices, in this order, with the classes of the source.
     pub fn of_indices(
         name: impl Into<String>,
         source: Arc<dyn Source>,
@@ -33,8 +33,8 @@ impl Subset {
         Self::build(name.into(), source, indices, labels, classes)
     }
 
-    /// All pictures of a share of the classes, which is [`chosen_classes`]. Labels are counted anew from 0, in the
-    /// order that the classes have in the source; pictures keep their order.
+    /// All images of a share of the classes, which is [`chosen_classes`]. Labels are counted anew from 0, in the
+    /// order that the classes have in the source; images keep their order.
     pub fn of_classes(source: Arc<dyn Source>, ratio: f64, seed: u64) -> Result<Self, DataError> {
         let chosen = chosen_classes(source.classes().len(), ratio, seed)?;
         let mut renumbered = vec![None; source.classes().len()];
@@ -80,7 +80,7 @@ impl Subset {
         })
     }
 
-    /// Where each picture of the subset stands in the whole source.
+    /// Where each image of the subset stands in the whole source.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_every_picture_of_a_chosen_class() {
+    fn keeps_every_image_of_a_chosen_class() {
         let all = source(10, 6);
         let part = Subset::of_classes(all.clone(), 0.3, 1).unwrap();
         assert_eq!(part.class_counts(), [6, 6, 6]);

@@ -1,4 +1,4 @@
-//! The views of a batch of pictures, ready for a GPU.
+//! The views of a batch of images, ready for a GPU.
 
 use parallax_views::{Image, Op, check_image};
 
@@ -9,16 +9,16 @@ use crate::program::{Placed, Program};
 /// The most bytes of a buffer: what every WebGPU device binds.
 pub(crate) const LIMIT: u64 = 128 << 20;
 
-/// Pictures whose views go to the device at once.
+/// Images whose views go to the device at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    /// The rows of the pictures that views need, three bytes a pixel, and one word more.
+    /// The rows of the images that views need, three bytes a pixel, and one word more.
     pub source: Vec<u32>,
     /// See [`Program`].
     pub program: Vec<u32>,
-    /// The first picture's place in the batch.
+    /// The first image's place in the batch.
     pub first: usize,
-    /// Pictures.
+    /// Images.
     pub count: usize,
     /// See [`Program::pieces`].
     pub pieces: u32,
@@ -28,23 +28,23 @@ pub(crate) struct Part {
     pub plans: Vec<Plan>,
 }
 
-/// The views of a batch of pictures: sources and operations in the form that the kernels read. Nothing in it belongs
+/// The views of a batch of images: sources and operations in the form that the kernels read. Nothing in it belongs
 /// to a device, so any thread can make it.
 #[derive(Clone, Debug)]
 pub struct ViewBatch {
     pub(crate) parts: Vec<Part>,
-    pub(crate) pictures: usize,
+    pub(crate) images: usize,
     pub(crate) views: usize,
     pub(crate) size: (u32, u32),
 }
 
 impl ViewBatch {
-    /// Pictures.
-    pub fn pictures(&self) -> usize {
-        self.pictures
+    /// Images.
+    pub fn images(&self) -> usize {
+        self.images
     }
 
-    /// Views of each picture.
+    /// Views of each image.
     pub fn views(&self) -> usize {
         self.views
     }
@@ -55,7 +55,7 @@ impl ViewBatch {
     }
 }
 
-/// Takes pictures one by one, so that no more than one needs to be in memory whole.
+/// Takes images one by one, so that no more than one needs to be in memory whole.
 #[derive(Debug, Default)]
 pub struct Packer {
     bytes: Vec<u8>,
@@ -68,12 +68,12 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Adds a picture and the operations of each of its views. All views of a batch have one size, and all pictures
+    /// Adds an image and the operations of each of its views. All views of a batch have one size, and all images
     /// the same number of views.
     ///
     /// # Errors
     /// When an operation cannot be applied, or only the CPU engine takes the list; when a view does not fit the
-    /// others; when a picture is too large. The picture has then not been added.
+    /// others; when an image is too large. The image has then not been added.
     pub fn add(&mut self, image: &Image, views: &[Vec<Op>]) -> Result<(), ViewError> {
         check_image(image)?;
         let plans = self.plans(image, views)?;
@@ -106,7 +106,7 @@ impl Packer {
         let size = self.size.ok_or(ViewError::Empty)?;
         Ok(ViewBatch {
             parts: self.parts,
-            pictures: self.count,
+            images: self.count,
             views: self.views_each,
             size,
         })
@@ -125,7 +125,7 @@ impl Packer {
         };
         let text = |(width, height): (u32, u32)| format!("{width} x {height} pixels");
         let uneven = |view: usize, found: String, expected: String| ViewError::Uneven {
-            picture: self.count,
+            image: self.count,
             view,
             found,
             expected,
@@ -154,11 +154,11 @@ impl Packer {
         Ok(plans)
     }
 
-    /// Begins a new part where the old one has no room for a picture of so many bytes and its views.
+    /// Begins a new part where the old one has no room for an image of so many bytes and its views.
     fn make_room(&mut self, bytes: u64) -> Result<(), ViewError> {
         if bytes + 8 > LIMIT {
             return Err(ViewError::TooLarge {
-                what: "the part of a picture that views need",
+                what: "the part of an image that views need",
                 bytes,
                 limit: LIMIT - 8,
             });
@@ -184,7 +184,7 @@ impl Packer {
         // All first views, then all second ones: each becomes a tensor of its own.
         let mut ordered = Vec::with_capacity(count * self.views_each);
         for view in 0..self.views_each {
-            ordered.extend(views.iter().map(|of_picture| of_picture[view].clone()));
+            ordered.extend(views.iter().map(|of_image| of_image[view].clone()));
         }
         let program = Program::new(&ordered);
         self.bytes

@@ -69,7 +69,7 @@ impl ViewBatch {
     }
 }
 
-/// Pixels along a side that tiles read with their margins inside the picture.
+/// Pixels along a side that tiles read with their margins inside the image.
 fn with_margins(side: u64) -> u64 {
     let margin = 3 * u64::from(crate::plan::MAX_REACH);
     let tile = u64::from(TILE);

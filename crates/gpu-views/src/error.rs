@@ -23,10 +23,10 @@ pub enum ViewError {
         sigma: f64,
     },
     /// Views of one batch differ in size or number.
-    #[error("view {view} of picture {picture} is {found}, but the first one is {expected}")]
+    #[error("view {view} of image {image} is {found}, but the first one is {expected}")]
     Uneven {
-        /// Place of the picture in the batch.
-        picture: usize,
+        /// Place of the image in the batch.
+        image: usize,
         /// The view.
         view: usize,
         /// Its size, or `"missing"`.
@@ -34,13 +34,13 @@ pub enum ViewError {
         /// The first view's.
         expected: String,
     },
-    /// A batch without pictures or views.
-    #[error("a batch needs at least one picture and one view")]
+    /// A batch without images or views.
+    #[error("a batch needs at least one image and one view")]
     Empty,
     /// More than a binding of a WebGPU device holds.
     #[error("{what} needs {bytes} bytes, but a GPU is only asked for {limit}")]
     TooLarge {
-        /// A picture, or a tensor.
+        /// An image, or a tensor.
         what: &'static str,
         /// Its size.
         bytes: u64,

@@ -222,7 +222,7 @@ fn weigh(full: u32, far: u32, near_sum: u32, far_sum: u32) -> u32 {
 }
 
 /// One box pass over a tile with its margin, along columns or down rows. `trim_x` and `trim_y` pixels at each side are
-/// not needed any more. Outside of the picture its edge pixels continue.
+/// not needed any more. Outside of the image its edge pixels continue.
 #[cube]
 fn pass(
     from: &Shared<[u32]>,
@@ -246,11 +246,11 @@ fn pass(
         let row = cell / columns;
         let line = row + trim_y;
         let place = cell - row * columns + trim_x;
-        // A place before the picture's first pixel wraps around and lies outside too.
+        // A place before the image's first pixel wraps around and lies outside too.
         let x = x0 + place - MARGIN;
         let y = y0 + line - MARGIN;
         if x < layout.width && y < layout.height {
-            // How far the picture goes on, and how far apart neighbours are.
+            // How far the image goes on, and how far apart neighbours are.
             let before = if comptime!(down) { y } else { x };
             let behind = if comptime!(down) {
                 layout.height - 1u32 - y

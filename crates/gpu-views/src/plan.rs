@@ -1,7 +1,7 @@
 //! A list of operations as the kernels take it: where pixels come from, then colours in stages.
 //!
 //! Crops, one resize and all flips become one movement of pixels: every operation on colours treats left and right
-//! alike, so a flip may move across it. What follows is cut where it must wait for the whole picture (contrast) or
+//! alike, so a flip may move across it. What follows is cut where it must wait for the whole image (contrast) or
 //! for neighbours (blur).
 
 use parallax_views::{ExtendedBox, Op};
@@ -43,7 +43,7 @@ pub(crate) enum Step {
     Solarize(u32),
 }
 
-/// What a stage computes from the whole picture that the stage before left.
+/// What a stage computes from the whole image that the stage before left.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stage {
     /// On colours, before the blur. A contrast can only be the first.
@@ -54,7 +54,7 @@ pub(crate) struct Stage {
     pub after: Vec<Step>,
 }
 
-/// One view of one picture.
+/// One view of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     /// First column of the crop.
@@ -72,7 +72,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans the operations for a picture of `width` x `height` pixels.
+    /// Plans the operations for an image of `width` x `height` pixels.
     pub fn new(width: u32, height: u32, ops: &[Op]) -> Result<Self, ViewError> {
         let whole = |side: u32| Axis {
             from: side,
@@ -137,7 +137,7 @@ impl Plan {
     }
 
     fn crop(&mut self, at: (u32, u32), size: (u32, u32), resized: bool) {
-        // A mirrored picture is cropped from its other end.
+        // A mirrored image is cropped from its other end.
         let left = match self.along.mirrored {
             true => self.along.len - at.0 - size.0,
             false => at.0,

@@ -16,11 +16,11 @@ pub(crate) const HEADS: u32 = NORMALIZED + 3 * 256;
 /// Where the source of a view lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed {
-    /// First byte of the picture's row `row`.
+    /// First byte of the image's row `row`.
     pub byte: u32,
     /// First row that is there.
     pub row: u32,
-    /// Columns of the picture.
+    /// Columns of the image.
     pub width: u32,
 }
 

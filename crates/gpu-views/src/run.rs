@@ -43,14 +43,14 @@ impl Moving {
 }
 
 impl ViewBatch {
-    /// Makes the views: for each a tensor `[pictures, 3, height, width]`, normalised (methods.md 1.4), equal to the
+    /// Makes the views: for each a tensor `[images, 3, height, width]`, normalised (methods.md 1.4), equal to the
     /// CPU's to the last bit.
     ///
     /// # Errors
     /// When the device computes no kernels.
     pub fn normalized(&self, device: &Device) -> Result<Vec<Tensor<4>>, ViewError> {
         let (width, height) = self.size;
-        let shape = [self.pictures, 3, height as usize, width as usize];
+        let shape = [self.images, 3, height as usize, width as usize];
         let empty = || Tensor::<4>::empty(shape, device);
         let mut outs: Vec<Tensor<4>> = (0..self.views).map(|_| empty()).collect();
         for part in &self.parts {
@@ -83,13 +83,13 @@ impl ViewBatch {
         Ok(outs)
     }
 
-    /// Makes the views and reads their pixels back: for each picture its views.
+    /// Makes the views and reads their pixels back: for each image its views.
     ///
     /// # Errors
     /// When the device computes no kernels, or fails.
     pub async fn pixels(&self, device: &Device) -> Result<Vec<Vec<Image>>, ViewError> {
         let (width, height) = self.size;
-        let mut pictures = Vec::with_capacity(self.pictures);
+        let mut images = Vec::with_capacity(self.images);
         for part in &self.parts {
             let mut moving = self.begin(part, device)?;
             for heads in &part.stages {
@@ -110,12 +110,12 @@ impl ViewBatch {
                     .flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8])
                     .collect(),
             };
-            for picture in 0..part.count {
-                let of_picture = views.iter().skip(picture).step_by(part.count);
-                pictures.push(of_picture.map(|words| image(words)).collect());
+            for image in 0..part.count {
+                let of_image = views.iter().skip(image).step_by(part.count);
+                images.push(of_image.map(|words| image(words)).collect());
             }
         }
-        Ok(pictures)
+        Ok(images)
     }
 
     fn begin(&self, part: &Part, device: &Device) -> Result<Moving, ViewError> {

@@ -1,4 +1,4 @@
-//! Any picture with any operations is packed or refused, without a device.
+//! Any image with any operations is packed or refused, without a device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use parallax_gpu_views::{Packer, ViewError};
@@ -55,7 +55,7 @@ proptest! {
             (Ok(view), Ok(())) => {
                 let batch = packer.finish().unwrap();
                 prop_assert_eq!(batch.size(), (view.width, view.height));
-                prop_assert_eq!((batch.pictures(), batch.views()), (1, 1));
+                prop_assert_eq!((batch.images(), batch.views()), (1, 1));
                 let cost = batch.cost();
                 prop_assert!(cost.read + cost.written >= cost.minimum);
             }
@@ -127,18 +127,18 @@ fn a_batch_is_even_and_not_empty() {
     for views in [vec![vec![]], vec![vec![]; 3]] {
         let error = packer.add(&image(4, 4), &views).unwrap_err();
         assert!(
-            matches!(error, ViewError::Uneven { picture: 1, .. }),
+            matches!(error, ViewError::Uneven { image: 1, .. }),
             "{error}"
         );
     }
     let error = packer.add(&image(4, 5), &[vec![], vec![]]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "view 0 of picture 1 is 4 x 5 pixels, but the first one is 4 x 4 pixels"
+        "view 0 of image 1 is 4 x 5 pixels, but the first one is 4 x 4 pixels"
     );
 }
 
-/// Parts of a batch hold at most 128 MiB each; no picture is lost between them.
+/// Parts of a batch hold at most 128 MiB each; no image is lost between them.
 #[test]
 fn large_batches_go_in_parts() {
     let source = image(4000, 4000);
@@ -151,13 +151,13 @@ fn large_batches_go_in_parts() {
         packer.add(&source, std::slice::from_ref(&view)).unwrap();
     }
     let batch = packer.finish().unwrap();
-    // Two pictures of 48 MB a part, two dispatches a part.
+    // Two images of 48 MB a part, two dispatches a part.
     assert_eq!(batch.cost().dispatches, 6);
-    assert_eq!(batch.pictures(), 5);
+    assert_eq!(batch.images(), 5);
     assert!(batch.cost().shared <= 16 << 10);
 }
 
-/// A second view of the same pictures adds its program alone; pixels go to the device once for both.
+/// A second view of the same images adds its program alone; pixels go to the device once for both.
 #[test]
 fn both_views_share_the_uploaded_pixels() {
     let source = image(301, 203);

@@ -17,8 +17,8 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 
-use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::ops::{Kernels, LayerOps, SavedNorm};
+use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 #[derive(Debug)]
 struct Conv;

@@ -1,10 +1,10 @@
 //! What the kernels for GPUs launch for a shape, known without a device: the launches themselves take their tiles and
 //! cubes from where these figures come from.
 
-use crate::cpu::{ConvShape, LinearShape, PoolShape};
-use crate::cube::adapter::Adapter;
-use crate::cube::axis::Axis;
-use crate::cube::{conv, conv_weight, direct_weight, linear, norm, pool, winograd};
+use crate::backend::gpu::adapter::Adapter;
+use crate::backend::gpu::axis::Axis;
+use crate::backend::gpu::{conv, conv_weight, direct_weight, linear, norm, pool, winograd};
+use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// How an operation is launched on a GPU, and what that costs on any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Choice {
     }
 }
 
-/// A convolution forward, its gradient by the input and its gradient by the weight.
+/// A convolution forward, its input gradient and its weight gradient.
 pub fn choices(shape: &ConvShape, adapter: Adapter) -> [Choice; 3] {
     let taps = shape.kernel[0] * shape.kernel[1];
     let work = shape.output_len() * shape.inputs * taps;
@@ -84,7 +84,7 @@ fn weight_choice(shape: &ConvShape, adapter: Adapter) -> Choice {
     }
 }
 
-/// A linear layer forward, its gradient by the input and its gradient by the weight.
+/// A linear layer forward, its input gradient and its weight gradient.
 pub fn linear_choices(shape: &LinearShape, adapter: Adapter) -> [Choice; 3] {
     let LinearShape {
         batch,

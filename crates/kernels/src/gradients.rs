@@ -6,11 +6,11 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::cpu::{ConvShape, LinearShape, PoolShape};
 use crate::layers::Normed;
 use crate::ops::GradientOps;
+use crate::shape::{ConvShape, LinearShape, PoolShape};
 
-/// The gradient by the input of a convolution: `grad` `[batch, height', width', out]` and `weight`
+/// The input gradient of a convolution: `grad` `[batch, height', width', out]` and `weight`
 /// `[out, in, kernel, kernel]` to `[batch, height, width, in]`.
 pub fn conv2d_input(grad: Tensor<4>, weight: Tensor<4>, shape: ConvShape) -> Tensor<4> {
     let [height, width] = shape.out_size();
@@ -20,7 +20,7 @@ pub fn conv2d_input(grad: Tensor<4>, weight: Tensor<4>, shape: ConvShape) -> Ten
     Tensor::from_dispatch(Dispatch::gradient_conv_input(grad, weight, shape))
 }
 
-/// The gradient by the weight of a convolution: `x` `[batch, height, width, in]` and `grad`
+/// The weight gradient of a convolution: `x` `[batch, height, width, in]` and `grad`
 /// `[batch, height', width', out]` to `[out, in, kernel, kernel]`.
 pub fn conv2d_weight(x: Tensor<4>, grad: Tensor<4>, shape: ConvShape) -> Tensor<4> {
     let [height, width] = shape.out_size();
@@ -63,7 +63,7 @@ pub fn batch_norm_relu(
     )
 }
 
-/// The gradient by the input of a max-pool: `x` is `[batch, height, width, channels]`, `output` what the forward pass
+/// The input gradient of a max-pool: `x` is `[batch, height, width, channels]`, `output` what the forward pass
 /// gave, and `grad` like it.
 pub fn max_pool2d(x: Tensor<4>, output: Tensor<4>, grad: Tensor<4>, shape: PoolShape) -> Tensor<4> {
     let ([height, width], channels) = (shape.out_size(), shape.channels);
@@ -81,7 +81,7 @@ pub fn max_pool2d(x: Tensor<4>, output: Tensor<4>, grad: Tensor<4>, shape: PoolS
     Tensor::from_dispatch(Dispatch::gradient_pool(x, output, grad, shape))
 }
 
-/// The gradient by the input of a linear layer: `grad` `[batch, outputs]` and `weight` `[outputs, inputs]` to
+/// The input gradient of a linear layer: `grad` `[batch, outputs]` and `weight` `[outputs, inputs]` to
 /// `[batch, inputs]`.
 pub fn linear_input(grad: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let ([batch, outputs], [expected, inputs]) = (grad.dims(), weight.dims());
@@ -95,7 +95,7 @@ pub fn linear_input(grad: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::gradient_linear_input(grad, weight, shape))
 }
 
-/// The gradient by the weight of a linear layer: `x` `[batch, inputs]` and `grad` `[batch, outputs]` to
+/// The weight gradient of a linear layer: `x` `[batch, inputs]` and `grad` `[batch, outputs]` to
 /// `[outputs, inputs]`.
 pub fn linear_weight(x: Tensor<2>, grad: Tensor<2>) -> Tensor<2> {
     let ([batch, inputs], [expected, outputs]) = (x.dims(), grad.dims());

@@ -5,9 +5,9 @@
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
 
-use crate::cpu::{ConvShape, LinearShape, PoolShape};
-use crate::element::{is_narrow, widen};
+use crate::dtype::{is_half, widen};
 use crate::ops::LayerOps;
+use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// What follows a normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4
 
 /// Where activations may be f16 or bf16, too.
 fn assert_activations(dtype: DType) {
-    if !is_narrow(dtype) {
+    if !is_half(dtype) {
         assert_float(dtype);
     }
 }

@@ -3,7 +3,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-use crate::cpu::{ConvShape, LinearShape, PoolShape};
+use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say; activations are
 /// channels-last, for batch norm seen as `[rows, channels]`. In convolution, batch norm and pooling activations, their
@@ -14,14 +14,14 @@ pub trait Kernels: Backend {
     fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)
     -> FloatTensor<Self>;
 
-    /// The gradient by the input of [`Kernels::conv`].
+    /// The input gradient of [`Kernels::conv`].
     fn conv_grad_input(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// The gradient by the weight of [`Kernels::conv`].
+    /// The weight gradient of [`Kernels::conv`].
     fn conv_grad_weight(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -50,7 +50,7 @@ pub trait Kernels: Backend {
     /// Max-pool; padding never wins.
     fn pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
 
-    /// The gradient by the input of [`Kernels::pool`].
+    /// The input gradient of [`Kernels::pool`].
     fn pool_grad(
         x: FloatTensor<Self>,
         output: FloatTensor<Self>,
@@ -65,14 +65,14 @@ pub trait Kernels: Backend {
         shape: LinearShape,
     ) -> FloatTensor<Self>;
 
-    /// The gradient by the input of [`Kernels::linear_forward`].
+    /// The input gradient of [`Kernels::linear_forward`].
     fn linear_grad_input(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         shape: LinearShape,
     ) -> FloatTensor<Self>;
 
-    /// The gradient by the weight of [`Kernels::linear_forward`].
+    /// The weight gradient of [`Kernels::linear_forward`].
     fn linear_grad_weight(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,

@@ -10,8 +10,8 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_flex::{Flex, FlexTensor};
 
-pub use crate::cpu::Momentum;
-use crate::{cpu, cube, kept};
+pub use crate::backend::cpu::SgdOptions;
+use crate::backend::{cpu, gpu, pooled};
 
 /// The updates on tensors without a graph, of f32 and of equal shapes.
 #[backend_extension(Flex, Cube)]
@@ -24,12 +24,12 @@ pub trait UpdateOps: Backend {
         by_b: f64,
     ) -> FloatTensor<Self>;
 
-    /// See [`momentum_step`].
+    /// See [`sgd_step`].
     fn update_momentum(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         velocity: FloatTensor<Self>,
-        by: Momentum,
+        by: SgdOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -38,20 +38,20 @@ impl UpdateOps for Flex {
         let (a, b) = (a.to_contiguous(), b.to_contiguous());
         let values = [&a, &b].map(|tensor| tensor.as_slice().unwrap_or(&[]));
         let sum = cpu::weighted_sum(values[0], by_a, values[1], by_b);
-        kept::shaped(sum, a.layout().shape().clone())
+        pooled::shaped(sum, a.layout().shape().clone())
     }
 
     fn update_momentum(
         weight: FlexTensor,
         gradient: FlexTensor,
         velocity: FlexTensor,
-        by: Momentum,
+        by: SgdOptions,
     ) -> (FlexTensor, FlexTensor) {
         let weight = weight.to_contiguous();
         let (mut gradient, mut velocity) = (whole(gradient), whole(velocity));
         // Contiguous f32, as `whole` and the caller have seen to.
         let weight = weight.as_slice().unwrap_or(&[]);
-        cpu::momentum_step(weight, gradient.storage_mut(), velocity.storage_mut(), &by);
+        cpu::sgd_step(weight, gradient.storage_mut(), velocity.storage_mut(), &by);
         (gradient, velocity)
     }
 }
@@ -73,16 +73,16 @@ impl UpdateOps for CubeBackend {
         b: FloatTensor<Self>,
         by_b: f64,
     ) -> FloatTensor<Self> {
-        cube::update::weighted_sum(a, by_a, b, by_b)
+        gpu::update::weighted_sum(a, by_a, b, by_b)
     }
 
     fn update_momentum(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         velocity: FloatTensor<Self>,
-        by: Momentum,
+        by: SgdOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        cube::update::momentum(weight, gradient, velocity, by)
+        gpu::update::momentum(weight, gradient, velocity, by)
     }
 }
 
@@ -116,11 +116,11 @@ pub fn weighted_sum<const D: usize>(a: Tensor<D>, by_a: f64, b: Tensor<D>, by_b:
 ///
 /// # Panics
 /// When the shapes differ.
-pub fn momentum_step(
+pub fn sgd_step(
     weight: Tensor<1>,
     gradient: Tensor<1>,
     velocity: Tensor<1>,
-    by: Momentum,
+    by: SgdOptions,
 ) -> (Tensor<1>, Tensor<1>) {
     let dims = weight.dims();
     assert!(

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Conv, Sum, places, values};
 use parallax_kernels::ConvShape;
-use parallax_kernels::cpu::{conv2d, conv2d_grad_input, conv2d_grad_weight};
+use parallax_kernels::backend::cpu::{conv2d, conv2d_grad_input, conv2d_grad_weight};
 use proptest::prelude::*;
 
 /// Values of each result that are computed anew.
@@ -84,7 +84,7 @@ fn dilations_of_segmentation() {
 }
 
 #[test]
-fn more_pictures_than_a_task_takes() {
+fn more_images_than_a_task_takes() {
     check(square(9, 32, (16, 24), (3, 1, 1, 1)));
     check(square(70, 4, (8, 8), (3, 1, 1, 1)));
     check(square(150, 1, (40, 33), (1, 1, 0, 1)));
@@ -112,7 +112,7 @@ proptest! {
 /// Shapes that take every way there is to share work among threads.
 fn ways() -> [ConvShape; 7] {
     [
-        // Winograd's way, pictures shared; its weight gradient in parts of the tiles.
+        // Winograd's way, images shared; its weight gradient in parts of the tiles.
         square(9, 16, (24, 40), (3, 1, 1, 1)),
         square(4, 32, (16, 16), (3, 1, 1, 1)),
         // Columns shared, because there are no more tiles than columns; so in the weight gradient.

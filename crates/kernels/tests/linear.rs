@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Sum, values};
-use parallax_kernels::cpu::{LinearShape, linear, linear_grad_input, linear_grad_weight};
+use parallax_kernels::LinearShape;
+use parallax_kernels::backend::cpu::{linear, linear_grad_input, linear_grad_weight};
 use proptest::prelude::*;
 
 fn close(what: &str, found: &[f32], expected: impl Fn(usize) -> Sum) {

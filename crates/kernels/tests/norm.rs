@@ -6,7 +6,7 @@ mod common;
 
 use common::values;
 use parallax_kernels::PoolShape;
-use parallax_kernels::cpu::{
+use parallax_kernels::backend::cpu::{
     NormPass, batch_norm, batch_norm_backward, max_pool, max_pool_backward,
 };
 

@@ -58,7 +58,7 @@ impl MethodKind {
         }
     }
 
-    /// Views of a picture that a step takes: one with labels, two without.
+    /// Views of an image that a step takes: one with labels, two without.
     pub fn views(self) -> usize {
         if self == MethodKind::Supervised { 1 } else { 2 }
     }

@@ -1,4 +1,4 @@
-//! MoCo v1 (methods.md 3.2): tell the key of the same picture from the queue.
+//! MoCo v1 (methods.md 3.2): tell the key of the same image from the queue.
 
 use burn::tensor::{Device, Tensor};
 use parallax_nets::HeadKind;

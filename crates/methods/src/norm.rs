@@ -34,7 +34,7 @@ pub struct Pass {
 }
 
 impl Norm {
-    /// Pictures `[batch, 3, height, width]` through a network; running statistics move.
+    /// Images `[batch, 3, height, width]` through a network; running statistics move.
     ///
     /// What is left of a batch that the groups do not divide goes to the last one.
     pub fn pass(self, network: &mut ResNet, x: Tensor<4>) -> Pass {
@@ -64,14 +64,14 @@ impl Norm {
     }
 
     /// As [`Norm::pass`] after dealing the batch to the devices in another order, then in the old order
-    /// again (ShuffleBN, methods.md 3.2). `order[i]` is the picture at place `i`.
+    /// again (ShuffleBN, methods.md 3.2). `order[i]` is the image at place `i`.
     pub fn shuffled_pass(self, network: &mut ResNet, x: Tensor<4>, order: &[u32]) -> Tensor<2> {
         if self.kind != NormKind::PerDevice || self.groups < 2 {
             return self.pass(network, x).out;
         }
         let mut back = vec![0; order.len()];
-        for (place, &picture) in order.iter().enumerate() {
-            if let Some(found) = back.get_mut(picture as usize) {
+        for (place, &image) in order.iter().enumerate() {
+            if let Some(found) = back.get_mut(image as usize) {
                 *found = place as u32;
             }
         }

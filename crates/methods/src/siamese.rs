@@ -64,7 +64,7 @@ impl Siamese {
     }
 }
 
-/// Pictures at the beginning of a graph: one that keeps activations, or one that computes blocks anew.
+/// Images at the beginning of a graph: one that keeps activations, or one that computes blocks anew.
 pub(crate) fn followed(x: Tensor<4>, recompute: bool) -> Tensor<4> {
     let x = Tensor::from_inner(x);
     match recompute {

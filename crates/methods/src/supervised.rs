@@ -1,4 +1,4 @@
-//! Supervised training (methods.md 3.1): say which class the picture is of.
+//! Supervised training (methods.md 3.1): say which class the image is of.
 
 use burn::tensor::{Device, Tensor};
 use parallax_nets::{HeadKind, ResNet};

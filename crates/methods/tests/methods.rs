@@ -50,7 +50,7 @@ fn values(network: &ResNet, buffers: bool) -> Vec<(String, Vec<f32>)> {
     read.1
 }
 
-fn pictures(batch: usize, phase: f32) -> Tensor<4> {
+fn images(batch: usize, phase: f32) -> Tensor<4> {
     let values: Vec<f32> = (0..batch * 3 * 64)
         .map(|i| (i as f32 * 0.7 + phase).sin() + (i as f32 * i as f32 * 0.013).sin())
         .collect();
@@ -59,8 +59,8 @@ fn pictures(batch: usize, phase: f32) -> Tensor<4> {
 
 fn views(enqueue_second: Vec<bool>, order: Vec<u32>) -> Views {
     Views {
-        first: pictures(4, 0.0),
-        second: pictures(4, 0.5),
+        first: images(4, 0.0),
+        second: images(4, 0.5),
         labels: Tensor::from_ints([0, 3, 1, 2], &Device::flex()),
         enqueue_second,
         order,

@@ -1,4 +1,4 @@
-//! ResNet in torchvision's layout (methods.md 2.1), with a stem for small pictures and a tiny size.
+//! ResNet in torchvision's layout (methods.md 2.1), with a stem for small images and a tiny size.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -67,7 +67,7 @@ impl Arch {
 pub enum Stem {
     /// 7x7 stride 2, then a 3x3 max-pool of stride 2.
     Imagenet,
-    /// 3x3 stride 1, no pool: for pictures of 32 pixels.
+    /// 3x3 stride 1, no pool: for images of 32 pixels.
     Cifar,
     /// 3x3 stride 2, then a 3x3 max-pool of stride 2: a sixteenth of the work of `Cifar` in the stages.
     Small,
@@ -164,7 +164,7 @@ impl ResNet {
     /// everything behind them. Where `x` has Burn's balanced checkpointing, blocks are computed anew in the backward pass;
     /// features have not, as parameters.
     pub fn features(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        // Pictures come as everywhere, channels first; inside, channels are last.
+        // Images come as everywhere, channels first; inside, channels are last.
         let mut x = self.conv1.forward(x.permute([0, 2, 3, 1]));
         x = self.bn1.forward(x, None, Activation::Relu, mode);
         if self.pooled_stem {
@@ -192,7 +192,7 @@ impl ResNet {
         self.fc.forward(features, mode)
     }
 
-    /// Pictures to the head's output.
+    /// Images to the head's output.
     pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
         let features = self.features(x, mode);
         self.head(features, mode)

@@ -7,10 +7,10 @@ use crate::{HeadKind, ResNetConfig, Stem};
 pub struct NetworkSize {
     /// Trained parameters.
     pub parameters: usize,
-    /// Values a picture that a forward pass leaves for the backward pass: what goes into and comes out of every
+    /// Values an image that a forward pass leaves for the backward pass: what goes into and comes out of every
     /// batch norm.
     pub activations: usize,
-    /// Values a picture of the largest of these.
+    /// Values an image of the largest of these.
     pub largest_activation: usize,
     /// Values of the largest parameter.
     pub largest_parameter: usize,
@@ -46,7 +46,7 @@ impl NetworkSize {
 }
 
 impl ResNetConfig {
-    /// The size of the network on pictures of `side` x `side` pixels.
+    /// The size of the network on images of `side` x `side` pixels.
     pub fn size(&self, side: usize) -> NetworkSize {
         let mut size = NetworkSize::default();
         let (kernel, stride) = match self.stem {

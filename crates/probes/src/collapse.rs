@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 /// Standard deviation of normalised embeddings over the batch, averaged over the columns and multiplied by
-/// the root of their number: near 1 for directions spread evenly, 0 when all pictures get one embedding.
+/// the root of their number: near 1 for directions spread evenly, 0 when all images get one embedding.
 ///
 /// `embedding`: `[batch, out]`, rows of length one. Returns one value on the embedding's device.
 pub fn embedding_std(embedding: Tensor<2>) -> Tensor<1> {

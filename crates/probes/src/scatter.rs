@@ -1,11 +1,11 @@
-//! A flat picture of features.
+//! A flat image of features.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Features;
 
 /// Coordinates of every row in the plane of the two main directions, `x, y, x, y, ...`, scaled to unit
-/// spread. The sign of an axis is fixed (its largest component is positive), so that the picture of a
+/// spread. The sign of an axis is fixed (its largest component is positive), so that the image of a
 /// training network turns slowly instead of jumping.
 pub fn principal_plane(features: &Features) -> Vec<f32> {
     if features.rows() == 0 {

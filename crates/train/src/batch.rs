@@ -18,13 +18,13 @@ use crate::views::BatchViews;
 pub struct Batch {
     /// 0-based step that this batch is for.
     pub step: u64,
-    /// Pictures.
+    /// Images.
     pub size: usize,
     /// Height and width of a view in pixels.
     pub pixels: [usize; 2],
-    /// The views of each picture, drawn with the pipeline's two laws.
+    /// The views of each image, drawn with the pipeline's two laws.
     pub views: BatchViews,
-    /// Class of each picture.
+    /// Class of each image.
     pub labels: Vec<u32>,
     /// Whether the second view's keys go into the queue: the coin of each virtual device.
     pub enqueue_second: Vec<bool>,
@@ -34,9 +34,9 @@ pub struct Batch {
 
 /// What is not views of one of `count` equal parts of a batch, which virtual devices are dealt to as in the whole.
 pub(crate) struct Part {
-    /// First picture.
+    /// First image.
     pub begin: usize,
-    /// Pictures.
+    /// Images.
     pub size: usize,
     pub labels: Vec<u32>,
     pub enqueue_second: Vec<bool>,
@@ -198,8 +198,8 @@ impl Loader {
             let image = self.source.image(visit.index as usize)?;
             let view = |view| {
                 let ops = self.draw(&image, visit, view);
-                let picture = apply_all(&image, &ops).map_err(|e| view_error(visit.index, e))?;
-                Ok::<_, RunError>((picture, ops))
+                let image = apply_all(&image, &ops).map_err(|e| view_error(visit.index, e))?;
+                Ok::<_, RunError>((image, ops))
             };
             let views = [view(0)?, view(1)?];
             Ok(Preview {
@@ -233,7 +233,7 @@ pub fn shuffle_order(seed: u64, step: u64, size: usize) -> Vec<u32> {
 pub struct Preview {
     /// Index in the source.
     pub index: u32,
-    /// The picture as it came.
+    /// The image as it came.
     pub source: Image,
     /// Both views with the operations that made them.
     pub views: [(Image, Vec<Op>); 2],

@@ -19,7 +19,7 @@ impl Recipe {
         match self {
             r if r.run.batch_size < 2 => wrong(
                 "run.batch_size",
-                "batch norm needs at least 2 pictures a step",
+                "batch norm needs at least 2 images a step",
             ),
             r if r.views.pipeline == Some(Pipeline::Eval) => wrong(
                 "views.pipeline",
@@ -41,7 +41,7 @@ impl Recipe {
             ),
             r if r.run.batch_size / r.method.bn_groups.max(r.run.accumulate) < 2 => wrong(
                 "run.batch_size",
-                "leaves a virtual device, or a part of the step, fewer than 2 pictures",
+                "leaves a virtual device, or a part of the step, fewer than 2 images",
             ),
             r if !(8..=1024).contains(&r.views.size) => {
                 wrong("views.size", "must be between 8 and 1024 pixels")

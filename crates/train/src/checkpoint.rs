@@ -183,7 +183,7 @@ impl Run {
         let state = checkpoint.state()?;
         if (state.examples, state.classes) != (data.examples, data.classes) {
             let reason = format!(
-                "the run was trained on {} pictures of {} classes, the data now has {} of {}; \
+                "the run was trained on {} images of {} classes, the data now has {} of {}; \
                  use the same data, or start a new run",
                 state.examples, state.classes, data.examples, data.classes
             );

@@ -30,7 +30,7 @@ pub struct OnlineClassifier {
 pub struct Verdict {
     /// Cross-entropy, `[1]`.
     pub loss: Tensor<1>,
-    /// Share of the pictures whose class has the largest logit, `[1]`, from 0 to 1.
+    /// Share of the images whose class has the largest logit, `[1]`, from 0 to 1.
     pub accuracy: Tensor<1>,
     gradients: [Tensor<1>; 2],
 }

@@ -58,8 +58,8 @@ pub enum RunError {
     Probe(#[from] ProbeError),
     /// Fewer examples than a batch.
     #[error(
-        "{examples} pictures are fewer than one batch of {batch}; \
-         add pictures or lower the batch: --set run.batch_size={examples}"
+        "{examples} images are fewer than one batch of {batch}; \
+         add images or lower the batch: --set run.batch_size={examples}"
     )]
     TooFew {
         /// How many there are.

@@ -1,4 +1,4 @@
-//! Features of held-out pictures, and the final comparison.
+//! Features of held-out images, and the final comparison.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -13,14 +13,14 @@ use crate::batch::view_error;
 use crate::error::RunError;
 use crate::recipe::Recipe;
 
-/// Pictures that go through the network at once: fewer where they are large, so that a probe takes less memory than a
-/// step. What a picture gives does not depend on it.
+/// Images that go through the network at once: fewer where they are large, so that a probe takes less memory than a
+/// step. What an image gives does not depend on it.
 fn eval_batch(side: u32) -> usize {
     let pixels = (side * side) as usize;
     (100 * 64 * 64 / pixels.max(1)).clamp(4, 100)
 }
 
-/// What turns a picture into features.
+/// What turns an image into features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoder {
@@ -75,8 +75,8 @@ pub fn encoder_from(
     Ok((encoder, recipe))
 }
 
-/// What the tensors say about their network. A first convolution of 7 pixels belongs to pictures of 224, one of 3 to
-/// pictures of 32 (methods.md 2.1).
+/// What the tensors say about their network. A first convolution of 7 pixels belongs to images of 224, one of 3 to
+/// images of 32 (methods.md 2.1).
 fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError> {
     let unknown = |reason: String| RunError::Checkpoint {
         file: file.name.clone(),
@@ -106,8 +106,8 @@ fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError>
     Ok(Recipe::parse(&text, &[])?)
 }
 
-/// The evaluation view of every picture, `side` pixels, flattened.
-fn pictures(source: &dyn Source, from: usize, to: usize, side: u32) -> Result<Vec<f32>, RunError> {
+/// The evaluation view of every image, `side` pixels, flattened.
+fn images(source: &dyn Source, from: usize, to: usize, side: u32) -> Result<Vec<f32>, RunError> {
     let pixels = 3 * (side * side) as usize;
     let mut values = vec![0.0; (to - from) * pixels];
     let mut canvas = Canvas::default();
@@ -132,7 +132,7 @@ fn labels(source: &dyn Source) -> Vec<u32> {
 /// Pooled features of every example, batch norm in evaluation mode (methods.md 5).
 ///
 /// # Errors
-/// When a picture cannot be read, the device fails, or a feature is not finite.
+/// When an image cannot be read, the device fails, or a feature is not finite.
 pub async fn features(
     network: &ResNet,
     source: &dyn Source,
@@ -145,7 +145,7 @@ pub async fn features(
     for from in (0..source.len()).step_by(batch) {
         let to = (from + batch).min(source.len());
         let shape = [to - from, 3, side as usize, side as usize];
-        let x = TensorData::new(pictures(source, from, to, side)?, shape);
+        let x = TensorData::new(images(source, from, to, side)?, shape);
         let y = network.features(Tensor::from_data(x, device), Mode::Eval);
         let data = y.into_data_async().await.map_err(RunError::of_device)?;
         let rows = data.try_to_vec::<f32>().map_err(RunError::of_device)?;
@@ -158,9 +158,9 @@ pub async fn features(
 /// Normalised pixels as features.
 ///
 /// # Errors
-/// When a picture cannot be read.
+/// When an image cannot be read.
 pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunError> {
-    let values = pictures(source, 0, source.len(), side)?;
+    let values = images(source, 0, source.len(), side)?;
     let columns = 3 * (side * side) as usize;
     Ok(Features::new(values, labels(source), columns)?)
 }

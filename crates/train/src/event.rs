@@ -40,7 +40,7 @@ pub enum Event {
         /// Its right answers, percent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         online_accuracy: Option<f32>,
-        /// Pictures a second since the step before.
+        /// Images a second since the step before.
         images_per_second: f64,
         /// Share of the step's time that was spent waiting for data.
         data_wait: f64,
@@ -49,7 +49,7 @@ pub enum Event {
     Probe {
         /// Steps taken.
         step: u64,
-        /// Accuracy on held-out pictures, percent.
+        /// Accuracy on held-out images, percent.
         knn: f64,
     },
     /// A whole checkpoint was written.

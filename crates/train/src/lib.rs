@@ -42,6 +42,6 @@ pub use recipe::{
     ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
 pub use run::{DataShape, Norms, OnlineReport, Run, StepReport};
-pub use schedule::{Curve, Momentum, MomentumKind, Schedule, ScheduleKind};
+pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
 pub use views::BatchViews;

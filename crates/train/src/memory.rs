@@ -12,7 +12,7 @@ const VALUE: u64 = 4;
 /// Values of the largest activation that are at hand besides what the graph keeps: gradients on their way through a block,
 /// and what kernels pack their operands into. Measured on CPUs, as [`SIMILARITY`].
 const AT_HAND: u64 = 10;
-/// Bytes of a similarity of a picture and a key: itself, scaled, and on the way through log-softmax and back.
+/// Bytes of a similarity of an image and a key: itself, scaled, and on the way through log-softmax and back.
 const SIMILARITY: u64 = 24;
 
 /// Bytes on the device by what they are for. On CPUs the sum was within 20 % of the largest that was measured, the

@@ -7,12 +7,12 @@
 //!
 //! **Loss scale.** A gradient below 2^-24 is zero in f16 and one below 2^-14 loses digits, while the largest value is
 //! 65,504. The loss is a mean over the batch and features are means over pixels, so the gradients of activations are smaller
-//! the larger batch and pictures are, and would be lost. So the loss is multiplied by a power of two before the backward
+//! the larger batch and images are, and would be lost. So the loss is multiplied by a power of two before the backward
 //! pass and every parameter's gradient, which is f32, divided by it afterwards; both are exact. Which power is a rule
 //! ([`Precision::loss_scale`]), not a state that would have to be saved. Measured at the first step of a tiny network, of a
-//! ResNet-18 and of a ResNet-50 of width 8 (supervised, MoCo v2+, BYOL; 32 pictures of 16 pixels), gradients are those of
+//! ResNet-18 and of a ResNet-50 of width 8 (supervised, MoCo v2+, BYOL; 32 images of 16 pixels), gradients are those of
 //! any larger scale from 2^0 on, break off below 2^-8, and overflow from 2^15 on at the earliest (ResNet-50, MoCo v2+). The
-//! rule gives 2^8 there: 2^6 below the overflow, and 2^8 and more above the loss of digits, of which pictures of 224 pixels
+//! rule gives 2^8 there: 2^6 below the overflow, and 2^8 and more above the loss of digits, of which images of 224 pixels
 //! take 2^4. Where a gradient overflows nevertheless, the step is taken anew, from the same state, with a smaller scale
 //! ([`Precision::smaller_scale`]): no batch is skipped. bf16 has the range of f32 and needs none of this.
 
@@ -34,7 +34,7 @@ pub enum Precision {
     Bf16,
 }
 
-/// What a picture's own loss is multiplied by; a batch's is their mean.
+/// What an image's own loss is multiplied by; a batch's is their mean.
 const OWN_SCALE: f64 = 8.0;
 /// What a scale is divided by after an overflow.
 const BACK_OFF: f64 = 256.0;
@@ -108,7 +108,7 @@ impl Precision {
         })
     }
 
-    /// What the mean loss of `batch` pictures is multiplied by before the backward pass: a power of two.
+    /// What the mean loss of `batch` images is multiplied by before the backward pass: a power of two.
     pub fn loss_scale(self, batch: usize) -> f64 {
         match self {
             Precision::F32 | Precision::Bf16 => 1.0,

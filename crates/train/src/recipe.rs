@@ -6,7 +6,7 @@ use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
 use crate::precision::Precision;
-use crate::schedule::{Curve, Momentum, MomentumKind, Schedule, ScheduleKind};
+use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are refused; missing ones take the paper's values for the
 /// method, which [`Recipe::parse`] fills in.
@@ -66,7 +66,7 @@ section! {
         /// Optimiser steps; wins over `epochs`.
         #[serde(skip_serializing_if = "Option::is_none")]
         total_steps: Option<u64> = None,
-        /// Pictures a step.
+        /// Images a step.
         batch_size: usize = 256,
         /// Parts that a step's batch goes through the network in, one after the other: see
         /// [`RunSection::accumulates_equally`].
@@ -144,7 +144,7 @@ pub struct MethodSection {
     /// Share of the target that stays at an update.
     pub momentum: f64,
     /// Whether that share rises to 1.
-    pub momentum_schedule: MomentumKind,
+    pub momentum_schedule: EmaScheduleKind,
     /// Whose statistics batch norm takes (methods.md 2.3).
     pub bn: NormKind,
     /// Virtual devices: parts of the batch with statistics of their own and ShuffleBN, where the method has
@@ -168,7 +168,7 @@ section! {
     OptimizerSection {
         /// Which rule.
         name: OptimizerKind = OptimizerKind::Sgd,
-        /// Learning rate for 256 pictures a step; scaled with the batch.
+        /// Learning rate for 256 images a step; scaled with the batch.
         base_lr: f64 = 0.03,
         /// Share of the velocity that stays.
         momentum: f64 = 0.9,
@@ -205,7 +205,7 @@ section! {
         knn_every: u64 = 1,
         /// Whether the run ends with the comparison of trained, random and raw pixels.
         table: bool = true,
-        /// Whether raw pixels are in it: of many pictures their row takes longer than both others.
+        /// Whether raw pixels are in it: of many images their row takes longer than both others.
         pixels: bool = true,
     }
 }
@@ -309,8 +309,8 @@ impl Recipe {
     }
 
     /// The target's momentum over time.
-    pub fn momentum(&self, examples: usize) -> Momentum {
-        Momentum {
+    pub fn momentum(&self, examples: usize) -> EmaSchedule {
+        EmaSchedule {
             kind: self.method.momentum_schedule,
             base: self.method.momentum,
             total_steps: self.total_steps(examples),

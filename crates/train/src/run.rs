@@ -17,7 +17,7 @@ use crate::gradients::{ParamGradients, param_squares};
 use crate::memory::MemoryEstimate;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
-use crate::schedule::{Momentum, Schedule};
+use crate::schedule::{EmaSchedule, Schedule};
 
 /// What a run must know of its data before the first batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub struct Run {
     pub(crate) device: Device,
     schedule: Schedule,
     online_schedule: Schedule,
-    momentum: Momentum,
+    momentum: EmaSchedule,
     pub(crate) norms: bool,
 }
 

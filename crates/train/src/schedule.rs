@@ -67,7 +67,7 @@ impl Schedule {
 /// Shape of the target's momentum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MomentumKind {
+pub enum EmaScheduleKind {
     /// Rises to 1 along half a cosine.
     #[default]
     Cosine,
@@ -77,21 +77,21 @@ pub enum MomentumKind {
 
 /// The target's momentum at every step.
 #[derive(Clone, Copy, Debug)]
-pub struct Momentum {
+pub struct EmaSchedule {
     /// Shape.
-    pub kind: MomentumKind,
+    pub kind: EmaScheduleKind,
     /// First value.
     pub base: f64,
     /// Steps of the run.
     pub total_steps: u64,
 }
 
-impl Momentum {
+impl EmaSchedule {
     /// m(t) after the 1-based step `t`.
     pub fn at(&self, t: u64) -> f64 {
         match self.kind {
-            MomentumKind::Constant => self.base,
-            MomentumKind::Cosine => {
+            EmaScheduleKind::Constant => self.base,
+            EmaScheduleKind::Cosine => {
                 let cosine = libm::cos(PI * t as f64 / self.total_steps as f64);
                 1.0 - (1.0 - self.base) * (cosine + 1.0) / 2.0
             }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::recipe::Recipe;
 
-    /// The checks of methods.md 4.3: 5,004 steps an epoch, 256 pictures a step.
+    /// The checks of methods.md 4.3: 5,004 steps an epoch, 256 images a step.
     const IMAGENET: usize = 1_281_167;
 
     fn paper(method: &str, epochs: u64) -> Recipe {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_for_256_pictures() {
+    fn the_rate_is_for_256_images() {
         let mut recipe = paper("byol", 100);
         recipe.run.batch_size = 1024;
         close(recipe.schedule(IMAGENET).peak, 0.12);
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn momentum_rises_to_one() {
-        let momentum = Momentum {
-            kind: MomentumKind::Cosine,
+        let momentum = EmaSchedule {
+            kind: EmaScheduleKind::Cosine,
             base: 0.99,
             total_steps: 400,
         };

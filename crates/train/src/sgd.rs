@@ -1,7 +1,7 @@
 //! Momentum SGD (methods.md 4.1).
 
 use burn::tensor::Tensor;
-use parallax_kernels::{Momentum, momentum_step};
+use parallax_kernels::{SgdOptions, sgd_step};
 
 /// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, the first v being the first g. With Nesterov's momentum
 /// `w <- w - lr (g + mu v)`. One rule for every parameter, biases and batch norm included.
@@ -24,7 +24,7 @@ impl Sgd {
         velocity: Option<Tensor<1>>,
         rate: f64,
     ) -> (Tensor<1>, Tensor<1>) {
-        let by = Momentum {
+        let by = SgdOptions {
             decay: self.weight_decay,
             momentum: self.momentum,
             rate,
@@ -32,6 +32,6 @@ impl Sgd {
         };
         // At rest the first v is the first g.
         let velocity = velocity.unwrap_or_else(|| weight.zeros_like());
-        momentum_step(weight, gradient, velocity, by)
+        sgd_step(weight, gradient, velocity, by)
     }
 }

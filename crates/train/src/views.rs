@@ -6,12 +6,12 @@ use parallax_gpu_views::ViewBatch;
 
 use crate::error::RunError;
 
-/// Two views of every picture of a batch, on their way to a device.
+/// Two views of every image of a batch, on their way to a device.
 #[derive(Clone, Debug)]
 pub enum BatchViews {
     /// Made: for each view `[batch, 3, height, width]`, normalised; the second empty where the first is the only one.
     Made([Vec<f32>; 2]),
-    /// Pictures and operations, of which the device makes the views.
+    /// Images and operations, of which the device makes the views.
     Packed(ViewBatch),
 }
 

@@ -60,7 +60,7 @@ fn apart(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f64 
     (difference / length).sqrt()
 }
 
-/// What one step is off by when L = 7 convolutions round what they read (picture or activation, weight) and what they and
+/// What one step is off by when L = 7 convolutions round what they read (image or activation, weight) and what they and
 /// their batch norms give: independent errors of at most a roundoff, each uniform, so 1/sqrt(3) of it on average.
 fn forward_error(roundoff: f64) -> f64 {
     roundoff * (7.0 * 3.0f64).sqrt() / 3f64.sqrt()
@@ -91,7 +91,7 @@ fn a_step_in_f16_or_bf16_is_a_step_in_f32_but_for_rounding() {
     }
 }
 
-/// Gradients as small as those of a large batch of large pictures, here by a loss of 2^-14 of its value.
+/// Gradients as small as those of a large batch of large images, here by a loss of 2^-14 of its value.
 #[test]
 fn small_gradients_are_lost_without_a_scale() {
     let small = 2f64.powi(-14);

@@ -1,4 +1,4 @@
-//! Applies lists of operations, one picture after the other.
+//! Applies lists of operations, one image after the other.
 
 use crate::error::OpError;
 use crate::image::Image;
@@ -17,7 +17,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// Applies the operations to the picture, in order. The result stays here until the next call.
+    /// Applies the operations to the image, in order. The result stays here until the next call.
     ///
     /// # Errors
     /// The first operation that cannot be applied; the last result stays then.
@@ -40,7 +40,7 @@ impl Canvas {
         Ok(())
     }
 
-    /// The result as a picture.
+    /// The result as an image.
     pub fn to_image(&self) -> Image {
         self.planes.to_image()
     }
@@ -99,7 +99,7 @@ impl Canvas {
         ops
     }
 
-    /// Applies an operation that leaves the picture's sides.
+    /// Applies an operation that leaves the image's sides.
     fn change(&mut self, op: &Op) {
         let planes = &mut self.planes;
         match *op {

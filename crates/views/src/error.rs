@@ -1,10 +1,10 @@
-//! What can be wrong with a law, an operation or the picture it is applied to.
+//! What can be wrong with a policy, an operation or the image it is applied to.
 
 use crate::op::{MAX_PIXELS, MAX_SIDE};
 
-/// Why views cannot be sampled from a law.
+/// Why views cannot be sampled from a policy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LawError {
+pub enum PolicyError {
     /// A number lies outside of its range or is not a number.
     #[error("{what} is {value}, but must lie between {min} and {max}")]
     Value {
@@ -32,31 +32,31 @@ pub enum LawError {
 /// Why an operation cannot be applied.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpError {
-    /// The picture's `data` does not fit its sides.
-    #[error("a picture of {width} x {height} pixels needs {expected} bytes, found {found}")]
+    /// The image's `data` does not fit its sides.
+    #[error("an image of {width} x {height} pixels needs {expected} bytes, found {found}")]
     ImageLength {
-        /// Columns that the picture claims.
+        /// Columns that the image claims.
         width: u32,
-        /// Rows that the picture claims.
+        /// Rows that the image claims.
         height: u32,
         /// `3 * width * height`.
         expected: u64,
         /// Bytes that it has.
         found: usize,
     },
-    /// A picture without pixels, or one beyond [`MAX_SIDE`] or [`MAX_PIXELS`], is there or was asked for.
+    /// An image without pixels, or one beyond [`MAX_SIDE`] or [`MAX_PIXELS`], is there or was asked for.
     #[error(
-        "{what}: {width} x {height} pixels; sides go from 1 to {MAX_SIDE} and a picture has at most {MAX_PIXELS} pixels"
+        "{what}: {width} x {height} pixels; sides go from 1 to {MAX_SIDE} and an image has at most {MAX_PIXELS} pixels"
     )]
     Size {
-        /// Which picture: `"input"`, or the operation that would make it.
+        /// Which image: `"input"`, or the operation that would make it.
         what: &'static str,
         /// Its columns.
         width: u32,
         /// Its rows.
         height: u32,
     },
-    /// A crop leaves the picture.
+    /// A crop leaves the image.
     #[error(
         "crop: {width} x {height} pixels from column {left}, row {top} do not lie inside {image_width} x {image_height}"
     )]
@@ -69,9 +69,9 @@ pub enum OpError {
         width: u32,
         /// Rows asked for.
         height: u32,
-        /// Columns of the picture.
+        /// Columns of the image.
         image_width: u32,
-        /// Rows of the picture.
+        /// Rows of the image.
         image_height: u32,
     },
     /// A parameter lies outside of its range or is not a number.

@@ -1,6 +1,6 @@
-//! The picture type that every room shares.
+//! The image type that every room shares.
 
-/// An 8-bit RGB picture: rows from the top, interleaved channels, `data.len() == 3 * width * height`.
+/// An 8-bit RGB image: rows from the top, interleaved channels, `data.len() == 3 * width * height`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Columns, at least 1.

@@ -1,4 +1,4 @@
-//! From one example to its augmented views: sampling laws and exact pixels.
+//! From one example to its augmented views: augmentation policies and exact pixels.
 //!
 //! A view is sampled as a list of explicit operations ([`draw_view`]), which is then applied ([`apply_all`]): sampling
 //! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
@@ -11,21 +11,21 @@ mod canvas;
 mod caption;
 mod error;
 mod image;
-mod law;
 mod normalize;
 mod op;
 mod ops;
 mod pipeline;
 mod planes;
+mod policy;
 mod rng;
 
 pub use canvas::Canvas;
-pub use error::{LawError, OpError};
+pub use error::{OpError, PolicyError};
 pub use image::Image;
-pub use law::{Frame, Law, Step, eval_ops};
 pub use normalize::{LengthMismatch, MEAN, STD, normalized_values, write_normalized};
 pub use op::{MAX_PIXELS, MAX_SIDE, MAX_SIGMA, Op, apply_all, check_image};
 pub use ops::blur::ExtendedBox;
 pub use ops::resize::{BITS as RESIZE_BITS, Taps};
 pub use pipeline::{Pipeline, UnknownPipeline, ViewKey, draw_view};
+pub use policy::{CropSpec, Policy, Step, eval_ops};
 pub use rng::{Draws, Stream, permutation};

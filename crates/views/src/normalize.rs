@@ -9,17 +9,17 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviations of the red, green and blue values in [0, 1].
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// A buffer that does not fit the picture.
+/// A buffer that does not fit the image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a picture of {width} x {height} pixels with {bytes} bytes does not fit {values} values; both must be 3 a pixel"
+    "an image of {width} x {height} pixels with {bytes} bytes does not fit {values} values; both must be 3 a pixel"
 )]
 pub struct LengthMismatch {
-    /// Columns of the picture.
+    /// Columns of the image.
     pub width: u32,
-    /// Rows of the picture.
+    /// Rows of the image.
     pub height: u32,
-    /// Bytes of the picture.
+    /// Bytes of the image.
     pub bytes: usize,
     /// Values that the output holds.
     pub values: usize,

@@ -6,10 +6,10 @@ use crate::canvas::Canvas;
 use crate::error::OpError;
 use crate::image::Image;
 
-/// The longest side of a picture that the operations take or make, in pixels.
+/// The longest side of an image that the operations take or make, in pixels.
 pub const MAX_SIDE: u32 = 1 << 16;
 
-/// The most pixels of a picture that the operations take or make, intermediate ones included.
+/// The most pixels of an image that the operations take or make, intermediate ones included.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
 /// The largest blur, in pixels.
@@ -23,7 +23,7 @@ pub const MAX_SIGMA: f64 = 1000.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Op {
-    /// Keeps a rectangle, which must lie inside the picture.
+    /// Keeps a rectangle, which must lie inside the image.
     Crop {
         /// First column kept.
         left: u32,
@@ -49,12 +49,12 @@ pub enum Op {
         /// 0 is black, 1 changes nothing; not negative.
         factor: f64,
     },
-    /// Blends with the mean grey of the picture.
+    /// Blends with the mean grey of the image.
     Contrast {
         /// 0 is grey, 1 changes nothing; not negative.
         factor: f64,
     },
-    /// Blends with the grayscale picture.
+    /// Blends with the grayscale image.
     Saturation {
         /// 0 is grayscale, 1 changes nothing; not negative.
         factor: f64,
@@ -98,12 +98,12 @@ impl Op {
     /// Applies the operation alone.
     ///
     /// # Errors
-    /// When the picture is broken, or the operation does not fit it.
+    /// When the image is broken, or the operation does not fit it.
     pub fn apply(&self, image: &Image) -> Result<Image, OpError> {
         apply_all(image, std::slice::from_ref(self))
     }
 
-    /// Whether the operation can be applied to a picture of these sides, columns and rows; the sides that it leaves.
+    /// Whether the operation can be applied to an image of these sides, columns and rows; the sides that it leaves.
     ///
     /// # Errors
     /// When it does not fit, or a parameter is out of its range.
@@ -153,9 +153,9 @@ impl Op {
     }
 }
 
-/// Applies operations in order. An empty list gives the picture back.
+/// Applies operations in order. An empty list gives the image back.
 ///
-/// For picture after picture a [`Canvas`] does the same and keeps its buffers.
+/// For image after image a [`Canvas`] does the same and keeps its buffers.
 ///
 /// # Errors
 /// The first operation that cannot be applied; nothing is computed then.
@@ -165,7 +165,7 @@ pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
     Ok(canvas.to_image())
 }
 
-/// Whether the operations can be applied to a picture, in order.
+/// Whether the operations can be applied to an image, in order.
 pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     check_image(image)?;
     let mut size = (image.width, image.height);
@@ -175,7 +175,7 @@ pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Whether a picture has allowed sides and the bytes that go with them.
+/// Whether an image has allowed sides and the bytes that go with them.
 ///
 /// # Errors
 /// When it has not.

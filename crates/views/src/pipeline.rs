@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::law::{Frame, Law, Step};
 use crate::op::Op;
+use crate::policy::{CropSpec, Policy, Step};
 
-/// A way to augment a picture. The names are those of the recipes (`views.pipeline`).
+/// A way to augment an image. The names are those of the recipes (`views.pipeline`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pipeline {
@@ -19,11 +19,11 @@ pub enum Pipeline {
     MocoV2,
     /// BYOL: view 0 is always blurred and never solarised, view 1 seldom blurred and sometimes solarised.
     ByolAsymmetric,
-    /// Both views from one law: the augmentation ablation of the paper's supplement.
+    /// Both views from one policy: the augmentation ablation of the paper's supplement.
     ByolSymmetric,
     /// Crop and flip: supervised training and the training half of linear evaluation.
     Supervised,
-    /// The central square, as features are measured on it. Nothing is drawn: all views of a picture are one.
+    /// The central square, as features are measured on it. Nothing is drawn: all views of an image are one.
     Eval,
 }
 
@@ -39,11 +39,11 @@ pub struct UnknownPipeline(
 
 /// Width over height of a random crop.
 const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
-const MOCO_CROP: Frame = Frame::RandomCrop {
+const MOCO_CROP: CropSpec = CropSpec::RandomCrop {
     area: (0.2, 1.0),
     aspect: ASPECT,
 };
-const CROP: Frame = Frame::RandomCrop {
+const CROP: CropSpec = CropSpec::RandomCrop {
     area: (0.08, 1.0),
     aspect: ASPECT,
 };
@@ -68,14 +68,14 @@ const fn blur(p: f64) -> Step {
     }
 }
 
-const fn law(frame: Frame, steps: &'static [Step]) -> Law {
-    Law {
-        frame,
+const fn policy(crop: CropSpec, steps: &'static [Step]) -> Policy {
+    Policy {
+        crop,
         steps: Cow::Borrowed(steps),
     }
 }
 
-const MOCO_V1: Law = law(
+const MOCO_V1: Policy = policy(
     MOCO_CROP,
     &[
         GRAYSCALE,
@@ -89,7 +89,7 @@ const MOCO_V1: Law = law(
         FLIP,
     ],
 );
-const MOCO_V2: Law = law(
+const MOCO_V2: Policy = policy(
     MOCO_CROP,
     &[
         Step::Jitter {
@@ -104,11 +104,11 @@ const MOCO_V2: Law = law(
         FLIP,
     ],
 );
-const BYOL_FIRST: Law = law(CROP, &[BYOL_JITTER, blur(1.0), GRAYSCALE, FLIP]);
-const BYOL_SECOND: Law = law(CROP, &[BYOL_JITTER, blur(0.1), GRAYSCALE, FLIP, SOLARIZE]);
-const BYOL_SYMMETRIC: Law = law(CROP, &[FLIP, BYOL_JITTER, GRAYSCALE, blur(0.5), SOLARIZE]);
-const SUPERVISED: Law = law(CROP, &[FLIP]);
-const EVAL: Law = law(Frame::Central {}, &[]);
+const BYOL_FIRST: Policy = policy(CROP, &[BYOL_JITTER, blur(1.0), GRAYSCALE, FLIP]);
+const BYOL_SECOND: Policy = policy(CROP, &[BYOL_JITTER, blur(0.1), GRAYSCALE, FLIP, SOLARIZE]);
+const BYOL_SYMMETRIC: Policy = policy(CROP, &[FLIP, BYOL_JITTER, GRAYSCALE, blur(0.5), SOLARIZE]);
+const SUPERVISED: Policy = policy(CROP, &[FLIP]);
+const EVAL: Policy = policy(CropSpec::Central {}, &[]);
 
 impl Pipeline {
     /// All pipelines.
@@ -133,9 +133,9 @@ impl Pipeline {
         }
     }
 
-    /// The law that a view is sampled from. Only the asymmetric pair has two: even views follow the first, odd ones
+    /// The policy that a view is sampled from. Only the asymmetric pair has two: even views follow the first, odd ones
     /// the second.
-    pub fn law(self, view: u16) -> Law {
+    pub fn policy(self, view: u16) -> Policy {
         match self {
             Pipeline::MocoV1 => MOCO_V1,
             Pipeline::MocoV2 => MOCO_V2,
@@ -165,7 +165,7 @@ impl FromStr for Pipeline {
     }
 }
 
-/// Which view of which sample: with the pipeline and the picture's sides it fixes the view entirely.
+/// Which view of which sample: with the pipeline and the image's sides it fixes the view entirely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ViewKey {
     /// The run's seed.
@@ -178,7 +178,7 @@ pub struct ViewKey {
     pub view: u16,
 }
 
-/// Samples one view of a picture of `source_width` x `source_height` pixels: the operations that make it, in order.
+/// Samples one view of an image of `source_width` x `source_height` pixels: the operations that make it, in order.
 /// The view has `size` x `size` pixels.
 pub fn draw_view(
     pipeline: Pipeline,
@@ -188,6 +188,6 @@ pub fn draw_view(
     key: ViewKey,
 ) -> Vec<Op> {
     pipeline
-        .law(key.view)
+        .policy(key.view)
         .draw(source_width, source_height, size, key)
 }

@@ -1,10 +1,10 @@
-//! The picture as the operations hold it: one plane a channel.
+//! The image as the operations hold it: one plane a channel.
 
 use std::ops::Range;
 
 use crate::image::Image;
 
-/// A picture as three planes, red, green and blue, each row by row from the top.
+/// An image as three planes, red, green and blue, each row by row from the top.
 ///
 /// Neighbouring bytes belong to neighbouring pixels, so a loop over a plane is a loop over vectors, and the planes
 /// stand in the order that a network takes them in.
@@ -55,11 +55,11 @@ impl Planes {
     }
 }
 
-/// A rectangle of an interleaved picture that has not been read yet. It is not empty and lies inside the picture.
+/// A rectangle of an interleaved image that has not been read yet. It is not empty and lies inside the image.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
     data: &'a [u8],
-    /// Bytes from one row of the picture to the next.
+    /// Bytes from one row of the image to the next.
     stride: usize,
     left: usize,
     top: usize,
@@ -68,7 +68,7 @@ pub(crate) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// The whole picture, whose data fits its sides.
+    /// The whole image, whose data fits its sides.
     pub(crate) fn whole(image: &'a Image) -> Self {
         Self {
             data: &image.data,

@@ -1,7 +1,7 @@
 //! Randomness as a pure function of where it is used.
 //!
 //! Every random number of a run is a function of (seed, stream, epoch, sample, view, draw). Nothing is carried from
-//! one picture to the next, so the views of a sample do not depend on the batch size, on the number of loader
+//! one image to the next, so the views of a sample do not depend on the batch size, on the number of loader
 //! threads, on a resume, or on whether the run is native or in a browser. The generator is Philox4x32-10 (Salmon et
 //! al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 

@@ -1,4 +1,4 @@
-//! What every operation promises for any picture: the right size, no panic, a typed error, and its JSON.
+//! What every operation promises for any image: the right size, no panic, a typed error, and its JSON.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -28,7 +28,7 @@ fn images() -> impl Strategy<Value = Image> {
     })
 }
 
-/// Any value of any operation; most crops leave the picture, some values are invalid.
+/// Any value of any operation; most crops leave the image, some values are invalid.
 fn any_op() -> impl Strategy<Value = Op> {
     let number = || prop_oneof![-1.0..3.0f64, any::<f64>()];
     let side = || prop_oneof![9 => 0u32..60, 1 => any::<u32>()];
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn every_view_of_any_picture_can_be_made(image in images(), seed: u64, sample: u32, view in 0u16..2, size in 1u32..40) {
+    fn every_view_of_any_image_can_be_made(image in images(), seed: u64, sample: u32, view in 0u16..2, size in 1u32..40) {
         for pipeline in Pipeline::ALL {
             let key = ViewKey { seed, epoch: 0, sample, view };
             let ops = draw_view(pipeline, image.width, image.height, size, key);

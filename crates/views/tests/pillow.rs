@@ -45,8 +45,8 @@ fn file() -> File {
     serde_json::from_str(include_str!("pillow/chains.json")).unwrap()
 }
 
-/// The same pictures as `picture` of `generate.py`.
-fn picture(seed: u32, width: u32, height: u32) -> Image {
+/// The same images as `image` of `generate.py`.
+fn image(seed: u32, width: u32, height: u32) -> Image {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let mut data = Vec::new();
     for y in 0..height {
@@ -157,7 +157,7 @@ fn chains() {
     let file = file();
     assert!(file.chains.len() >= 200);
     for (index, chain) in file.chains.iter().enumerate() {
-        let input = picture(chain.seed, chain.width, chain.height);
+        let input = image(chain.seed, chain.width, chain.height);
         let out = apply_all(&input, &chain.ops).unwrap();
         let found = crc32fast::hash(&out.data);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The interface around the laws: evaluation views, names.
+//! The interface around the policies: evaluation views, names.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -25,7 +25,7 @@ fn evaluation_views() {
     // Halves go to even: (257 - 224) / 2 = 16.5 gives 16, (259 - 224) / 2 = 17.5 gives 18.
     assert_eq!(eval_ops(256, 257, 224), [crop(16, 16, 224)]);
     assert_eq!(eval_ops(256, 259, 224), [crop(16, 18, 224)]);
-    // A picture that already fits is left alone, another of the same short side is not.
+    // An image that already fits is left alone, another of the same short side is not.
     assert_eq!(eval_ops(32, 32, 32), []);
     assert_eq!(eval_ops(224, 224, 224), []);
     assert_eq!(eval_ops(64, 32, 32), [resize(74, 37), crop(21, 2, 32)]);

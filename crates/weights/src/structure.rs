@@ -13,7 +13,7 @@ pub struct Structure {
     pub bottleneck: bool,
     /// Channels of the first stage.
     pub width: usize,
-    /// Side of the first convolution: 7 for large pictures, 3 for small ones.
+    /// Side of the first convolution: 7 for large images, 3 for small ones.
     pub kernel: usize,
     /// Tensors that such a backbone has and the file lacks, under torchvision's names.
     pub missing: Vec<String>,

@@ -1,4 +1,4 @@
-//! `parallax augment`: one picture to explicit operations, or to the views that a recipe draws.
+//! `parallax augment`: one image to explicit operations, or to the views that a recipe draws.
 
 mod ops;
 mod sheet;
@@ -45,10 +45,10 @@ struct Report<'a> {
     views: Vec<View>,
 }
 
-/// Makes the pictures and says where they are.
+/// Makes the images and says where they are.
 pub fn run(arguments: &Augment) -> Result<()> {
     let out = Out::of(&arguments.out)?;
-    // All that the arguments say is read before the picture is.
+    // All that the arguments say is read before the image is.
     let replay = arguments.ops.as_deref().map(ops::read).transpose()?;
     let image = read(&arguments.input)?;
     match replay {
@@ -57,7 +57,7 @@ pub fn run(arguments: &Augment) -> Result<()> {
     }
 }
 
-/// Where the pictures go.
+/// Where the images go.
 enum Out {
     File(PathBuf),
     Folder(PathBuf),
@@ -73,7 +73,7 @@ impl Out {
             None => Ok(Self::Folder(path.to_path_buf())),
             Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(Self::File(path.into())),
             Some(_) => Err(BadArgument(format!(
-                "--out {}: pictures are written as PNG; give FILE.png or a folder",
+                "--out {}: images are written as PNG; give FILE.png or a folder",
                 path.display()
             ))
             .into()),
@@ -91,11 +91,11 @@ fn read(path: &Path) -> Result<Image> {
     Ok(decode(&bytes, &path.display().to_string())?)
 }
 
-/// Applies lists of operations to a picture, each to the picture as it came.
+/// Applies lists of operations to an image, each to the image as it came.
 fn apply(device: &str, image: &Image, lists: &[Vec<Op>]) -> Result<Vec<Image>> {
     let unfit =
-        |error: String| BadArgument(format!("the operations do not fit the picture: {error}"));
-    // Where they are made changes no pixel, and for one picture no device is worth opening unasked.
+        |error: String| BadArgument(format!("the operations do not fit the image: {error}"));
+    // Where they are made changes no pixel, and for one image no device is worth opening unasked.
     if !matches!(device, "cpu" | "auto") {
         let opened = device::open(device)?;
         let mut packer = Packer::default();
@@ -130,8 +130,8 @@ fn replayed(arguments: &Augment, image: &Image, ops: Vec<Op>, out: &Out) -> Resu
             folder.join(stem).with_extension("png")
         }
     };
-    for picture in &made {
-        write(&file, picture)?;
+    for image in &made {
+        write(&file, image)?;
     }
     let [ops] = lists;
     if !arguments.json {
@@ -175,12 +175,12 @@ fn drawn(arguments: &Augment, image: &Image, out: &Out) -> Result<()> {
 
     let mut sheet = None;
     if let Out::Folder(folder) = out {
-        for (view, picture) in views.iter_mut().zip(&made) {
+        for (view, image) in views.iter_mut().zip(&made) {
             let file = folder.join(match arguments.grid {
                 Some(_) => format!("epoch-{}-view-{}.png", view.epoch, view.view),
                 None => format!("view-{}.png", view.view),
             });
-            write(&file, picture)?;
+            write(&file, image)?;
             view.file = Some(file);
         }
         sheet = arguments.grid.map(|_| folder.join("sheet.png"));
@@ -199,9 +199,9 @@ fn drawn(arguments: &Augment, image: &Image, out: &Out) -> Result<()> {
         let cells: Vec<sheet::Cell> = views
             .iter()
             .zip(&made)
-            .map(|(view, picture)| sheet::Cell {
+            .map(|(view, image)| sheet::Cell {
                 title: format!("epoch {}, view {}", view.epoch, view.view),
-                picture,
+                image,
                 ops: &view.ops,
             })
             .collect();
@@ -233,7 +233,7 @@ fn drawn(arguments: &Augment, image: &Image, out: &Out) -> Result<()> {
     Ok(())
 }
 
-fn write(file: &Path, picture: &Image) -> Result<()> {
+fn write(file: &Path, image: &Image) -> Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)
             .with_context(|| format!("folder {} cannot be made", folder.display()))?;
@@ -241,9 +241,9 @@ fn write(file: &Path, picture: &Image) -> Result<()> {
     let kind = image::ExtendedColorType::Rgb8;
     image::save_buffer_with_format(
         file,
-        &picture.data,
-        picture.width,
-        picture.height,
+        &image.data,
+        image.width,
+        image.height,
         kind,
         image::ImageFormat::Png,
     )

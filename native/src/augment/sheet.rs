@@ -15,19 +15,19 @@ const MARGIN: u32 = 28;
 const GAP: u32 = 10;
 /// A view is shown at least this wide: small ones are enlarged, pixel by pixel.
 const SMALLEST: u32 = 224;
-/// The height of the picture itself at the head of the sheet.
+/// The height of the image itself at the head of the sheet.
 const HEAD: u32 = 120;
 
 /// A view with its text.
 pub struct Cell<'a> {
     pub title: String,
-    pub picture: &'a Image,
+    pub image: &'a Image,
     pub ops: &'a [Op],
 }
 
-/// Draws the sheet; cells two by two are pairs. Refuses a sheet that would be larger than any picture may be.
+/// Draws the sheet; cells two by two are pairs. Refuses a sheet that would be larger than any image may be.
 pub fn draw(source: &Image, heading: &[String], cells: &[Cell]) -> Result<Image> {
-    let side = cells.first().map_or(1, |cell| cell.picture.width);
+    let side = cells.first().map_or(1, |cell| cell.image.width);
     let scale = SMALLEST.div_ceil(side);
     let shown = side * scale;
     let texts: Vec<Vec<String>> = cells
@@ -69,7 +69,7 @@ pub fn draw(source: &Image, heading: &[String], cells: &[Cell]) -> Result<Image>
         let (pair, second) = (number / 2, number % 2);
         let left = MARGIN + pair % columns * (pair_width + MARGIN) + second * (shown + GAP);
         let top = MARGIN + HEAD + MARGIN + pair / columns * (pair_height + MARGIN);
-        paste(&mut sheet, (left, top), cell.picture, scale);
+        paste(&mut sheet, (left, top), cell.image, scale);
         let below = top + shown + GAP;
         write(&mut sheet, (left, below), &cell.title, INK);
         for (line, text) in (1..).zip(text) {
@@ -110,7 +110,7 @@ fn wrap(parameters: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// The picture at the sheet's head, not wider than `widest`.
+/// The image at the sheet's head, not wider than `widest`.
 fn thumbnail(source: &Image, widest: u32) -> Image {
     let (width, height) = (u64::from(source.width), u64::from(source.height));
     let fitting = (width * u64::from(HEAD) / height).clamp(1, u64::from(widest));
@@ -118,17 +118,17 @@ fn thumbnail(source: &Image, widest: u32) -> Image {
         width: fitting as u32,
         height: (height * fitting / width).clamp(1, u64::from(HEAD)) as u32,
     };
-    // A picture that the views were made of can be resized too.
+    // An image that the views were made of can be resized too.
     apply_all(source, &[resize]).unwrap_or_else(|_| source.clone())
 }
 
-/// Copies a picture to (`left`, `top`), every pixel `scale` times in both directions; what leaves the sheet is cut off.
-fn paste(sheet: &mut Image, (left, top): (u32, u32), picture: &Image, scale: u32) {
-    for y in 0..(picture.height * scale).min(sheet.height.saturating_sub(top)) {
-        for x in 0..(picture.width * scale).min(sheet.width.saturating_sub(left)) {
-            let from = 3 * (y / scale * picture.width + x / scale) as usize;
+/// Copies an image to (`left`, `top`), every pixel `scale` times in both directions; what leaves the sheet is cut off.
+fn paste(sheet: &mut Image, (left, top): (u32, u32), image: &Image, scale: u32) {
+    for y in 0..(image.height * scale).min(sheet.height.saturating_sub(top)) {
+        for x in 0..(image.width * scale).min(sheet.width.saturating_sub(left)) {
+            let from = 3 * (y / scale * image.width + x / scale) as usize;
             let to = 3 * ((top + y) * sheet.width + left + x) as usize;
-            sheet.data[to..to + 3].copy_from_slice(&picture.data[from..from + 3]);
+            sheet.data[to..to + 3].copy_from_slice(&image.data[from..from + 3]);
         }
     }
 }

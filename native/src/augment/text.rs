@@ -1,4 +1,4 @@
-//! Text in a picture.
+//! Text in an image.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use parallax_views::Image;
@@ -13,7 +13,7 @@ pub fn fitting(width: u32) -> usize {
     width as usize / get_raster_width(WEIGHT, HEIGHT)
 }
 
-/// Writes a line with its upper left corner at (`left`, `top`); what leaves the picture is cut off.
+/// Writes a line with its upper left corner at (`left`, `top`); what leaves the image is cut off.
 pub fn write(image: &mut Image, (left, top): (u32, u32), text: &str, colour: [u8; 3]) {
     let advance = get_raster_width(WEIGHT, HEIGHT) as u32;
     for (left, character) in (left..).step_by(advance as usize).zip(text.chars()) {

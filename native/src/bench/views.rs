@@ -19,8 +19,8 @@ use crate::device;
 const VIEWS: u32 = 40;
 /// The least number of runs.
 const RUNS: u32 = 3;
-/// Pictures of a batch on a GPU; each has two views.
-const PICTURES: u32 = 16;
+/// Images of a batch on a GPU; each has two views.
+const IMAGES: u32 = 16;
 
 /// Views a second of one pipeline, drawn, made and normalised.
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ struct Time {
 
 /// Prints the tables: pipelines and operations on the CPU, and whole batches where the device is a GPU.
 pub fn run(arguments: &BenchViews) -> Result<()> {
-    let image = picture(arguments)?;
+    let image = image(arguments)?;
     let (size, cores) = (arguments.size, device::threads());
     let budget = Duration::from_millis(arguments.milliseconds);
     let mut rates = Vec::new();
@@ -68,7 +68,7 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
         return Ok(());
     }
     println!(
-        "views of {size} x {size} pixels a second, of a decoded picture of {width} x {height}\n"
+        "views of {size} x {size} pixels a second, of a decoded image of {width} x {height}\n"
     );
     println!(
         "{:<18} {:>10} {:>14}",
@@ -87,7 +87,7 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     if !batches.is_empty() {
         let (name, adapter) = (opened.name, opened.adapter);
         println!(
-            "\na batch of {PICTURES} pictures, two views each, on {name} ({adapter}); bytes are those of a view\n"
+            "\na batch of {IMAGES} images, two views each, on {name} ({adapter}); bytes are those of a view\n"
         );
         let mut table = ViewLine::table();
         batches.iter().for_each(|line| table.push(line.cells()));
@@ -107,7 +107,7 @@ fn batches(device: &Device, image: &Image, size: u32, budget: Duration) -> Resul
     let bench = Bench::new(device, &clock, budget.as_secs_f64());
     let setting = ViewSetting {
         size,
-        pictures: PICTURES,
+        images: IMAGES,
     };
     let measured = views(&bench, image, &setting, |line| {
         eprintln!("{} by kernels and by Burn's operations", line.pipeline);
@@ -117,8 +117,8 @@ fn batches(device: &Device, image: &Image, size: u32, budget: Duration) -> Resul
     Ok(lines)
 }
 
-/// The given picture, or one of the sample enlarged to the sides of a usual photo.
-fn picture(arguments: &BenchViews) -> Result<Image> {
+/// The given image, or one of the sample enlarged to the sides of a usual photo.
+fn image(arguments: &BenchViews) -> Result<Image> {
     if let Some(path) = &arguments.input {
         let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         return Ok(decode(&bytes, &path.display().to_string())?);

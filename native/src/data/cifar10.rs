@@ -15,7 +15,7 @@ use super::convert::{PLANE, RECORD, Raw, write};
 use super::progress::{Progress, Unit};
 use super::{Split, bad};
 
-/// Pictures in a part.
+/// Images in a part.
 pub fn count(split: Split) -> usize {
     match split {
         Split::Train => 50_000,
@@ -58,7 +58,7 @@ pub fn open(cache: &Path, split: Split) -> anyhow::Result<Memory> {
         .collect();
     let images = records
         .chunks_exact(RECORD)
-        .map(|record| picture(&record[1..]))
+        .map(|record| image(&record[1..]))
         .collect();
     Ok(Memory::new(
         "cifar10",
@@ -68,7 +68,7 @@ pub fn open(cache: &Path, split: Split) -> anyhow::Result<Memory> {
     )?)
 }
 
-fn picture(planes: &[u8]) -> Image {
+fn image(planes: &[u8]) -> Image {
     let data = (0..PLANE)
         .flat_map(|at| [planes[at], planes[at + PLANE], planes[at + 2 * PLANE]])
         .collect();
@@ -99,7 +99,7 @@ fn check(records: &[u8], split: Split) -> anyhow::Result<()> {
     let each = count(split) / counts.len();
     ensure!(
         counts == [each; 10],
-        "the {split} part has {counts:?} pictures of the classes, not {each} of each"
+        "the {split} part has {counts:?} images of the classes, not {each} of each"
     );
     let found: String = Sha256::digest(records)
         .iter()

@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::tests::TempDir;
 
-/// Records of the right size and count per class, but other pictures.
+/// Records of the right size and count per class, but other images.
 pub fn fake(split: Split) -> Vec<u8> {
     let mut records = vec![7; count(split) * RECORD];
     records

@@ -25,7 +25,7 @@ pub enum DataCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read every picture of a data set and print what is in it
+    /// Read every image of a data set and print what is in it
     Inspect {
         /// `sample`, `cifar10`, or a folder of class folders
         src: String,
@@ -38,7 +38,7 @@ pub enum DataCommand {
 /// The data sets that can be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Dataset {
-    /// 60,000 pictures of 32 x 32 pixels in ten classes
+    /// 60,000 images of 32 x 32 pixels in ten classes
     Cifar10,
 }
 
@@ -70,7 +70,7 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
                 );
                 writeln!(
                     out,
-                    "CIFAR-10: {train} training and {test} test pictures in {folder} ({from})"
+                    "CIFAR-10: {train} training and {test} test images in {folder} ({from})"
                 )?;
             }
         }
@@ -90,7 +90,7 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
             let broken: usize = reports.iter().map(|report| report.broken.len()).sum();
             anyhow::ensure!(
                 broken == 0,
-                "{src}: {broken} picture(s) cannot be read; repair or remove them, or train with `--on-bad-image skip`"
+                "{src}: {broken} image(s) cannot be read; repair or remove them, or train with `--on-bad-image skip`"
             );
         }
     }

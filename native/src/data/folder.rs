@@ -1,4 +1,4 @@
-//! A folder of pictures: one folder for each class (the layout that is known as ImageFolder).
+//! A folder of images: one folder for each class (the layout that is known as ImageFolder).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,27 +14,27 @@ use super::progress::{Progress, Unit};
 use super::walk::{collect, ending, entries, header, read};
 use super::{OnBadImage, Opened, Skipped, bad};
 
-/// Folders of up to this many pictures have every header read before the start, so that a broken file shows
+/// Folders of up to this many images have every header read before the start, so that a broken file shows
 /// then and not hours later. Above it that would hold up the start for too long.
 const CHECK_UP_TO: usize = 50_000;
 
-/// Pictures are kept in memory once decoded when all of them together take at most this many bytes.
+/// Images are kept in memory once decoded when all of them together take at most this many bytes.
 const KEEP_UP_TO: u64 = 1 << 30;
 
-/// The pictures of a folder, read and decoded when they are asked for.
+/// The images of a folder, read and decoded when they are asked for.
 pub struct Folder {
     name: String,
     classes: Vec<String>,
     files: Vec<PathBuf>,
     labels: Vec<u32>,
     ignored: BTreeMap<String, usize>,
-    /// A place for each decoded picture; `None` where they are not kept.
+    /// A place for each decoded image; `None` where they are not kept.
     kept: Option<Vec<OnceLock<Image>>>,
 }
 
 impl Folder {
-    /// Lists the pictures without opening one. Classes are the sub-folders in the order of their names, the files of
-    /// a class are in the order of their paths; hidden ones do not count. A folder of pictures without any
+    /// Lists the images without opening one. Classes are the sub-folders in the order of their names, the files of
+    /// a class are in the order of their paths; hidden ones do not count. A folder of images without any
     /// sub-folder is one class, `unlabelled`.
     pub fn list(root: &Path) -> anyhow::Result<Self> {
         let (mut folders, loose) = entries(root)?;
@@ -65,13 +65,13 @@ impl Folder {
             if listed.add_class(name, files) == 0 {
                 let folder = folder.display();
                 return Err(bad(format!(
-                    "class folder {folder} holds no JPEG, PNG or WebP picture; fill or remove it"
+                    "class folder {folder} holds no JPEG, PNG or WebP image; fill or remove it"
                 )));
             }
         }
         if listed.files.is_empty() {
             return Err(bad(format!(
-                "{} holds no pictures; put one folder for each class into it, with JPEG, PNG or WebP files",
+                "{} holds no images; put one folder for each class into it, with JPEG, PNG or WebP files",
                 listed.name
             )));
         }
@@ -85,8 +85,8 @@ impl Folder {
         Ok(listed)
     }
 
-    /// Lists the pictures and checks them: their headers, if there are not too many, or with [`OnBadImage::Skip`]
-    /// every picture as a whole.
+    /// Lists the images and checks them: their headers, if there are not too many, or with [`OnBadImage::Skip`]
+    /// every image as a whole.
     pub fn open(root: &Path, on_bad: OnBadImage, progress: &Progress) -> anyhow::Result<Opened> {
         let mut folder = Self::list(root)?;
         let mut skipped = Vec::new();
@@ -99,7 +99,7 @@ impl Folder {
                     .into_iter()
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(|error| {
-                        anyhow::anyhow!("{error} (`--on-bad-image skip` leaves such pictures out)")
+                        anyhow::anyhow!("{error} (`--on-bad-image skip` leaves such images out)")
                     })?;
                 folder.keep_if_small(&sides);
             }
@@ -113,7 +113,7 @@ impl Folder {
         })
     }
 
-    /// The files that are not taken for pictures, in words; `None` where there are none.
+    /// The files that are not taken for images, in words; `None` where there are none.
     pub fn ignored(&self) -> Option<String> {
         let count: usize = self.ignored.values().sum();
         let kinds = self.ignored.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -125,7 +125,7 @@ impl Folder {
         })
     }
 
-    /// Adds the pictures among `files` as a class and returns how many they are.
+    /// Adds the images among `files` as a class and returns how many they are.
     fn add_class(&mut self, name: String, mut files: Vec<PathBuf>) -> usize {
         files.sort();
         let before = self.files.len();
@@ -148,12 +148,12 @@ impl Folder {
         *self.ignored.entry(kind.to_string()).or_default() += 1;
     }
 
-    /// Decodes every picture and leaves out the ones that fail. Classes stay as they are, so labels keep their meaning.
+    /// Decodes every image and leaves out the ones that fail. Classes stay as they are, so labels keep their meaning.
     fn drop_bad(&mut self, progress: &Progress) -> anyhow::Result<Vec<Skipped>> {
         progress.start(
             &format!("Checking {}", self.name),
             self.files.len() as u64,
-            Unit::Pictures,
+            Unit::Images,
         );
         let found: Vec<Result<(u32, u32), DataError>> = self
             .files
@@ -187,7 +187,7 @@ impl Folder {
         if let (true, Some(first)) = (self.files.len() < 2, skipped.first()) {
             let (bad, name) = (skipped.len(), &self.name);
             anyhow::bail!(
-                "{name}: {bad} of {all} pictures cannot be read, too few are left. The first: {}",
+                "{name}: {bad} of {all} images cannot be read, too few are left. The first: {}",
                 first.reason
             );
         }
@@ -225,7 +225,7 @@ impl Source for Folder {
         if let Some(image) = place.get() {
             return Ok(Cow::Borrowed(image));
         }
-        // Two threads may both decode a picture here; the first one's is kept and both are the same.
+        // Two threads may both decode an image here; the first one's is kept and both are the same.
         let image = read(file)?;
         Ok(Cow::Borrowed(place.get_or_init(|| image)))
     }

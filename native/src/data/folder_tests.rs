@@ -3,7 +3,7 @@ use std::sync::Arc;
 use image::ImageFormat::{Jpeg, Png, WebP};
 
 use super::*;
-use crate::data::tests::{TempDir, picture};
+use crate::data::tests::{TempDir, image};
 use crate::usage::BadArgument;
 
 fn open(dir: &TempDir, on_bad: OnBadImage) -> anyhow::Result<Opened> {
@@ -18,14 +18,14 @@ fn refusal(dir: &TempDir) -> String {
     text
 }
 
-/// Three good pictures and two broken ones: the end is missing, and not a picture at all.
+/// Three good images and two broken ones: the end is missing, and not an image at all.
 fn partly_broken(name: &str) -> TempDir {
     let dir = TempDir::new(name);
-    dir.write("a/1.jpg", &picture(Jpeg, 10));
-    let whole = picture(Jpeg, 20);
+    dir.write("a/1.jpg", &image(Jpeg, 10));
+    let whole = image(Jpeg, 20);
     dir.write("a/2.jpg", &whole[..whole.len() - 3]);
-    dir.write("b/1.png", &picture(Png, 30));
-    dir.write("b/2.webp", &picture(WebP, 40));
+    dir.write("b/1.png", &image(Png, 30));
+    dir.write("b/2.webp", &image(WebP, 40));
     dir.write("b/3.png", b"<html>404</html>");
     dir
 }
@@ -40,7 +40,7 @@ fn classes_and_files_are_sorted() {
         ("cat/a.png", 1),
         ("cat/c.Png", 3),
     ] {
-        dir.write(path, &picture(Png, colour));
+        dir.write(path, &image(Png, colour));
     }
     dir.write("cat/.hidden.png", b"");
     dir.write(".cache/x.png", b"");
@@ -64,7 +64,7 @@ fn classes_and_files_are_sorted() {
         Some("2 files (.txt, beside the class folders)")
     );
     assert!(opened.skipped.is_empty());
-    // The second look finds the kept picture.
+    // The second look finds the kept image.
     assert!(matches!(source.image(0).unwrap(), Cow::Borrowed(_)));
     assert!(matches!(
         source.image(5),
@@ -77,10 +77,10 @@ fn classes_and_files_are_sorted() {
 }
 
 #[test]
-fn pictures_without_class_folders_are_one_class() {
+fn images_without_class_folders_are_one_class() {
     let dir = TempDir::new("flat");
-    dir.write("1.png", &picture(Png, 1));
-    dir.write("2.jpeg", &picture(Jpeg, 2));
+    dir.write("1.png", &image(Png, 1));
+    dir.write("2.jpeg", &image(Jpeg, 2));
     let source = open(&dir, OnBadImage::Error).unwrap().source;
     assert_eq!(
         (source.classes(), source.class_counts()),
@@ -91,15 +91,15 @@ fn pictures_without_class_folders_are_one_class() {
 #[test]
 fn folders_that_cannot_be_trained_on_say_what_to_do() {
     let dir = TempDir::new("empty");
-    assert!(refusal(&dir).contains("holds no pictures; put one folder for each class"));
-    dir.write("a/1.png", &picture(Png, 1));
-    assert!(refusal(&dir).contains("holds 1 picture(s); training needs at least 2"));
+    assert!(refusal(&dir).contains("holds no images; put one folder for each class"));
+    dir.write("a/1.png", &image(Png, 1));
+    assert!(refusal(&dir).contains("holds 1 image(s); training needs at least 2"));
     dir.write("b/notes.txt", b"");
-    assert!(refusal(&dir).contains("b holds no JPEG, PNG or WebP picture; fill or remove it"));
+    assert!(refusal(&dir).contains("b holds no JPEG, PNG or WebP image; fill or remove it"));
 }
 
 #[test]
-fn a_broken_picture_is_an_error_that_names_it() {
+fn a_broken_image_is_an_error_that_names_it() {
     let dir = partly_broken("error");
     let text = open(&dir, OnBadImage::Error)
         .map(|_| ())
@@ -109,7 +109,7 @@ fn a_broken_picture_is_an_error_that_names_it() {
         text.contains("3.png") && text.contains("--on-bad-image skip"),
         "{text}"
     );
-    // What the header does not show is found when the picture is asked for.
+    // What the header does not show is found when the image is asked for.
     std::fs::remove_file(dir.0.join("b/3.png")).unwrap();
     let source = open(&dir, OnBadImage::Error).unwrap().source;
     let text = source.image(1).unwrap_err().to_string();
@@ -121,7 +121,7 @@ fn a_broken_picture_is_an_error_that_names_it() {
 }
 
 #[test]
-fn broken_pictures_are_skipped_counted_and_named() {
+fn broken_images_are_skipped_counted_and_named() {
     let dir = partly_broken("skip");
     let opened = open(&dir, OnBadImage::Skip).unwrap();
     let names: Vec<_> = opened
@@ -139,13 +139,13 @@ fn broken_pictures_are_skipped_counted_and_named() {
 fn skipping_all_is_an_error() {
     let dir = TempDir::new("all-broken");
     dir.write("a/1.png", b"x");
-    dir.write("a/2.png", &picture(Png, 1));
+    dir.write("a/2.png", &image(Png, 1));
     let text = open(&dir, OnBadImage::Skip)
         .map(|_| ())
         .unwrap_err()
         .to_string();
     assert!(
-        text.contains("1 of 2 pictures cannot be read") && text.contains("1.png"),
+        text.contains("1 of 2 images cannot be read") && text.contains("1.png"),
         "{text}"
     );
 }
@@ -153,8 +153,8 @@ fn skipping_all_is_an_error() {
 #[test]
 fn a_file_that_goes_away_is_named() {
     let dir = TempDir::new("gone");
-    dir.write("a/1.png", &picture(Png, 1));
-    dir.write("a/2.png", &picture(Png, 2));
+    dir.write("a/1.png", &image(Png, 1));
+    dir.write("a/2.png", &image(Png, 2));
     let source = open(&dir, OnBadImage::Error).unwrap().source;
     std::fs::remove_file(dir.0.join("a/2.png")).unwrap();
     assert!(
@@ -166,7 +166,7 @@ fn a_file_that_goes_away_is_named() {
 fn several_threads_may_ask_at_once() {
     let dir = TempDir::new("threads");
     for i in 0..20 {
-        dir.write(&format!("a/{i:02}.png"), &picture(Png, i));
+        dir.write(&format!("a/{i:02}.png"), &image(Png, i));
     }
     let source: Arc<dyn Source> = open(&dir, OnBadImage::Error).unwrap().source;
     (0..200usize).into_par_iter().for_each(|i| {

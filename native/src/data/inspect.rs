@@ -1,4 +1,4 @@
-//! What is in a SRC: every picture is read once.
+//! What is in a SRC: every image is read once.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -20,17 +20,17 @@ pub struct Report {
     pub split: Option<Split>,
     /// What the source calls itself.
     pub name: String,
-    /// Number of pictures, broken ones included.
-    pub pictures: usize,
-    /// Each class with its number of pictures.
+    /// Number of images, broken ones included.
+    pub images: usize,
+    /// Each class with its number of images.
     pub classes: Vec<(String, usize)>,
     /// All (width, height) that occur.
     pub sides: BTreeSet<(u32, u32)>,
-    /// Bytes of all pictures once decoded.
+    /// Bytes of all images once decoded.
     pub bytes: u64,
-    /// What is wrong with each broken picture; names the file.
+    /// What is wrong with each broken image; names the file.
     pub broken: Vec<String>,
-    /// Files that are not taken for pictures, in words.
+    /// Files that are not taken for images, in words.
     pub ignored: Option<String>,
 }
 
@@ -55,7 +55,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
             None,
         )
     } else {
-        // Only listed: broken pictures are to be found below, all of them.
+        // Only listed: broken images are to be found below, all of them.
         let folder = Folder::list(&split_root(Path::new(spec), side)?)?;
         let ignored = folder.ignored();
         (Arc::new(folder), ignored)
@@ -63,7 +63,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
     progress.start(
         &format!("Reading {}", source.name()),
         source.len() as u64,
-        Unit::Pictures,
+        Unit::Images,
     );
     let found: Vec<Result<(u32, u32), String>> = (0..source.len())
         .into_par_iter()
@@ -80,7 +80,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
     Ok(Report {
         split,
         name: source.name().into(),
-        pictures: source.len(),
+        images: source.len(),
         classes: source
             .classes()
             .iter()
@@ -99,7 +99,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
 }
 
 impl Report {
-    /// The least and the most of the widths and of the heights; `None` if no picture can be read.
+    /// The least and the most of the widths and of the heights; `None` if no image can be read.
     fn range(&self) -> Option<[(u32, u32); 2]> {
         let of = |side: fn(&(u32, u32)) -> u32| {
             let all = self.sides.iter().map(side);
@@ -113,7 +113,7 @@ impl Report {
         json!({
             "split": self.split.map(|split| split.to_string()),
             "name": self.name,
-            "pictures": self.pictures,
+            "pictures": self.images,
             "classes": self.classes.iter().map(|(name, count)| json!({"name": name, "pictures": count})).collect::<Vec<_>>(),
             "width": self.range().map(|[width, _]| json!({"min": width.0, "max": width.1})),
             "height": self.range().map(|[_, height]| json!({"min": height.0, "max": height.1})),
@@ -136,9 +136,9 @@ impl fmt::Display for Report {
             .unwrap_or_default();
         writeln!(
             f,
-            "{}{split}: {} pictures of {} classes",
+            "{}{split}: {} images of {} classes",
             self.name,
-            self.pictures,
+            self.images,
             self.classes.len()
         )?;
         let span = |(least, most): (u32, u32)| {
@@ -186,7 +186,7 @@ impl fmt::Display for Report {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::tests::{TempDir, picture};
+    use crate::data::tests::{TempDir, image};
 
     #[test]
     fn the_sample() {
@@ -194,14 +194,14 @@ mod tests {
         assert_eq!(
             reports
                 .iter()
-                .map(|report| report.pictures)
+                .map(|report| report.images)
                 .collect::<Vec<_>>(),
             [2000, 500]
         );
         let text = reports[1].to_string();
         assert!(
             text.starts_with(
-                "sample (test): 500 pictures of 10 classes\n  size     32 x 32 pixels, 1.5 MiB"
+                "sample (test): 500 images of 10 classes\n  size     32 x 32 pixels, 1.5 MiB"
             ),
             "{text}"
         );
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_a_broken_picture() {
+    fn a_folder_with_a_broken_image() {
         let dir = TempDir::new("inspect");
-        dir.write("a/1.png", &picture(image::ImageFormat::Png, 1));
+        dir.write("a/1.png", &image(image::ImageFormat::Png, 1));
         dir.write("a/2.jpg", b"broken");
         dir.write("a/3.gif", b"");
         let reports = inspect(dir.spec(), &Progress::hidden()).unwrap();
         assert_eq!(
-            (reports.len(), reports[0].pictures, reports[0].broken.len()),
+            (reports.len(), reports[0].images, reports[0].broken.len()),
             (1, 2, 1)
         );
         let text = reports[0].to_string();

@@ -1,4 +1,4 @@
-//! Data on this machine: the embedded sample, CIFAR-10 in the cache folder, folders of pictures.
+//! Data on this machine: the embedded sample, CIFAR-10 in the cache folder, folders of images.
 
 pub mod cache;
 pub mod cifar10;
@@ -24,14 +24,14 @@ use progress::Progress;
 
 /// What a SRC argument can be.
 pub const ACCEPTED: &str = "`sample` (the embedded part of CIFAR-10), `cifar10` (after `parallax data fetch cifar10`), \
-     or a folder with one folder of JPEG, PNG or WebP pictures for each class";
+     or a folder with one folder of JPEG, PNG or WebP images for each class";
 
 /// The two parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// The pictures to learn from.
+    /// The images to learn from.
     Train,
-    /// The pictures to judge by.
+    /// The images to judge by.
     Test,
 }
 
@@ -44,17 +44,17 @@ impl fmt::Display for Split {
     }
 }
 
-/// What to do about a picture that cannot be read.
+/// What to do about an image that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnBadImage {
     /// Stop with an error that names the file.
     #[default]
     Error,
-    /// Read every picture once before the start, leave the bad ones out, and say how many and which.
+    /// Read every image once before the start, leave the bad ones out, and say how many and which.
     Skip,
 }
 
-/// A picture that was left out.
+/// An image that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// The file.
@@ -65,11 +65,11 @@ pub struct Skipped {
 
 /// An open source and what was left out of it.
 pub struct Opened {
-    /// The pictures.
+    /// The images.
     pub source: Arc<dyn Source>,
-    /// Pictures that cannot be read; empty unless they were to be skipped.
+    /// Images that cannot be read; empty unless they were to be skipped.
     pub skipped: Vec<Skipped>,
-    /// Files that are no pictures by their name, in words; `None` where there are none.
+    /// Files that are no images by their name, in words; `None` where there are none.
     pub ignored: Option<String>,
 }
 
@@ -145,7 +145,7 @@ fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
         })
 }
 
-/// Whether a folder is laid out as `train/CLASS/PICTURE`, rather than having a class that is called `train`.
+/// Whether a folder is laid out as `train/CLASS/IMAGE`, rather than having a class that is called `train`.
 fn in_two_parts(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(path.join("train")) else {
         return false;
@@ -169,7 +169,7 @@ fn tell(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
     let skipped = opened.skipped.len();
     if skipped > 0 {
         let all = skipped + opened.source.len();
-        writeln!(to, "{name}: skipped {skipped} of {all} pictures:")?;
+        writeln!(to, "{name}: skipped {skipped} of {all} images:")?;
         for bad in opened.skipped.iter().take(NAMED) {
             writeln!(to, "  {}", bad.reason)?;
         }

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub enum Unit {
     /// Bytes of a download or a file.
     Bytes,
-    /// Pictures.
-    Pictures,
+    /// Images.
+    Images,
 }
 
 /// Tells people how far the work is. Can be shared between threads.
@@ -47,8 +47,8 @@ impl Progress {
         let amount = match (unit, total) {
             (Unit::Bytes, 0) => "{bytes} {bytes_per_sec}",
             (Unit::Bytes, _) => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}",
-            (Unit::Pictures, 0) => "{human_pos} pictures",
-            (Unit::Pictures, _) => "{wide_bar} {human_pos}/{human_len} pictures",
+            (Unit::Images, 0) => "{human_pos} images",
+            (Unit::Images, _) => "{wide_bar} {human_pos}/{human_len} images",
         };
         // The templates are the ones above: the fallback is never used.
         let style = ProgressStyle::with_template(&format!("{{msg}} {amount}"))

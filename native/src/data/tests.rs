@@ -37,8 +37,8 @@ impl Drop for TempDir {
     }
 }
 
-/// A small picture file of one colour.
-pub fn picture(format: image::ImageFormat, colour: u8) -> Vec<u8> {
+/// A small image file of one colour.
+pub fn image(format: image::ImageFormat, colour: u8) -> Vec<u8> {
     let mut file = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(9, 7, image::Rgb([colour; 3]))
         .write_to(&mut file, format)
@@ -93,11 +93,11 @@ fn train_and_val_beside_each_other_are_two_parts() {
         ("train/b/2.png", 2),
         ("train/b/3.png", 3),
     ] {
-        dir.write(path, &picture(image::ImageFormat::Png, colour));
+        dir.write(path, &image(image::ImageFormat::Png, colour));
     }
     assert!(refusal(dir.spec(), Split::Test).contains("no `val` or `test` beside it"));
     for path in ["val/a/1.png", "val/b/2.png"] {
-        dir.write(path, &picture(image::ImageFormat::Png, 9));
+        dir.write(path, &image(image::ImageFormat::Png, 9));
     }
     assert!(has_own_test(dir.spec()));
     assert_eq!(
@@ -126,8 +126,8 @@ fn train_and_val_beside_each_other_are_two_parts() {
 #[test]
 fn a_class_may_be_called_train() {
     let dir = TempDir::new("train-class");
-    dir.write("train/1.png", &picture(image::ImageFormat::Png, 1));
-    dir.write("boat/1.png", &picture(image::ImageFormat::Png, 2));
+    dir.write("train/1.png", &image(image::ImageFormat::Png, 1));
+    dir.write("boat/1.png", &image(image::ImageFormat::Png, 2));
     let source = open(dir.spec(), Split::Train, OnBadImage::Error).unwrap();
     assert_eq!(source.classes(), ["boat", "train"]);
 }
@@ -136,12 +136,12 @@ fn a_class_may_be_called_train() {
 fn what_is_left_out_is_told() {
     let dir = TempDir::new("told");
     for (path, bytes) in [
-        ("a/1.jpg", picture(image::ImageFormat::Jpeg, 1)),
+        ("a/1.jpg", image(image::ImageFormat::Jpeg, 1)),
         ("a/2.jpg", b"broken".to_vec()),
     ] {
         dir.write(path, &bytes);
     }
-    dir.write("b/3.PNG", &picture(image::ImageFormat::Png, 3));
+    dir.write("b/3.PNG", &image(image::ImageFormat::Png, 3));
     dir.write("b/notes.txt", b"hello");
     let opened = open_with_report(
         dir.spec(),
@@ -153,7 +153,7 @@ fn what_is_left_out_is_told() {
     let mut text = Vec::new();
     tell(&opened, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("skipped 1 of 3 pictures"), "{text}");
+    assert!(text.contains("skipped 1 of 3 images"), "{text}");
     assert!(
         text.contains("2.jpg") && text.contains("1 file (.txt)"),
         "{text}"

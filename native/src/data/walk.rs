@@ -1,4 +1,4 @@
-//! Going through folders and reading the pictures in them.
+//! Going through folders and reading the images in them.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +11,7 @@ use parallax_views::Image;
 /// How deep folders inside a class folder are followed; a link to a folder further up ends there.
 const DEPTH: usize = 8;
 
-/// Enough of a file to find the sides of most pictures without reading all of it.
+/// Enough of a file to find the sides of most images without reading all of it.
 const HEADER: u64 = 64 << 10;
 
 /// The ending of a file name in small letters.
@@ -57,7 +57,7 @@ fn descend(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> anyhow::Resu
     Ok(())
 }
 
-/// Reads and decodes a picture.
+/// Reads and decodes an image.
 pub fn read(file: &Path) -> Result<Image, DataError> {
     let name = file.display().to_string();
     match std::fs::read(file) {
@@ -69,7 +69,7 @@ pub fn read(file: &Path) -> Result<Image, DataError> {
     }
 }
 
-/// The sides of a picture by its header. Where its first part does not tell, such as a JPEG file with a long preview
+/// The sides of an image by its header. Where its first part does not tell, such as a JPEG file with a long preview
 /// at its start, the whole file is read.
 pub fn header(file: &Path) -> Result<(u32, u32), DataError> {
     let name = file.display().to_string();

@@ -46,7 +46,7 @@ fn any_convolution(dice: &mut Dice) -> ConvShape {
     }
 }
 
-/// What Winograd's way takes: tiles that reach over the picture's end, and all borders.
+/// What Winograd's way takes: tiles that reach over the image's end, and all borders.
 fn any_tiled_convolution(dice: &mut Dice) -> ConvShape {
     let channels = |dice: &mut Dice| dice.of([32, 33, 34, 36, 47, 48]);
     ConvShape {
@@ -136,7 +136,7 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.reshape([count])
 }
 
-/// A convolution that meets `strange` values, and what its output and its gradient by the weight are by definition: a CPU's
+/// A convolution that meets `strange` values, and what its output and its weight gradient are by definition: a CPU's
 /// Winograd makes a NaN of an infinity.
 async fn convolution_outcomes(
     strange: &[(usize, f32)],
@@ -182,7 +182,7 @@ async fn convolution_outcomes(
     }
     for (at, &found) in gradient.iter().enumerate() {
         let expected = reference.grad_weight(at).value as f32;
-        same_kind("gradient by the weight", at, expected, found)?;
+        same_kind("weight gradient", at, expected, found)?;
     }
     Ok(output.len() + gradient.len())
 }
@@ -212,7 +212,7 @@ fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Ten
     let gradients = output.clone().sum().backward();
     found.push(("product", flat(output.inner())));
     if let Some(weight) = weight.grad(&gradients) {
-        found.push(("its gradient by the weight", flat(weight)));
+        found.push(("its weight gradient", flat(weight)));
     }
     let pooled = max_pool2d(put([1, 8, 8, 4], strange, device), 3, 2, 1);
     found.push(("max-pool", flat(pooled.inner())));

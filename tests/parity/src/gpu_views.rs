@@ -21,7 +21,7 @@ pub struct ViewCounts {
     pub numbers: usize,
 }
 
-/// Odd sides, single rows and columns, extreme aspects, pictures smaller and larger than a view.
+/// Odd sides, single rows and columns, extreme aspects, images smaller and larger than a view.
 const SOURCES: [(u32, u32); 11] = [
     (32, 32),
     (1, 1),
@@ -37,7 +37,7 @@ const SOURCES: [(u32, u32); 11] = [
 ];
 
 /// Noise, a gradient, stripes, or one colour.
-fn picture(width: u32, height: u32, draws: &mut Draws) -> Image {
+fn image(width: u32, height: u32, draws: &mut Draws) -> Image {
     let kind = draws.below(4);
     let colour = draws.next_u32().to_le_bytes();
     let mut data = Vec::with_capacity(3 * width as usize * height as usize);
@@ -123,13 +123,13 @@ fn any_chain(source: &Image, size: (u32, u32), draws: &mut Draws) -> Vec<Op> {
     ops
 }
 
-/// Compares the views of some pictures.
+/// Compares the views of some images.
 async fn compare(
     device: &Device,
-    pictures: &[(Image, Vec<Vec<Op>>)],
+    images: &[(Image, Vec<Vec<Op>>)],
     counts: &mut ViewCounts,
 ) -> Result<(), String> {
-    let batch = pack(pictures).map_err(|error| error.to_string())?;
+    let batch = pack(images).map_err(|error| error.to_string())?;
     let found = batch.pixels(device).await.map_err(|e| e.to_string())?;
     let tensors = batch.normalized(device).map_err(|e| e.to_string())?;
     let mut numbers = Vec::new();
@@ -139,10 +139,10 @@ async fn compare(
         let values: Vec<f32> = data.try_to_vec().map_err(|error| format!("{error:?}"))?;
         numbers.push(values);
     }
-    if found.len() != pictures.len() {
-        return Err(format!("{} pictures, not {}", found.len(), pictures.len()));
+    if found.len() != images.len() {
+        return Err(format!("{} images, not {}", found.len(), images.len()));
     }
-    for (place, ((image, chains), found)) in pictures.iter().zip(&found).enumerate() {
+    for (place, ((image, chains), found)) in images.iter().zip(&found).enumerate() {
         for (view, ops) in chains.iter().enumerate() {
             let expected = apply_all(image, ops).map_err(|error| error.to_string())?;
             let other = found.get(view).ok_or("a view is missing")?;
@@ -150,7 +150,7 @@ async fn compare(
             let differing = differing.filter(|(a, b)| a != b).count();
             if differing > 0 || expected.data.len() != other.data.len() {
                 return Err(format!(
-                    "{differing} of {} bytes differ for a picture of {} x {} pixels: {ops:?}",
+                    "{differing} of {} bytes differ for an image of {} x {} pixels: {ops:?}",
                     expected.data.len(),
                     image.width,
                     image.height
@@ -182,9 +182,9 @@ fn refused(image: &Image, chains: &[Vec<Op>], error: OpError) -> Result<(), Stri
     }
 }
 
-fn pack(pictures: &[(Image, Vec<Vec<Op>>)]) -> Result<ViewBatch, ViewError> {
+fn pack(images: &[(Image, Vec<Vec<Op>>)]) -> Result<ViewBatch, ViewError> {
     let mut packer = Packer::default();
-    for (image, views) in pictures {
+    for (image, views) in images {
         packer.add(image, views)?;
     }
     packer.finish()
@@ -207,9 +207,9 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
                 2 => 1 + draws.below(100),
                 _ => 32,
             };
-            let mut pictures = Vec::new();
+            let mut images = Vec::new();
             for (sample, (width, height)) in SOURCES.into_iter().enumerate() {
-                let image = picture(width, height, &mut draws);
+                let image = image(width, height, &mut draws);
                 let key = |view| ViewKey {
                     seed,
                     epoch: round,
@@ -219,22 +219,22 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
                 let chain = |view| draw_view(pipeline, width, height, size, key(view));
                 let chains = vec![chain(0), chain(1)];
                 match apply_all(&image, &chains[0]) {
-                    Ok(_) => pictures.push((image, chains)),
+                    Ok(_) => images.push((image, chains)),
                     Err(error) => refused(&image, &chains, error)?,
                 }
             }
-            compare(device, &pictures, &mut counts).await?;
+            compare(device, &images, &mut counts).await?;
         }
         let mut draws = Draws::new(u64::from(round), Stream::Probe, 1, 0, 0);
         let size = (1 + draws.below(80), 1 + draws.below(80));
-        let mut pictures = Vec::new();
+        let mut images = Vec::new();
         for (width, height) in SOURCES {
-            let image = picture(width, height, &mut draws);
+            let image = image(width, height, &mut draws);
             let chains = (0..3).map(|_| any_chain(&image, size, &mut draws));
             let chains = chains.collect();
-            pictures.push((image, chains));
+            images.push((image, chains));
         }
-        compare(device, &pictures, &mut counts).await?;
+        compare(device, &images, &mut counts).await?;
     }
     Ok(counts)
 }

@@ -69,14 +69,14 @@ pub fn queue(keys: usize, out: usize) -> Vec<f32> {
 
 /// The batch of step `k`.
 pub fn batch(k: u32, size: usize, side: usize, classes: u32, groups: u32) -> Batch {
-    let picture = noise(10_000 + 8 * k, size * 3 * side * side, 4.0, 0.0);
-    let picture: Vec<f64> = picture.into_iter().map(f64::from).collect();
-    around(&picture, k, size, side, classes, groups, 2.0)
+    let image = noise(10_000 + 8 * k, size * 3 * side * side, 4.0, 0.0);
+    let image: Vec<f64> = image.into_iter().map(f64::from).collect();
+    around(&image, k, size, side, classes, groups, 2.0)
 }
 
-/// Two views of `picture` that lie `apart`, labels, coins and an order.
+/// Two views of `image` that lie `apart`, labels, coins and an order.
 pub fn around(
-    picture: &[f64],
+    image: &[f64],
     k: u32,
     size: usize,
     side: usize,
@@ -85,9 +85,9 @@ pub fn around(
     apart: f64,
 ) -> Batch {
     let view = |stream| {
-        let apart = noise(stream, picture.len(), apart, 0.0);
+        let apart = noise(stream, image.len(), apart, 0.0);
         let sum = |(a, b): (&f64, &f32)| (a + f64::from(*b)) as f32;
-        picture.iter().zip(&apart).map(sum).collect()
+        image.iter().zip(&apart).map(sum).collect()
     };
     let mut order: Vec<u32> = (0..size as u32).collect();
     order.sort_by_key(|&place| mix(10_005 + 8 * k, place));

@@ -132,7 +132,7 @@ fn linear_case([batch, inputs, outputs]: [usize; 3]) -> Case {
     })
 }
 
-/// What a step still takes from Burn, each with its gradient where it has one: the picture's channels to the end, mean
+/// What a step still takes from Burn, each with its gradient where it has one: the image's channels to the end, mean
 /// over pixels, addition of a bias, ReLU of a head, rows of length one, log-softmax over a queue, joining and cutting
 /// rows, the target's and the optimiser's update, writing into the queue.
 fn rest_cases() -> Vec<(String, Case)> {

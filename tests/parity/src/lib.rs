@@ -32,7 +32,7 @@ use parallax_weights::{NamedTensor, WeightFile, WeightsError, collect};
 /// The methods that one step is compared of, value by value: between them they use every kernel.
 pub const ONE_STEP: [MethodKind; 2] = [MethodKind::Byol, MethodKind::MocoV2Plus];
 
-/// Pictures in the batch.
+/// Images in the batch.
 pub const BATCH: usize = 64;
 /// Side of a view.
 pub const SIDE: usize = 8;
@@ -70,9 +70,9 @@ pub fn recipe(kind: MethodKind) -> Result<Recipe, RecipeError> {
     Recipe::parse(&text, &[])
 }
 
-/// A batch of smooth pictures, the same in every language: `sin(0.37 i + phase) + sin(0.011 i^2)` over the
+/// A batch of smooth images, the same in every language: `sin(0.37 i + phase) + sin(0.011 i^2)` over the
 /// flat index, in f64, then rounded to f32.
-fn pictures(phase: f64, device: &Device) -> Tensor<4> {
+fn images(phase: f64, device: &Device) -> Tensor<4> {
     let count = BATCH * 3 * SIDE * SIDE;
     let value = |i: usize| {
         let i = i as f64;
@@ -94,8 +94,8 @@ pub async fn step(kind: MethodKind, device: &Device) -> Result<WeightFile, Weigh
     let mut method = build(&recipe.method_config(1), device);
     let mut tensors = weights(method.as_ref(), "before").await?;
     let output = method.loss(Views {
-        first: pictures(0.0, device),
-        second: pictures(1.0, device),
+        first: images(0.0, device),
+        second: images(1.0, device),
         labels: Tensor::zeros([BATCH], device),
         enqueue_second: vec![true],
         order: Vec::new(),

@@ -1,4 +1,4 @@
-//! A whole step of every system at the paper's own scale: ResNet-50, pictures of 224 pixels, a queue of 65,536 keys, beside
+//! A whole step of every system at the paper's own scale: ResNet-50, images of 224 pixels, a queue of 65,536 keys, beside
 //! PyTorch, whose figures stand in `cases/resnet50-224.json`. Only the batch is small.
 
 use std::collections::BTreeMap;
@@ -234,12 +234,12 @@ fn apart_of(found: &[f64], expected: &[f64]) -> f64 {
     })
 }
 
-/// Large patches and fine grain, so that pictures differ after pooling, too.
+/// Large patches and fine grain, so that images differ after pooling, too.
 fn batch(recipe: &Recipe, classes: u32) -> Batch {
     let (size, cells) = (recipe.run.batch_size, SIDE / CELL);
     let patches = noise(20_000, size * 3 * cells * cells, 4.0, 0.0);
     let grain = noise(20_001, size * 3 * SIDE * SIDE, 2.0, 0.0);
-    let picture: Vec<f64> = grain
+    let image: Vec<f64> = grain
         .iter()
         .enumerate()
         .map(|(at, grain)| {
@@ -249,5 +249,5 @@ fn batch(recipe: &Recipe, classes: u32) -> Batch {
         })
         .collect();
     let groups = recipe.method.bn_groups as u32;
-    around(&picture, 0, size, SIDE, classes, groups, 1.0)
+    around(&image, 0, size, SIDE, classes, groups, 1.0)
 }

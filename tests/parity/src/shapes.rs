@@ -29,10 +29,10 @@ fn square(
     }
 }
 
-/// The different convolutions of ResNet-18, 34, 50 and 101 for pictures of `side` pixels, with either stem.
+/// The different convolutions of ResNet-18, 34, 50 and 101 for images of `side` pixels, with either stem.
 pub fn resnet_convolutions(side: usize) -> Vec<ConvShape> {
     let mut shapes = vec![square(side, (3, 64), (7, 2)), square(side, (3, 64), (3, 1))];
-    // Small pictures meet the stages at full size, large ones behind the stem's two strides.
+    // Small images meet the stages at full size, large ones behind the stem's two strides.
     let first = if side <= 32 { side } else { side / 4 };
     for stage in 0..4 {
         let (side, width) = ((first >> stage).max(1), 64 << stage);
@@ -227,7 +227,7 @@ fn largest(looks: &[Look]) -> Result<f64, String> {
         .try_fold(0.0f64, |worst, look| Ok(worst.max(look.worst()?)))
 }
 
-/// All convolutions of the ResNets for pictures of `side` pixels on `device` (without autodiff): the largest error, in
+/// All convolutions of the ResNets for images of `side` pixels on `device` (without autodiff): the largest error, in
 /// parts of the tolerance.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ pub fn draws_digest() -> [u32; 6] {
         let mut hasher = crc32fast::Hasher::new();
         let mut bytes = Vec::new();
         for i in 0..1_000_000u32 {
-            // Pictures of all shapes, down to one pixel; seeds beyond 32 bits; both views.
+            // Images of all shapes, down to one pixel; seeds beyond 32 bits; both views.
             let (width, height) = (1 + i * 7 % 641, 1 + i * 13 % 487);
             let key = ViewKey {
                 seed: u64::from(i) << 20 | 5,

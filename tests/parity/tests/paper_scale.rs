@@ -1,4 +1,4 @@
-//! A whole step of every system with ResNet-50 on pictures of 224 pixels beside PyTorch in f64.
+//! A whole step of every system with ResNet-50 on images of 224 pixels beside PyTorch in f64.
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::Device;

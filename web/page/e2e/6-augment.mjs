@@ -83,7 +83,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.equal(other, await digest(page, '#draws li:nth-child(4) canvas'), 'the pair that was chosen stands in front');
     assert.equal(await after(page, () => page.click('#draws li:nth-child(1) button')), first);
   });
-  await check('a slider changes the law, the address and the views; reset brings the paper back', async () => {
+  await check('a slider changes the policy, the address and the views; reset brings the paper back', async () => {
     await page.focus('#knob-brightness');
     const brighter = await after(page, async () => {
       for (let press = 0; press < 20; press++) await page.keyboard.press('ArrowRight');
@@ -235,7 +235,7 @@ export default async function ({ browser, address, shot, check, say }) {
     say(`${await text(gpu, '#timing')}`);
     assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);
     await shot(gpu, 'augment-webgpu');
-    // More blur than the kernels take: the CPU draws this law, and the page says so.
+    // More blur than the kernels take: the CPU draws this policy, and the page says so.
     await after(gpu, () => slide(gpu, '#knob-sigma-most', 6));
     await after(gpu, () => slide(gpu, '#knob-sigma-least', 5));
     assert.match(await text(gpu, '#timing'), /^CPU/);

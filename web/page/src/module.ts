@@ -91,7 +91,7 @@ export interface Run {
 }
 
 /** What of a picture a view shows; ranges are [least, most]. */
-export type Frame = { kind: 'random-crop'; area: [number, number]; aspect: [number, number] } | { kind: 'central' };
+export type CropSpec = { kind: 'random-crop'; area: [number, number]; aspect: [number, number] } | { kind: 'central' };
 /** A step that is taken with probability `p`. */
 export type Step =
   | { step: 'flip' | 'grayscale'; p: number }
@@ -100,15 +100,15 @@ export type Step =
   | { step: 'solarize'; p: number; threshold: number };
 
 /** How a view is sampled. */
-export interface Law {
-  frame: Frame;
+export interface Policy {
+  crop: CropSpec;
   steps: Step[];
 }
 
-/** A pipeline of the paper, and the laws of both views. */
-export interface PipelineLaws {
+/** A pipeline of the paper, and the policies of both views. */
+export interface PipelinePolicies {
   name: string;
-  laws: [Law, Law];
+  policies: [Policy, Policy];
 }
 
 /** One operation with all its parameters. */
@@ -153,7 +153,7 @@ export interface Augmenter {
   readonly picture: Pixels;
   choose(index?: number | null): void;
   open(name: string, bytes: Uint8Array): void;
-  views(laws: Law[], seed: number, first: number, count: number, size: number): Promise<DrawnViews>;
+  views(policies: Policy[], seed: number, first: number, count: number, size: number): Promise<DrawnViews>;
   apply(op: Op, size: number): Promise<OneOperation>;
   /** Gives the adapter's name. */
   use_webgpu(): Promise<string>;
@@ -211,7 +211,7 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A exten
     resume(weights: Uint8Array, training: Uint8Array, state: string, data: D, device: Device): Promise<R>;
   };
   evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
-  pipelines(): PipelineLaws[];
+  pipelines(): PipelinePolicies[];
   Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): A };
   benchPlan(width: number, size: number, batch: number): { kernels: string[]; steps: string[]; convolutions: BenchConvolution[] };
   benchKernels(

@@ -93,7 +93,7 @@ impl Conv<'_> {
         sum
     }
 
-    /// One value of the gradient by the input.
+    /// One value of the input gradient.
     pub fn grad_input(&self, index: usize) -> Sum {
         let [height, width] = self.shape.size;
         let [out_height, out_width] = self.shape.out_size();
@@ -120,7 +120,7 @@ impl Conv<'_> {
         sum
     }
 
-    /// One value of the gradient by the weight.
+    /// One value of the weight gradient.
     pub fn grad_weight(&self, index: usize) -> Sum {
         let [kh, kw] = self.shape.kernel;
         let [out_height, out_width] = self.shape.out_size();

@@ -1,4 +1,4 @@
-//! Brightness, contrast and saturation: a blend of the picture with a degenerate one (methods.md 1.4).
+//! Brightness, contrast and saturation: a blend of the image with a degenerate one (methods.md 1.4).
 
 use super::tone::luma;
 use crate::planes::Planes;
@@ -24,12 +24,12 @@ vectorized! {
     }
 }
 
-/// Blends with black: 0 is black, 1 leaves the picture, more brightens.
+/// Blends with black: 0 is black, 1 leaves the image, more brightens.
 pub(crate) fn brightness(planes: &mut Planes, factor: f32) {
     blend_with(&mut planes.data, 0.0, factor);
 }
 
-/// Blends with the mean grey of the picture: 0 is that grey everywhere, 1 leaves the picture.
+/// Blends with the mean grey of the image: 0 is that grey everywhere, 1 leaves the image.
 pub(crate) fn contrast(planes: &mut Planes, factor: f32) {
     let pixels = planes.width * planes.height;
     let mean = (luma_sum(planes.channels()) as f64 / pixels as f64 + 0.5).floor();
@@ -52,7 +52,7 @@ vectorized! {
     }
 }
 
-/// Blends each pixel with its own grey: 0 is a grey picture, 1 leaves the picture.
+/// Blends each pixel with its own grey: 0 is a grey image, 1 leaves the image.
 pub(crate) fn saturation(planes: &mut Planes, factor: f32) {
     blend_with_grey(planes.channels_mut(), factor);
 }

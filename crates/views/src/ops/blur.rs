@@ -59,7 +59,7 @@ pub(crate) struct Scratch {
     other: Vec<u8>,
 }
 
-/// Blurs with standard deviation `sigma`, in pixels. Outside of the picture its edge pixels continue.
+/// Blurs with standard deviation `sigma`, in pixels. Outside of the image its edge pixels continue.
 pub(crate) fn blur(planes: &mut Planes, sigma: f32, scratch: &mut Scratch) {
     let kernel = ExtendedBox::for_sigma(sigma);
     let width = planes.width;

@@ -1,4 +1,4 @@
-//! The golden vectors of methods.md appendix A: checksums that Pillow 9.3 gave for a picture made by a formula.
+//! The golden vectors of methods.md appendix A: checksums that Pillow 9.3 gave for an image made by a formula.
 
 #![allow(clippy::unwrap_used)]
 

@@ -244,7 +244,7 @@ mod tests {
     use crate::image::Image;
 
     #[test]
-    fn a_constant_picture_stays_constant() {
+    fn a_constant_image_stays_constant() {
         for (from, to) in [(1, 7), (7, 1), (3, 224), (500, 224), (65_536, 3)] {
             let image = Image {
                 width: from,

@@ -38,7 +38,7 @@ vectorized! {
     }
 }
 
-/// Mirrors the picture left to right.
+/// Mirrors the image left to right.
 pub(crate) fn hflip(planes: &mut Planes) {
     mirror(&mut planes.data, planes.width);
 }

@@ -5,7 +5,7 @@
     VENV/bin/pip install 'pillow>=9,<12'
     VENV/bin/python crates/views/tests/pillow/generate.py
 
-Inputs are made by formulas (`picture`) and of real photos (`photo`), and `pillow.rs` makes the same ones; of each result
+Inputs are made by formulas (`image`) and of real photos (`photo`), and `pillow.rs` makes the same ones; of each result
 there is a CRC-32, of those of photos the first and last bytes too. The version that made the committed file stands in
 it, under "pillow". Tried: 9.3.0, 9.5.0, 10.4.0 and 11.3.0 give the same file but for that line (`--check` compares without
 writing). From 12 on Pillow may resize vertically first and then differs by 1.
@@ -24,7 +24,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 OUT = pathlib.Path(__file__).with_name("chains.json")
 
 
-def picture(seed, width, height):
+def image(seed, width, height):
     """Four kinds: smooth with a little noise, noise, flat blocks (many of them grey), saturated colours."""
     state = (seed * 2654435761 + 12345) % 2**32
     data = bytearray()
@@ -79,7 +79,7 @@ def every_colour():
 
 
 def hue(image, delta):
-    """torchvision's adjust_hue on a Pillow picture, with the wrap of negative shifts made explicit."""
+    """torchvision's adjust_hue on a Pillow image, with the wrap of negative shifts made explicit."""
     h, s, v = image.convert("HSV").split()
     shift = math.trunc(255 * delta) % 256
     h = h.point([(i + shift) % 256 for i in range(256)])
@@ -181,7 +181,7 @@ def chains():
                 w, h = ops[-1].get("width", w), ops[-1].get("height", h)
         else:
             ops = training_ops(rng, width, height, rng.choice([32, 64]) if i < 280 else 224)
-        image = picture(seed, width, height)
+        image = image(seed, width, height)
         for op in ops:
             image = apply(image, op)
         crc = zlib.crc32(image.tobytes())

@@ -80,11 +80,11 @@ def tiny(scratch):
 
 def whole(scratch):
     """Networks of full size: there, back, and the same output to the last bit."""
-    picture = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     for name in ("resnet18", "resnet34", "resnet50"):
         torch.manual_seed(1)
         network = torchvision.models.get_model(name).eval()
-        expected = network(picture)
+        expected = network(image)
         for legacy in (False, True):
             torch.save({"state_dict": network.state_dict()}, scratch / "w.pth", _use_new_zipfile_serialization=not legacy)
             begin = time.time()
@@ -95,7 +95,7 @@ def whole(scratch):
             fresh = torchvision.models.get_model(name)
             fresh.fc = network.fc
             missing = fresh.load_state_dict(state, strict=False)
-            same = torch.equal(fresh.eval()(picture), expected)
+            same = torch.equal(fresh.eval()(image), expected)
             check(f"{name}{', legacy' * legacy}: equal output; read and written in {seconds:.2f} s",
                   same and not missing.unexpected_keys and set(missing.missing_keys) == {"fc.weight", "fc.bias"})
 

@@ -4,11 +4,11 @@
  * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&device=auto|webgpu|cpu&op=NAME:NUMBERS`, and for every slider that was moved its name with its
  * number, or two with a comma between them: `blur=0.3,0.1`. What stands at the usual value is left out.
  */
-import type { PipelineLaws } from '../module';
+import type { PipelinePolicies } from '../module';
 import { whole } from '../page/settings';
 import type { DeviceWish } from '../protocol';
 import { fits, KNOBS, numbers, withNumbers } from './knobs';
-import { type Values, valuesOf } from './law';
+import { type Values, valuesOf } from './policy';
 import { operation, OPERATIONS, type Single, startOf } from './operations';
 import type { PictureChoice } from './protocol';
 
@@ -32,7 +32,7 @@ export interface State {
 
 const FIRST_OPERATION = OPERATIONS.find(({ name }) => name === 'hue');
 
-export function usual(pipelines: PipelineLaws[], pipeline = 'byol-asymmetric'): State {
+export function usual(pipelines: PipelinePolicies[], pipeline = 'byol-asymmetric'): State {
   const single = FIRST_OPERATION ? startOf(FIRST_OPERATION) : { name: 'hflip' as const, values: [] };
   return { pipeline, seed: 0, picture: 0, size: null, pass: 0, device: 'auto', values: valuesOf(pipelines, pipeline), single };
 }
@@ -58,7 +58,7 @@ export interface Reading {
   own: boolean;
 }
 
-export function read(query: string, pipelines: PipelineLaws[], pictures: number): Reading {
+export function read(query: string, pipelines: PipelinePolicies[], pictures: number): Reading {
   const given = new URLSearchParams(query);
   const broken: string[] = [];
   const known = new Set<string>(['pipeline', 'seed', 'picture', 'size', 'pass', 'device', 'op', ...KNOBS.map(({ key }) => key)]);
@@ -86,7 +86,7 @@ export function read(query: string, pipelines: PipelineLaws[], pictures: number)
   return { state, broken, own };
 }
 
-export function write(state: State, pipelines: PipelineLaws[]): string {
+export function write(state: State, pipelines: PipelinePolicies[]): string {
   const query = new URLSearchParams();
   const plain = usual(pipelines, state.pipeline);
   if (state.pipeline !== usual(pipelines).pipeline) query.set('pipeline', state.pipeline);

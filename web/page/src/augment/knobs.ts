@@ -1,6 +1,6 @@
 /** Every slider: what it sets, between which bounds, and how its number reads. */
 import type { Step } from '../module';
-import type { Values } from './law';
+import type { Values } from './policy';
 
 export type Key = keyof Values;
 

@@ -1,6 +1,6 @@
 /** The room of augmentations: what the visitor sets goes into one state, the state into the address and to the worker. */
 import '../augment.css';
-import type { Device, PipelineLaws } from '../module';
+import type { Device, PipelinePolicies } from '../module';
 import { byId, make } from '../page/dom';
 import { listenForDrops, pictures as amongFiles } from '../page/drop';
 import { count, deviceName } from '../page/format';
@@ -10,7 +10,7 @@ import type { Gpu } from '../protocol';
 import { DEVICES, MOST_SEED, PASSES, read, SIZES, sizeOf, type State, write } from './address';
 import { Artist } from './artist';
 import { keepOwn, listenToGallery, showChoice } from './gallery';
-import { draws, find, lawsOf, valuesOf } from './law';
+import { draws, find, policiesOf, valuesOf } from './policy';
 import { wordsOf } from './names';
 import { opOf } from './operations';
 import { listenToPanel, showPanel } from './panel';
@@ -25,7 +25,7 @@ const seed = byId('seed', HTMLInputElement);
 const sizes = byId('sizes');
 const timing = byId('timing');
 
-let pipelines: PipelineLaws[] = [];
+let pipelines: PipelinePolicies[] = [];
 let state: State | null = null;
 let turn = 0;
 let opening: File | null = null;
@@ -55,7 +55,7 @@ function redraw(): void {
   turn = artist.draw({
     device: state.device,
     picture: state.picture,
-    laws: lawsOf(chosen, state.values),
+    policies: policiesOf(chosen, state.values),
     seed: state.seed,
     pass,
     passes,

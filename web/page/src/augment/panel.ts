@@ -1,8 +1,8 @@
-/** The law's sliders: every parameter and probability, with the paper's numbers to go back to. */
-import type { PipelineLaws } from '../module';
+/** The policy's sliders: every parameter and probability, with the paper's numbers to go back to. */
+import type { PipelinePolicies } from '../module';
 import { byId } from '../page/dom';
 import { type Key, type Knob, KNOBS, numbers, withNumbers } from './knobs';
-import { asymmetric, draws, has, type Values } from './law';
+import { asymmetric, draws, has, type Values } from './policy';
 import { Slider } from './slider';
 
 const place = byId('sliders', HTMLFieldSetElement);
@@ -53,7 +53,7 @@ export function listenToPanel(changed: (values: Values) => void, back: () => voi
   reset.addEventListener('click', back);
 }
 
-export function showPanel(pipeline: PipelineLaws, values: Values, paper: Values): void {
+export function showPanel(pipeline: PipelinePolicies, values: Values, paper: Values): void {
   current = values;
   const moved = (key: Key): boolean => String(values[key]) !== String(paper[key]);
   const apart = asymmetric(pipeline);

@@ -1,5 +1,5 @@
 /** What the room of augmentations and its worker say to each other. */
-import type { Device, DrawnView, Law, OneOperation, Op, PipelineLaws, Pixels } from '../module';
+import type { Device, DrawnView, Policy, OneOperation, Op, PipelinePolicies, Pixels } from '../module';
 import type { DeviceWish, Gpu } from '../protocol';
 
 /** A picture of the sample by its number, or the visitor's own. */
@@ -11,7 +11,7 @@ export interface Wish {
   turn: number;
   device: DeviceWish;
   picture: PictureChoice;
-  laws: Law[];
+  policies: Policy[];
   seed: number;
   /** The pass in front, drawn first. */
   pass: number;
@@ -25,13 +25,13 @@ export type AugmentCommand = { type: 'open'; file: File } | { type: 'draw'; wish
 
 export type AugmentEvent =
   | { type: 'loading'; megabytes: number }
-  | { type: 'ready'; pipelines: PipelineLaws[]; pictures: number; gpu: Gpu }
+  | { type: 'ready'; pipelines: PipelinePolicies[]; pictures: number; gpu: Gpu }
   /** The visitor's file was read, or why it was not. */
   | { type: 'opened'; name: string }
   | { type: 'refused'; name: string; reason: string }
   /** The picture of the draws that follow. */
   | { type: 'picture'; picture: PictureChoice; pixels: Pixels; label: string }
-  /** Passes from `first` on, with a view for each law. `milliseconds` is what a view took, on the device called `name`. */
+  /** Passes from `first` on, with a view for each policy. `milliseconds` is what a view took, on the device called `name`. */
   | { type: 'views'; turn: number; first: number; passes: DrawnView[][]; device: Device; name: string; milliseconds: number }
   | ({ type: 'operation'; turn: number } & OneOperation)
   /** All of a wish is drawn. */

@@ -51,9 +51,9 @@ function choose(augmenter: WebAugmenter, picture: Wish['picture']): void {
   say({ type: 'picture', picture, pixels, label }, [pixels]);
 }
 
-async function views(augmenter: WebAugmenter, { turn, laws, seed, size }: Wish, first: number, count: number): Promise<void> {
+async function views(augmenter: WebAugmenter, { turn, policies, seed, size }: Wish, first: number, count: number): Promise<void> {
   const from = performance.now();
-  const { passes, device } = await augmenter.views(laws, seed, first, count, size);
+  const { passes, device } = await augmenter.views(policies, seed, first, count, size);
   const drawn = passes.flat();
   const milliseconds = (performance.now() - from) / drawn.length;
   say({ type: 'views', turn, first, passes, device, name: device === 'webgpu' ? adapter : '', milliseconds }, drawn.map(({ pixels }) => pixels));

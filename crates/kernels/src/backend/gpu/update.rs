@@ -1,0 +1,120 @@
+//! What moves parameters on a GPU: each value is read and written once.
+
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::tile::width;
+use super::{BLOCK, blocks, empty};
+use crate::update::SgdOptions;
+
+/// `by_a a + by_b b`.
+#[cube(launch_unchecked)]
+fn sum_of_two<N: Size>(
+    a: &[Vector<f32, N>],
+    b: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    len: u32,
+    by_a: f32,
+    by_b: f32,
+) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    out[at] = a[at] * Vector::new(by_a) + b[at] * Vector::new(by_b);
+}
+
+#[cube(launch_unchecked)]
+fn sgd_step<N: Size>(
+    weight: &[Vector<f32, N>],
+    gradient: &[Vector<f32, N>],
+    velocity: &[Vector<f32, N>],
+    next_weight: &mut [Vector<f32, N>],
+    next_velocity: &mut [Vector<f32, N>],
+    len: u32,
+    decay: f32,
+    momentum: f32,
+    rate: f32,
+    #[comptime] nesterov: bool,
+) {
+    let at = ABSOLUTE_POS;
+    if at as u32 >= len {
+        terminate!();
+    }
+    let pull = gradient[at] + weight[at] * Vector::new(decay);
+    let fast = velocity[at] * Vector::new(momentum) + pull;
+    next_velocity[at] = fast;
+    if comptime!(nesterov) {
+        let step = pull + fast * Vector::new(momentum);
+        next_weight[at] = weight[at] - step * Vector::new(rate);
+    } else {
+        next_weight[at] = weight[at] - fast * Vector::new(rate);
+    }
+}
+
+/// Values of a load, and loads of a tensor with `len` values.
+fn loads(len: usize) -> (usize, usize) {
+    let width = width(len);
+    (width, len / width)
+}
+
+/// See [`crate::update::UpdateOps::update_weighted_sum`].
+pub(crate) fn weighted_sum(a: CubeTensor, by_a: f64, b: CubeTensor, by_b: f64) -> CubeTensor {
+    let (a, b) = (into_contiguous(a), into_contiguous(b));
+    let out = empty(&a, a.meta.shape().to_vec());
+    let (width, count) = loads(a.meta.shape().num_elements());
+    let client = a.client.clone();
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
+    // SAFETY: units behind the last value return; all have as many values.
+    unsafe {
+        sum_of_two::launch_unchecked(
+            &client,
+            blocks(count),
+            CubeDim::new_1d(BLOCK),
+            width,
+            a.into_buffer_arg(),
+            b.into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            count as u32,
+            by_a as f32,
+            by_b as f32,
+        );
+    }
+    out
+}
+
+/// See [`crate::update::UpdateOps::update_momentum`].
+pub(crate) fn momentum(
+    weight: CubeTensor,
+    gradient: CubeTensor,
+    velocity: CubeTensor,
+    by: SgdOptions,
+) -> (CubeTensor, CubeTensor) {
+    let [weight, gradient, velocity] = [weight, gradient, velocity].map(into_contiguous);
+    let shape = weight.meta.shape().to_vec();
+    let (next_weight, next_velocity) = (empty(&weight, shape.clone()), empty(&weight, shape));
+    let (width, count) = loads(weight.meta.shape().num_elements());
+    let client = weight.client.clone();
+    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
+    // SAFETY: units behind the last value return; all have as many values.
+    unsafe {
+        sgd_step::launch_unchecked(
+            &client,
+            blocks(count),
+            CubeDim::new_1d(BLOCK),
+            width,
+            weight.into_buffer_arg(),
+            gradient.into_buffer_arg(),
+            velocity.into_buffer_arg(),
+            next_weight.clone().into_buffer_arg(),
+            next_velocity.clone().into_buffer_arg(),
+            count as u32,
+            by.decay as f32,
+            by.momentum as f32,
+            by.rate as f32,
+            by.nesterov,
+        );
+    }
+    (next_weight, next_velocity)
+}

@@ -1,0 +1,6 @@
+//! Devices: what implements [`crate::ops`] on each.
+
+pub mod cpu;
+mod flex;
+pub(crate) mod gpu;
+mod pooled;

@@ -1,0 +1,107 @@
+//! Shapes of the operations, and which rooms of memory they touch.
+
+/// A 2-D convolution. Pairs are height, then width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Images.
+    pub batch: usize,
+    /// Height and width of the input.
+    pub size: [usize; 2],
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Steps between neighbouring outputs.
+    pub stride: [usize; 2],
+    /// Zeros around the input, on each side.
+    pub padding: [usize; 2],
+    /// Steps between neighbouring taps.
+    pub dilation: [usize; 2],
+}
+
+impl ConvShape {
+    /// Height and width of the output; zero where the kernel does not fit.
+    pub fn out_size(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            let padded = self.size[axis] + 2 * self.padding[axis];
+            match padded.checked_sub(reach) {
+                Some(room) => room / self.stride[axis] + 1,
+                None => 0,
+            }
+        })
+    }
+
+    /// Values of the input.
+    pub fn input_len(&self) -> usize {
+        self.batch * self.size[0] * self.size[1] * self.inputs
+    }
+
+    /// Values of the output.
+    pub fn output_len(&self) -> usize {
+        let [height, width] = self.out_size();
+        self.batch * height * width * self.outputs
+    }
+
+    /// Whether Winograd's F(2x2, 3x3) computes this and its gradients with at least a third fewer multiplications.
+    pub fn suits_winograd(&self) -> bool {
+        let saves = |size: [usize; 2]| {
+            let tiles: usize = winograd_tiles(size).iter().product();
+            3 * 16 * tiles <= 2 * 9 * size[0] * size[1]
+        };
+        (self.kernel, self.stride, self.dilation) == ([3; 2], [1; 2], [1; 2])
+            && self.padding.iter().all(|&pad| pad <= 2)
+            && saves(self.size)
+            && saves(self.out_size())
+    }
+
+    /// Values of the weight.
+    pub fn weight_len(&self) -> usize {
+        self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
+    }
+}
+
+/// Tiles of 2x2 pixels of an image, down and across.
+pub fn winograd_tiles(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| side.div_ceil(2))
+}
+
+/// A linear layer, or the similarity of a batch with keys: then `outputs` is the number of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Rows of the input.
+    pub batch: usize,
+    /// Values of a row of the input, and of a row of the weight.
+    pub inputs: usize,
+    /// Rows of the weight.
+    pub outputs: usize,
+}
+
+/// A 2-D max-pool with a square window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    /// Images.
+    pub batch: usize,
+    /// Height and width of the input.
+    pub size: [usize; 2],
+    /// Channels.
+    pub channels: usize,
+    /// Side of the window.
+    pub kernel: usize,
+    /// Steps between neighbouring windows.
+    pub stride: usize,
+    /// Border, on each side, that never wins.
+    pub padding: usize,
+}
+
+impl PoolShape {
+    /// Height and width of the output; zero where the window does not fit.
+    pub fn out_size(&self) -> [usize; 2] {
+        self.size.map(|side| {
+            let room = (side + 2 * self.padding).checked_sub(self.kernel);
+            room.map_or(0, |room| room / self.stride + 1)
+        })
+    }
+}
