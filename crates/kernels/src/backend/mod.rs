@@ -3,4 +3,4 @@
 pub mod cpu;
 mod flex;
 pub(crate) mod gpu;
-mod pooled;
+pub(crate) mod pooled;

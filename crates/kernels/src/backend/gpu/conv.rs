@@ -104,7 +104,7 @@ impl Plan {
             Adapter::Hardware => *shape,
         };
         let phases = [0, 1].map(|axis| vec![Axis::forward(&shape, axis)]);
-        let [below, above] = feature_maps(shape);
+        let [below, above] = feature_maps(&shape);
         Self::between(below, above, &shape, phases, reorders, adapter)
     }
 
