@@ -102,7 +102,7 @@ impl ViewBatch {
                 .try_to_vec()
                 .map_err(|error| ViewError::Device(format!("{error:?}")))?;
             let views: Vec<&[u32]> = words.chunks(width as usize * height as usize).collect();
-            let image = |words: &[u32]| Image {
+            let unpack = |words: &[u32]| Image {
                 width,
                 height,
                 data: words
@@ -112,7 +112,7 @@ impl ViewBatch {
             };
             for image in 0..part.count {
                 let of_image = views.iter().skip(image).step_by(part.count);
-                images.push(of_image.map(|words| image(words)).collect());
+                images.push(of_image.map(|words| unpack(words)).collect());
             }
         }
         Ok(images)
