@@ -1,12 +1,12 @@
-"""Trains every small recipe on CIFAR-10 for a minute or two of two CPU cores, and prints what it learned.
+"""Trains every small recipe on CIFAR-10, one to two minutes each on two CPU cores, and prints their accuracy.
 
     parallax data fetch cifar10
     python bench/cifar10.py --parallax target/release/parallax --out runs/cifar10
 
-Each system of the paper runs with a few seeds on all 50,000 images, with a network that a CPU can train and the values
-below; everything else is its recipe's. What was already run in the folder is kept, and what was stopped goes on. The table
-says how often nearest neighbours and a linear classifier on the features are right on the 10,000 test images, in percent:
-mean and standard deviation over the seeds, trained and at the random initialisation.
+Each method of the paper runs with several seeds for one epoch of all 50,000 images, with a small network and the values below;
+everything else is its recipe's. Finished runs in the output folder are kept, interrupted ones are resumed. The table has the
+accuracy of kNN and of a linear classifier on the 10,000 test images in percent: mean and standard deviation over the seeds,
+for the trained encoder and for the same encoder at its random initialisation.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SMALL = {
     "probe.pixels": False,
     "checkpoint.every": 0,
 }
-# A short run wants a target that follows fast, and a queue that is not older than the target.
+# A short run needs a lower EMA momentum, and a queue no older than the target network.
 HEAD = {"method.hidden": 512, "method.out": 64}
 ONE_WAY = {"method.queue": 4096, "method.momentum": 0.99, "method.bn_groups": 4, "optimizer.base_lr": 0.2} | HEAD
 SYMMETRIC = {"method.momentum": 0.95, "method.bn_groups": 1, "optimizer.base_lr": 0.1} | HEAD
@@ -46,7 +46,7 @@ SYSTEMS = {
 
 
 def rows(folder):
-    """The table of a run that is done, or None."""
+    """The final table of a finished run, or None."""
     log = folder / "events.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []
     events = (json.loads(line) for line in reversed(lines) if '"done"' in line)
@@ -73,12 +73,12 @@ def spread(values):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parallax", default="parallax")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/cifar10"))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--parallax", default="parallax", help="the binary")
+    parser.add_argument("--device", default="cpu", help="as for `parallax pretrain`")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/cifar10"), help="folder of the runs' folders")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each method")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override for every run")
     options = parser.parse_args()
     sets = dict(pair.split("=", 1) for pair in options.set)
     print("| system | kNN | random | linear | random |")

@@ -1,12 +1,12 @@
-"""The operations of a training step in PyTorch beside those of Parallax, on the same device.
+"""Times the operations of a training step in Parallax and in PyTorch on the same device.
 
     python bench/pytorch_kernels.py --parallax target/release/parallax --device vulkan --torch-device cuda --width 64 --batch 256
     python bench/pytorch_kernels.py --parallax target/release/parallax --device cpu --torch-device cpu --width 16 --batch 32
 
-Runs `parallax bench kernels --json`, then the same operations by PyTorch, each by itself: convolutions by
-`aten::convolution_backward` with one gradient asked for, batch norm with ReLU, max-pool, linear layers and the similarity.
-PyTorch is given channels last, which is its faster layout for these on GPUs, and f32 in earnest; on CUDA a second column lets it
-use TF32 (10 bits of mantissa), its default for convolutions. Prints a Markdown table; the last line is the sum over the table.
+Runs `parallax bench kernels --json`, then the same operations in PyTorch, one at a time: convolutions (gradients by
+`aten::convolution_backward` with one output requested), batch norm with ReLU, max-pool, linear layers and the similarity.
+PyTorch gets the channels-last layout, which is the faster one for these on GPUs, and computes in f32; on CUDA a second column has
+TF32 (10 bits of mantissa), its default for convolutions. Prints a Markdown table, whose last line is the sum.
 """
 
 import argparse
@@ -23,7 +23,7 @@ backward = torch.ops.aten.convolution_backward
 
 
 class Timer:
-    """The median time of an operation, which is queued several times between two waits."""
+    """The median time of an operation, several of which are queued between two synchronisations."""
 
     def __init__(self, device, seconds):
         self.cuda = device == "cuda"
@@ -58,7 +58,7 @@ def numbers(pattern, name):
 
 
 def operations(name, batch, device):
-    """The operations of one of our table's shapes, by their names there."""
+    """The operations of one shape of our table, by name."""
 
     def values(*shape):
         return torch.rand(*shape, device=device) * 2 - 1
@@ -118,7 +118,7 @@ def operations(name, batch, device):
         width, keys = found
         x, grad, queue = values(batch, width), values(batch, keys), values(keys, width)
         return {"forward": lambda: x @ queue.T, "input gradient": lambda: grad @ queue}
-    raise SystemExit(f"an unknown shape in the table: {name}")
+    raise SystemExit(f"unknown shape in the table: {name}")
 
 
 def main():
@@ -142,7 +142,7 @@ def main():
     columns = {"f32": False, "TF32": True} if given.torch_device == "cuda" else {"f32": False}
     name = torch.cuda.get_device_name() if given.torch_device == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"Parallax on {table['device']}, PyTorch {torch.__version__} on {given.torch_device} ({name});")
-    print(f"width {given.width} at {given.size} px, batch {given.batch}; our best product of matrices: {table['product_flops'] / 1e9:.0f} GFLOP/s\n")
+    print(f"width {given.width} at {given.size} px, batch {given.batch}; our fastest matrix product: {table['product_flops'] / 1e9:.0f} GFLOP/s\n")
     heads = ["shape", "operation", "ours, ms", "Burn, ms", "Burn / ours", "GFLOP/s", "of best", "GB/s"]
     heads += [f"PyTorch {column}, ms" for column in columns] + [f"{column} / ours" for column in columns]
     print("| " + " | ".join(heads) + " |\n|---|---|" + "---:|" * (len(heads) - 2))

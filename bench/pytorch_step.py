@@ -1,16 +1,16 @@
-"""Training steps in PyTorch beside those of Parallax, on the same CPU or GPU.
+"""Times training steps of Parallax and of PyTorch on the same CPU or GPU.
 
     python -m venv venv && venv/bin/pip install torch
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax --step --width 64 --batch 32
     venv/bin/python bench/pytorch_step.py --parallax target/release/parallax [--method byol] [--steps 40]
 
-With --step: forward, cross-entropy, backward and momentum SGD of a ResNet-18 with the stem for small images on a fixed
-batch, `parallax bench step` and PyTorch in turn, ROUNDS times; the median of each round's medians. PyTorch is given
-whichever of its memory layouts and SGD implementations is fastest here. `--device vulkan --torch-device cuda` compares on a GPU.
+With --step: forward pass, cross-entropy, backward pass and momentum SGD of a ResNet-18 with the `cifar` stem on a fixed batch.
+`parallax bench step` and PyTorch alternate for ROUNDS rounds; the figure is the median of the rounds' medians. PyTorch gets the
+fastest of two memory layouts and two SGD implementations. `--device vulkan --torch-device cuda` compares on a GPU.
 
-Without: the step of a recipe. `parallax pretrain` on the demo recipe with the table switched off, views included, then the
-same number of steps of the same network, batch and method in PyTorch on random images (no augmentation at all). Prints
-images a second of both and the ratio; medians over the steps.
+Without --step: the step of a recipe. `parallax pretrain` runs the demo recipe, augmentation included and without the final table;
+then PyTorch runs the same number of steps of the same network, batch and method on random images, without augmentation. Prints
+images a second of both and their ratio; medians over the steps.
 
 Both use all cores.
 """
@@ -68,7 +68,7 @@ def backbone(arch, stem, width):
 
 
 def networks(arch, stem, width, hidden, out):
-    """Online and target network as PyTorch's own modules, which are faster than anything written by hand."""
+    """Online and target network, built from PyTorch's own modules."""
 
     def network(predictor):
         layers, features = backbone(arch, stem, width)
@@ -79,7 +79,7 @@ def networks(arch, stem, width, hidden, out):
 
 
 class Supervised:
-    """The step of `parallax bench step`: the same network, loss and update."""
+    """The network, loss and update of `parallax bench step`."""
 
     def __init__(self, width, batch, size, layout, device, tf32, **sgd):
         torch.manual_seed(0)
@@ -91,7 +91,7 @@ class Supervised:
         self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.01, momentum=0.9, **sgd)
 
     def seconds(self, steps):
-        """The median of some steps, behind two to warm up. Reading the loss waits for the device."""
+        """The median time of `steps` steps after two to warm up. Reading the loss synchronises with the device."""
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.tf32
         times = []
         for _ in range(steps + 2):
@@ -106,9 +106,9 @@ class Supervised:
 
 
 def fastest(device, tf32, width, batch, size, steps):
-    """PyTorch's step in whichever of its ways is fastest here, and its name."""
+    """PyTorch's fastest variant of the step, and its name."""
     ways = itertools.product(
-        [("as usual", torch.contiguous_format), ("channels last", torch.channels_last)],
+        [("contiguous", torch.contiguous_format), ("channels last", torch.channels_last)],
         [("foreach", {"foreach": True}), ("fused", {"fused": True})],
     )
     trials = []

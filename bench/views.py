@@ -1,13 +1,12 @@
-"""Views a second: Parallax, torchvision on Pillow and albumentations, of the same photo in the same run.
+"""Views a second of Parallax, torchvision on Pillow and albumentations, from the same photo in the same run.
 
     python3 -m venv venv && venv/bin/pip install torch torchvision 'pillow<12' 'albumentationsx[headless]'
     venv/bin/python bench/views.py --parallax target/release/parallax [--input PHOTO] [--seconds 2]
 
-One core, from the decoded photo to the normalised view of 224 pixels by the law of moco-v2; without --input the photo is
-noise of 500 x 375 (what a view costs does not depend on the content). The three take turns. Each makes the same forty
-views over and over, and each view's fastest time counts, so that what else runs on the machine matters little: elapsed
-time for Parallax, processor time for the others, whose views are too long to go undisturbed on a busy machine. What is
-not installed is left out.
+One core, from the decoded photo to the normalised view of 224 px by the `moco-v2` policy. Without --input the photo is noise of
+500 x 375; the cost of a view does not depend on the content. The three alternate. Each makes the same forty views repeatedly, and the
+minimum time of each view counts, to suppress noise from other processes: elapsed time for Parallax, CPU time for the others, whose
+views take too long to be undisturbed on a busy machine. Libraries that are not installed are skipped.
 """
 
 import argparse
@@ -38,7 +37,7 @@ def torchvision_views(photo):
     from torchvision import __version__, transforms as t
 
     torch.set_num_threads(1)
-    law = t.Compose([
+    policy = t.Compose([
         t.RandomResizedCrop(224, (0.2, 1)),
         t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
         t.RandomGrayscale(0.2),
@@ -47,7 +46,7 @@ def torchvision_views(photo):
         t.ToTensor(),
         t.Normalize(MEAN, STD),
     ])
-    return f"torchvision {__version__} on Pillow {PIL.__version__}", lambda: law(photo), lambda: (random.seed(0), torch.manual_seed(0))
+    return f"torchvision {__version__} on Pillow {PIL.__version__}", lambda: policy(photo), lambda: (random.seed(0), torch.manual_seed(0))
 
 
 def albumentations_views(photo):
@@ -55,7 +54,7 @@ def albumentations_views(photo):
     import cv2
 
     cv2.setNumThreads(1)
-    law = a.Compose([
+    policy = a.Compose([
         a.RandomResizedCrop((224, 224), scale=(0.2, 1)),
         a.ColorJitter((0.6, 1.4), (0.6, 1.4), (0.6, 1.4), (-0.1, 0.1), p=0.8),
         a.ToGray(p=0.2),
@@ -64,11 +63,11 @@ def albumentations_views(photo):
         a.Normalize(MEAN, STD),
     ])
     pixels = numpy.asarray(photo)
-    return f"albumentations {a.__version__}", lambda: law(image=pixels)["image"], lambda: law.set_random_seed(0)
+    return f"albumentations {a.__version__}", lambda: policy(image=pixels)["image"], lambda: policy.set_random_seed(0)
 
 
 def measure(view, seed, seconds, fastest):
-    """Lowers each view's fastest time where it can."""
+    """Updates the minimum time of each view."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         seed()
@@ -86,9 +85,9 @@ def parallax(binary, file, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parallax", default="target/release/parallax")
-    parser.add_argument("--input")
+    parser.add_argument("--input", help="a photo")
     parser.add_argument("--seconds", type=float, default=2, help="for each library and round")
     arguments = parser.parse_args()
     if arguments.input:
@@ -100,7 +99,7 @@ def main():
         try:
             views.append(load(photo))
         except ImportError as error:
-            print(f"left out: {error}".splitlines()[0])
+            print(f"skipped: {error}".splitlines()[0])
     fastest = {name: [float("inf")] * VIEWS for name, *_ in views}
     ours = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +113,7 @@ def main():
     print(f"{'Parallax':<36} {ours:>8.0f}")
     for name, times in fastest.items():
         found = VIEWS / sum(times)
-        print(f"{name:<36} {found:>8.0f}   Parallax makes {ours / found:.1f} times as many")
+        print(f"{name:<36} {found:>8.0f}   Parallax is {ours / found:.1f} times as fast")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Errors of Winograd's convolutions in f32 as shares of what the tests of the kernels allow.
+"""Errors of Winograd convolutions in f32, relative to the tolerance of the kernels' tests.
 
     python -m venv venv && venv/bin/pip install numpy
     venv/bin/python bench/winograd_error.py
 
-The tolerance is that of crates/kernels/tests/common: 3 ulps, times the root of the number of terms, on the scale of the terms.
-Every product and sum is rounded to f32, channels are added one after the other.
+The tolerance is that of crates/kernels/tests/common: 3 ulps times the root of the number of terms, at the scale of the terms.
+Every product and sum is rounded to f32; channels are summed sequentially.
 """
 
 import numpy as np
 
 F = np.float32
 # Lavin and Gray, 2016: B^T, G, A^T.
-WAYS = {
+VARIANTS = {
     "F(2x2, 3x3)": (
         [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
         [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
@@ -33,10 +33,10 @@ def both_sides(matrix, values):
     return np.einsum("...ij,kj->...ik", down, matrix).astype(F)
 
 
-def shares(way, channels, tiles=400):
-    """Errors by tolerances, of all outputs of some tiles."""
+def relative_errors(variant, channels, tiles=400):
+    """Errors over tolerances, for all outputs of some tiles."""
     rng = np.random.default_rng(0)
-    patch, kernel, output = way
+    patch, kernel, output = variant
     side, out = len(patch), len(output)
     d = (2 * rng.random((tiles, channels, side, side)) - 1).astype(F)
     g = (2 * rng.random((channels, 3, 3)) - 1).astype(F)
@@ -54,7 +54,7 @@ def shares(way, channels, tiles=400):
     return abs(found - exact) / (3 * np.finfo(F).eps * np.sqrt(9 * channels) * np.sqrt(squares))
 
 
-for name, way in WAYS.items():
+for name, variant in VARIANTS.items():
     for channels in (16, 64, 256, 512):
-        found = shares(way, channels)
+        found = relative_errors(variant, channels)
         print(f"{name}, {channels:>3} channels: largest error {found.max():.2f} of the tolerance, mean {found.mean():.3f}")

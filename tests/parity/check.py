@@ -1,11 +1,11 @@
-"""Compares the one-step cases, which the native CPU build made, with PyTorch, value by value.
+"""Compares the one-step cases, written by the native CPU build, with PyTorch, value by value.
 
     venv/bin/pip install torch safetensors numpy
     venv/bin/python tests/parity/check.py
 
-Takes the weights "before" from each case, does the same step in PyTorch in f64, and compares loss, every
-gradient, the weights after the optimiser's step, running statistics, target and queue. Exit code 1 when a
-tensor differs by more than 1e-4 of its largest value.
+Loads the weights "before" from each case, computes the same step in PyTorch in f64, and compares the loss, every gradient, the
+weights after the optimiser step, running statistics, target network and queue. Exit code 1 when a tensor differs by more than
+1e-4 of its largest value.
 """
 
 import math
@@ -38,7 +38,7 @@ def check(path):
     x1, x2 = images(0.0, shape), images(1.0, shape)
     if "before.queue" in case:
         system.queue = case["before.queue"]
-    # The embedding of the first view, from a copy of the target whose statistics nobody looks at.
+    # The embedding of the first view; the target's running statistics are restored afterwards.
     statistics = {name: t.clone() for name, t in system.target.state_dict().items()}
     with torch.no_grad():
         b1 = unit(system.target(x1)[1])

@@ -1,11 +1,11 @@
-"""The paper's systems once more, in PyTorch, from methods.md and nothing else: what Parallax is compared with.
+"""The paper's methods in PyTorch, written from docs/methods.md alone: the reference that Parallax is compared with.
 
     python -m venv venv && venv/bin/pip install torch
     venv/bin/python tests/parity/reference.py          writes tests/parity/cases/*.json
 
-Each case is a hundred steps of a small network in f64. Weights, queue and batches come from `noise`, which Parallax
-has too, so a case holds only what came out: every loss, and after the 1st, the 10th and the last step the norm of each
-gradient, of each parameter and running statistic, and a digest of the queue.
+Each case is a hundred steps of a small network in f64. Weights, queue and batches come from the function `noise`, which Parallax
+has as well, so a case holds results only: every loss, and after steps 1, 10 and 100 the norm of each gradient, parameter and
+running statistic, and a digest of the queue.
 """
 
 import copy
@@ -30,7 +30,7 @@ MASK = 0xFFFFFFFF
 
 
 def mix(stream, index):
-    """32 well mixed bits, for a number or for a tensor of them (products wrap around below 2^64)."""
+    """32 hashed bits of an integer or of a tensor of integers (products wrap around below 2^64)."""
     x = (index * 0x9E3779B1 + stream * 0x85EBCA77 + 0x165667B1) & MASK
     x ^= x >> 15
     x = (x * 0x2C1B3C6D) & MASK
@@ -151,7 +151,7 @@ class ResNet(nn.Module):
 
 @torch.no_grad()
 def fill(network):
-    """Weights of the cases, by the parameter's number."""
+    """The cases' weights, from each parameter's index."""
     for number, (name, p) in enumerate(network.named_parameters()):
         count = p.numel()
         if p.dim() == 4:
@@ -166,7 +166,7 @@ def fill(network):
 
 
 def initial_queue(keys, out):
-    """Rows of length one; the sum in plain order, so that rounding to f32 is the same everywhere."""
+    """L2-normalised rows; summed sequentially, so that rounding to f32 is the same everywhere."""
     rows = noise(1, keys * out, 1.0).reshape(keys, out)
     square = torch.zeros(keys)
     for column in rows.T:
@@ -178,7 +178,7 @@ def initial_queue(keys, out):
 
 
 def run_in_groups(network, x, groups, remember):
-    """Each group is a device of its own; the first one's running statistics stay."""
+    """A forward pass for each BN group; the running statistics are the first group's."""
     features, outs = [], []
     for number, part in enumerate(x.chunk(groups)):
         for module in network.modules():
@@ -200,7 +200,7 @@ def info_nce(q, k, queue, temperature):
 
 
 class System:
-    """One system of the paper: its networks, queue, optimiser, schedules and online classifier."""
+    """One method of the paper: networks, queue, optimiser, schedules and online classifier."""
 
     HEADS = {
         "supervised": ("cls", None),
@@ -335,7 +335,7 @@ class System:
 
 
 def around(image, k, case, apart=2.0):
-    """Two views that share their image, labels, coins and an order."""
+    """Two views of the same image, labels, coins and an order."""
     count, size = image.numel(), case["batch"]
     shape = (size, 3, case["side"], case["side"])
     x1, x2 = ((image + noise(10_000 + 8 * k + view, count, apart)).float().double() for view in (1, 2))
@@ -350,7 +350,7 @@ def batch(k, case):
 
 
 def norms(tensors):
-    """With 15 digits, which is what they are compared to and more."""
+    """With 15 digits, more than the comparison needs."""
     return [float(f"{tensor.norm().item():.15g}") for tensor in tensors]
 
 
@@ -366,7 +366,7 @@ def snapshot(system, gradients):
     }
 
 
-# Rates at which a step of 1e-7 off is not 1e-2 off ninety steps later: batch norm of few values is chaotic.
+# Rates at which an error of 1e-7 does not grow to 1e-2 in ninety steps: batch norm over few values is chaotic.
 CASES = {
     "supervised": dict(method="supervised", bn_groups=2, base_lr=0.8),
     "moco-v1": dict(method="moco-v1", bn_groups=2, temperature=0.07, schedule="step", base_lr=0.08),
@@ -408,7 +408,7 @@ def recipe(case):
 
 
 def compact(result):
-    """JSON with a line for each list, so that files are small and differences readable."""
+    """JSON with one line a list: small files, readable diffs."""
     return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(result, indent=1)) + "\n"
 
 

@@ -1,14 +1,14 @@
-"""A whole step of every system at the paper's own scale, in PyTorch: ResNet-50, 224 pixels, a queue of 65,536.
+"""One step of every method at the paper's scale in PyTorch: ResNet-50, 224 px, a queue of 65,536 keys.
 
     venv/bin/pip install torch torchvision
     venv/bin/python tests/parity/reference_224.py      writes tests/parity/cases/resnet50-224.json
 
-The batch is 4, weights and batch come from formulas (`reference.py`), all else is the paper's. The file holds losses, the
-norm of each gradient, and of each tensor of both networks the norm of its move in the step and the move's product with
-`noise`, which sees signs and places. Before that the network is compared with torchvision's.
+The batch is 4; weights and batch come from formulas (`reference.py`); everything else is the paper's. The file holds losses, the
+norm of each gradient, and for each tensor of both networks the norm of its update and the update's inner product with `noise`,
+which is sensitive to signs and positions. The network is compared with torchvision's first.
 
-The file also says how far the same step in f32 is from that in f64, in PyTorch itself: at this depth the rectifiers of a few
-neurons in a million fall to the other side, and a gradient's direction changes by percents.
+The file also holds the difference between f32 and f64 in PyTorch itself: at this depth a few ReLUs in a million
+change sides, and a gradient's direction changes by percents.
 """
 
 import copy
@@ -24,7 +24,7 @@ from reference import System, around, compact, noise
 SIDE, CELL = 224, 32
 PAPER = dict(arch="resnet50", stem="imagenet", width=64, side=SIDE, queue=65536, temperature=0.2, optimizer="sgd")
 PAPER |= dict(schedule="warmup-cosine", momentum_schedule="cosine", hidden=4096, out=256, bn_groups=2)
-# Of the step: one whose moves are far above rounding to f32. The first rate of the paper's warm-up is 1e-6.
+# A step whose updates are far above f32 rounding. The first rate of the paper's warm-up is 1e-6.
 PAPER |= dict(batch=4, steps=100, warmup=0, momentum=0.5, classes=1000, base_lr=1.28)
 CONSTANT = dict(momentum_schedule="constant", out=128)
 LARS = dict(optimizer="lars", base_lr=64.0)
@@ -42,7 +42,7 @@ SYSTEMS = {
 
 
 def image(case):
-    """Large patches and fine grain, so that images differ after pooling, too."""
+    """Large patches and fine noise, so that images differ after pooling as well."""
     size, cells = case["batch"], SIDE // CELL
     patches = noise(20_000, size * 3 * cells * cells, 4.0).reshape(size, 3, cells, cells)
     patches = patches.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3).flatten()
@@ -54,7 +54,7 @@ def digits(number):
 
 
 def moves(before, after):
-    """Norm, and product with noise of variance one, of every tensor's move."""
+    """Norm, and inner product with noise of unit variance, of every tensor's update."""
     result = []
     for number, (old, new) in enumerate(zip(before.values(), after.values())):
         move = (new.double() - old.double()).flatten()
@@ -75,7 +75,7 @@ def states(system):
 
 
 def step(case, kind):
-    """What the file holds of a step in f64 or f32."""
+    """The file's figures for a step in f64 or f32."""
     system = System(case)
     convert(system, kind)
     x1, x2, labels, coins, order = around(image(case), 0, case, 1.0)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the pictures here, and beside each the RGB bytes that Pillow's convert("RGB") gives for it.
+"""Writes the images here and, for each, the RGB bytes of Pillow's convert("RGB").
 
     python3 -m venv VENV && VENV/bin/pip install 'pillow<12'
-    cd crates/data/tests/pictures && ../../../../VENV/bin/python make.py
+    cd crates/data/tests/images && ../../../../VENV/bin/python make.py
 
-The committed files are of Pillow 11.3.0, with libjpeg-turbo 3.1.1 and libwebp 1.5.0. The photo is one of those beside the
-test of the views.
+The committed files were written by Pillow 11.3.0 with libjpeg-turbo 3.1.1 and libwebp 1.5.0. The photo is one of those in
+crates/views/tests/pillow/photos.
 """
 import io
 import pathlib

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Writes chains.json: what Pillow makes of random chains of operations. The test `pillow.rs` replays them.
+"""Writes chains.json: Pillow's results for random chains of operations, which the test `pillow.rs` replays.
 
     python3 -m venv VENV
     VENV/bin/pip install 'pillow>=9,<12'
     VENV/bin/python crates/views/tests/pillow/generate.py
 
-Inputs are made by formulas (`image`) and of real photos (`photo`), and `pillow.rs` makes the same ones; of each result
-there is a CRC-32, of those of photos the first and last bytes too. The version that made the committed file stands in
-it, under "pillow". Tried: 9.3.0, 9.5.0, 10.4.0 and 11.3.0 give the same file but for that line (`--check` compares without
-writing). From 12 on Pillow may resize vertically first and then differs by 1.
+Inputs come from formulas (`image`) and real photos (`photo`), which `pillow.rs` has as well; each result is stored as a CRC-32,
+those of photos with the first and last bytes. The committed file names its version under "pillow". Versions 9.3.0, 9.5.0,
+10.4.0 and 11.3.0 give the same file except for that line (`--check` compares without writing). From 12 on, Pillow may resize
+vertically first and then differs by 1.
 """
 
 import json

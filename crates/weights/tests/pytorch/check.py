@@ -1,9 +1,9 @@
-"""Opens with PyTorch, numpy's pickles, safetensors and torchvision what `parallax convert` and `norm-rescale` write.
+"""Opens the files that `parallax convert` and `norm-rescale` write with PyTorch, numpy, safetensors and torchvision.
 
     python crates/weights/tests/pytorch/check.py target/release/parallax
 
-Needs torch, torchvision, numpy, safetensors; the paths are those of this repository's root. Prints a line a check and
-leaves with 1 if one fails.
+Needs torch, torchvision, numpy, safetensors; the paths are those of this repository's root. Prints one line a check;
+exit code 1 if one fails.
 """
 
 import json

@@ -1,9 +1,8 @@
-"""Writes the files of this folder with PyTorch, numpy and safetensors themselves; run it here, without arguments.
+"""Writes the files of this folder with PyTorch, numpy and safetensors; takes no arguments.
 
-The networks are torchvision's, with every number of channels divided by 64: real names, tiny tensors. `expected.safetensors`
-holds the values that each layout must give back: those of the online network under torchvision's names; the target
-network has their negatives, everything else is noise that must not be taken for a weight. `norms-expected.safetensors`
-holds NormRescale's results.
+The networks are torchvision's with all channel counts divided by 64: real names, tiny tensors. `expected.safetensors` holds the
+values that each layout must give: the online network's under torchvision's names. The target network has their negatives;
+everything else is noise that must not be taken for a weight. `norms-expected.safetensors` holds NormRescale's results.
 
 Made with torch 2.15.0, torchvision 0.29.2, numpy 2.4.6, safetensors 0.8.0.
 """
