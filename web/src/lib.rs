@@ -10,7 +10,6 @@ mod device;
 mod js;
 mod run;
 
-use parallax_kernels::Rounding;
 use parallax_methods::MethodKind;
 use parallax_train::{RECIPES, Recipe};
 use wasm_bindgen::prelude::*;
@@ -24,8 +23,6 @@ pub use run::{WebRun, evaluate};
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
-    // Where this is the module with relaxed SIMD.
-    Rounding::Fused.set();
     #[cfg(target_arch = "wasm32")]
     register();
 }

@@ -111,7 +111,7 @@ impl Product {
             random([side, side, 1, 1], device),
         );
         Self {
-            work: Rc::new(move || drop(conv2d(x.clone(), weight.clone(), options))),
+            work: Rc::new(move || drop(conv2d(x.clone(), weight.clone(), None, options))),
             operations: 2.0 * (side as f64).powi(3),
         }
     }

@@ -45,7 +45,7 @@ fn convolution(device: &Device, shape: ConvShape) -> Vec<Work> {
     let forward = (x.clone(), weight.clone());
     let input = (grad.clone(), weight);
     vec![
-        Rc::new(move || drop(conv2d(forward.0.clone(), forward.1.clone(), options))),
+        Rc::new(move || drop(conv2d(forward.0.clone(), forward.1.clone(), None, options))),
         Rc::new(move || {
             gradients::conv2d_input(input.0.clone(), input.1.clone(), shape);
         }),

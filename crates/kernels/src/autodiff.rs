@@ -1,8 +1,8 @@
-//! Forward and backward tied together: the rules that Burn's graph calls.
+//! Backward rules of the operations, for Burn's autodiff.
 //!
-//! A graph keeps activations, or, on tensors with Burn's balanced checkpointing, only what blocks give: convolutions and
-//! the batch norms between them are then computed anew, a block at a time, when the backward pass comes to it. They give
-//! the same bits, because every sum has one order.
+//! A graph saves activations. With Burn's balanced checkpointing it saves the outputs of residual blocks alone: convolutions
+//! and the batch norms between them are declared memory-bound, so that the backward pass recomputes them, one block at a
+//! time. They give the same bits, because every sum has one order.
 
 use std::any::TypeId;
 use std::marker::PhantomData;
@@ -23,7 +23,7 @@ use crate::shape::{ConvShape, LinearShape, PoolShape};
 #[derive(Debug)]
 struct Conv;
 
-/// Nodes of the graph, whose values are kept or computed anew.
+/// Nodes of the graph, whose values are saved or recomputed.
 #[derive(Clone, Copy, Debug)]
 struct SavedConv {
     x: NodeId,
@@ -54,18 +54,18 @@ impl<B: Kernels> Backward<B, 2> for Conv {
     }
 }
 
-/// A convolution computed anew.
+/// Recomputes a convolution.
 #[derive(Debug)]
-struct ConvAgain<B> {
-    of: SavedConv,
+struct RecomputeConv<B> {
+    saved: SavedConv,
     backend: PhantomData<B>,
 }
 
-impl<B: Kernels> RetroForward for ConvAgain<B> {
+impl<B: Kernels> RetroForward for RecomputeConv<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
-        let x = states.get_state::<FloatTensor<B>>(&self.of.x);
-        let weight = states.get_state::<FloatTensor<B>>(&self.of.weight);
-        states.save(out, B::conv(x, weight, self.of.shape));
+        let x = states.get_state::<FloatTensor<B>>(&self.saved.x);
+        let weight = states.get_state::<FloatTensor<B>>(&self.saved.weight);
+        states.save(out, B::conv(x, weight, self.saved.shape));
     }
 }
 
@@ -100,30 +100,33 @@ impl<B: Kernels> Backward<B, 2> for Linear {
     }
 }
 
-/// Parents are x, weight, bias, and, if there is one, the residual.
+/// The parents are x, weight, bias and, if there is one, the residual.
 #[derive(Debug)]
 struct Norm;
 
-/// What ReLU let pass: kept, or found by normalising anew with the shift of this node.
+/// Where ReLU's mask comes from.
 #[derive(Clone, Debug)]
-enum Passed<T> {
-    All,
+enum ReluMask<T> {
+    /// There was no ReLU.
+    None,
+    /// The saved output.
     Output(T),
-    Again(NodeId),
+    /// The output, recomputed with the shift of this node.
+    Recompute(NodeId),
 }
 
 #[derive(Clone, Debug)]
-struct KeptNorm<T> {
+struct NormState<T> {
     x: NodeId,
     weight: NodeId,
     mean: T,
     variance: T,
-    passed: Passed<T>,
+    mask: ReluMask<T>,
     epsilon: f64,
 }
 
 impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
-    type State = KeptNorm<FloatTensor<B>>;
+    type State = NormState<FloatTensor<B>>;
 
     fn backward(
         self,
@@ -132,15 +135,15 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
         checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let kept = ops.state;
-        let mut of = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
-        let (x, weight) = (of(kept.x), of(kept.weight));
-        let output = match kept.passed {
-            Passed::All => None,
-            Passed::Output(output) => Some(output),
-            Passed::Again(bias) => {
+        let state = ops.state;
+        let mut value = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
+        let (x, weight) = (value(state.x), value(state.weight));
+        let output = match state.mask {
+            ReluMask::None => None,
+            ReluMask::Output(output) => Some(output),
+            ReluMask::Recompute(bias) => {
                 let (x, weight) = (x.clone(), weight.clone());
-                let [output, ..] = B::norm(x, weight, of(bias), None, true, kept.epsilon);
+                let [output, ..] = B::norm(x, weight, value(bias), None, true, state.epsilon);
                 Some(output)
             }
         };
@@ -148,14 +151,14 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
             x,
             output,
             weight,
-            mean: kept.mean,
-            variance: kept.variance,
-            epsilon: kept.epsilon,
+            mean: state.mean,
+            variance: state.variance,
+            epsilon: state.epsilon,
         };
-        // The residual is the fourth parent; without one, its gradient need not be made.
+        // The residual is the fourth parent.
         let gradients = match N {
             3 => {
-                let [x, weight, bias] = B::norm_grad_alone(saved, grad);
+                let [x, weight, bias] = B::norm_grad_without_residual(saved, grad);
                 [Some(x), Some(weight), Some(bias), None]
             }
             _ => B::norm_grad(saved, grad).map(Some),
@@ -168,9 +171,9 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
     }
 }
 
-/// A batch norm without residual computed anew.
+/// Recomputes a batch norm without residual.
 #[derive(Debug)]
-struct NormAgain<B> {
+struct RecomputeNorm<B> {
     x: NodeId,
     weight: NodeId,
     bias: NodeId,
@@ -179,10 +182,10 @@ struct NormAgain<B> {
     backend: PhantomData<B>,
 }
 
-impl<B: Kernels> RetroForward for NormAgain<B> {
+impl<B: Kernels> RetroForward for RecomputeNorm<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
-        let mut of = |node| states.get_state::<FloatTensor<B>>(node);
-        let (x, weight, bias) = (of(&self.x), of(&self.weight), of(&self.bias));
+        let mut value = |node| states.get_state::<FloatTensor<B>>(node);
+        let (x, weight, bias) = (value(&self.x), value(&self.weight), value(&self.bias));
         let [output, ..] = B::norm(x, weight, bias, None, self.relu, self.epsilon);
         states.save(out, output);
     }
@@ -217,13 +220,13 @@ impl<B: Kernels> Backward<B, 1> for Pool {
     }
 }
 
-/// Whether a strategy computes activations anew.
+/// Whether a strategy recomputes activations.
 fn recomputes<C: CheckpointStrategy>() -> bool {
     TypeId::of::<C>() == TypeId::of::<BalancedCheckpointing>()
 }
 
 /// Output, mean and variance.
-type Tied<B, C> = (
+type NormTensors<B, C> = (
     FloatTensor<Autodiff<B, C>>,
     FloatTensor<Autodiff<B, C>>,
     FloatTensor<Autodiff<B, C>>,
@@ -236,25 +239,25 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         shape: ConvShape,
     ) -> FloatTensor<Self> {
         let output = B::conv(x.primitive().clone(), weight.primitive().clone(), shape);
-        let of = SavedConv {
+        let saved = SavedConv {
             x: x.id(),
             weight: weight.id(),
             shape,
         };
-        let again = ConvAgain::<B> {
-            of,
+        let recompute = RecomputeConv::<B> {
+            saved,
             backend: PhantomData,
         };
         let prepared = Conv
             .prepare::<C>([x.node(), weight.node()])
             .memory_bound()
-            .retro_forward(again)
+            .retro_forward(recompute)
             .parents([&x, &weight]);
         match prepared.stateful() {
             OpsKind::Tracked(mut prepared) => {
                 prepared.checkpoint(&x);
                 prepared.checkpoint(&weight);
-                prepared.finish(of, output)
+                prepared.finish(saved, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
@@ -266,12 +269,12 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         bias: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
-    ) -> Tied<B, C> {
+    ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias] = values;
         let [output, mean, variance] = B::norm(of_x, of_weight, of_bias, None, relu, epsilon);
-        let tied = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
-        let again = NormAgain::<B> {
+        let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
+        let recompute = RecomputeNorm::<B> {
             x: x.id(),
             weight: weight.id(),
             bias: bias.id(),
@@ -282,28 +285,28 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         let prepared = Norm
             .prepare::<C>([x.node(), weight.node(), bias.node()])
             .memory_bound()
-            .retro_forward(again)
+            .retro_forward(recompute)
             .parents([&x, &weight, &bias]);
         let output = match prepared.stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let passed = match (relu, recomputes::<C>()) {
-                    (false, _) => Passed::All,
-                    (true, false) => Passed::Output(output.clone()),
-                    (true, true) => Passed::Again(prepared.checkpoint(&bias)),
+                let mask = match (relu, recomputes::<C>()) {
+                    (false, _) => ReluMask::None,
+                    (true, false) => ReluMask::Output(output.clone()),
+                    (true, true) => ReluMask::Recompute(prepared.checkpoint(&bias)),
                 };
-                let kept = KeptNorm {
+                let state = NormState {
                     x: prepared.checkpoint(&x),
                     weight: prepared.checkpoint(&weight),
                     mean,
                     variance,
-                    passed,
+                    mask,
                     epsilon,
                 };
-                prepared.finish(kept, output)
+                prepared.finish(state, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
-        let [mean, variance] = tied;
+        let [mean, variance] = statistics;
         (output, mean, variance)
     }
 
@@ -314,33 +317,33 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         residual: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
-    ) -> Tied<B, C> {
+    ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias, &residual].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias, of_residual] = values;
         let residual_values = Some(of_residual);
         let [output, mean, variance] =
             B::norm(of_x, of_weight, of_bias, residual_values, relu, epsilon);
-        let tied = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
-        // The end of a block: kept in any case, so that blocks are computed anew one at a time.
+        let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
+        // The end of a residual block, which is always saved: it bounds what a backward pass recomputes at a time.
         let nodes = [x.node(), weight.node(), bias.node(), residual.node()];
         let output = match Norm.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let kept = KeptNorm {
+                let state = NormState {
                     x: prepared.checkpoint(&x),
                     weight: prepared.checkpoint(&weight),
                     mean,
                     variance,
-                    passed: match relu {
-                        true => Passed::Output(output.clone()),
-                        false => Passed::All,
+                    mask: match relu {
+                        true => ReluMask::Output(output.clone()),
+                        false => ReluMask::None,
                     },
                     epsilon,
                 };
-                prepared.finish(kept, output)
+                prepared.finish(state, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
-        let [mean, variance] = tied;
+        let [mean, variance] = statistics;
         (output, mean, variance)
     }
 

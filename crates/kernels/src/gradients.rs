@@ -1,7 +1,6 @@
-//! The gradients by themselves, without a graph: what a benchmark times. Training takes them through the graph of
-//! [`crate::layers`].
+//! The backward passes of [`crate::layers`] without a graph, for benchmarks and tests.
 //!
-//! As Burn's own operations do, these panic when shapes do not fit together, and on tensors with a graph.
+//! Like Burn's own operations, these panic when shapes do not match, and on tensors with a graph.
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -36,7 +35,7 @@ fn weight_dims(shape: &ConvShape) -> [usize; 4] {
     [shape.outputs, shape.inputs, height, width]
 }
 
-/// The gradients by x, weight and bias of a batch norm with ReLU: `x` and `grad` are `[rows, channels]`, `normed` is
+/// The gradients of x, weight and bias of a batch norm with ReLU: `x` and `grad` are `[rows, channels]`, `normed` is
 /// what the forward pass gave.
 pub fn batch_norm_relu(
     x: Tensor<2>,

@@ -1,41 +1,31 @@
 //! The operations as networks call them: on Burn's tensors, on any device, with or without a graph.
 //!
-//! As Burn's own operations do, these panic when shapes do not fit together.
+//! Like Burn's own operations, these panic when shapes do not match.
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
 
 use crate::dtype::{is_half, widen};
 use crate::ops::LayerOps;
+pub use crate::options::{Activation, ConvOptions};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
-/// What follows a normalisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`
-    Relu,
-}
-
-/// Stride, padding and dilation of a convolution, the same for height and width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvOptions {
-    /// Steps between neighbouring outputs, 1 or more.
-    pub stride: usize,
-    /// Zeros around the input, on each side.
-    pub padding: usize,
-    /// Steps between neighbouring taps, 1 or more.
-    pub dilation: usize,
-}
-
-/// Convolves `x` `[batch, height, width, in]` with `weight` `[out, in, kernel, kernel]`, giving
-/// `[batch, height', width', out]`. Both are stored in one element, which is the output's, too; the weight's gradient is
-/// f32 whatever that is.
+/// Convolves `x` `[batch, height, width, in]` with `weight` `[out, in, kernel, kernel]` and adds `bias` `[out]`, giving
+/// `[batch, height', width', out]`. Each side of the output is
+/// `(side + 2 padding - dilation (kernel - 1) - 1) / stride + 1`, rounded down. This is PyTorch's `conv2d` on channels-last
+/// activations.
+///
+/// `x` and `weight` have one dtype, which is the output's, too; the gradients of weight and bias are f32 whatever that is.
 ///
 /// # Panics
-/// When the channels or the elements differ, a dimension is 0, or the kernel does not fit into the padded input.
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4> {
+/// When the channels or the dtypes of `x` and `weight` differ, a dimension is 0, or the kernel does not fit into the padded
+/// input.
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions,
+) -> Tensor<4> {
     let ([batch, height, width, inputs], [outputs, expected, kh, kw]) = (x.dims(), weight.dims());
     let shape = ConvShape {
         batch,
@@ -49,7 +39,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4
     };
     assert!(
         inputs == expected,
-        "an input of {inputs} channels meets a weight for {expected}"
+        "the input has {inputs} channels, the weight {expected}"
     );
     assert!(
         options.stride > 0 && options.dilation > 0 && shape.weight_len() > 0,
@@ -59,30 +49,43 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions) -> Tensor<4
         shape.output_len() > 0 && shape.input_len() > 0,
         "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
-    assert_activations(x.dtype());
-    assert_eq!(x.dtype(), weight.dtype(), "elements of input and weight");
+    let dtype = x.dtype();
+    assert_activations(dtype);
+    assert_eq!(dtype, weight.dtype(), "dtypes of input and weight");
     let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
-    Tensor::from_dispatch(output)
+    let output = Tensor::from_dispatch(output);
+    match bias {
+        Some(bias) => {
+            assert!(
+                bias.dims() == [outputs],
+                "the weight has {outputs} outputs, the bias {:?}",
+                bias.dims()
+            );
+            // In f32, so that the bias's gradient is summed in f32.
+            (widen(output) + widen(bias).reshape([1, 1, 1, outputs])).cast(dtype)
+        }
+        None => output,
+    }
 }
 
-/// Where activations may be f16 or bf16, too.
+/// f32, half precision, or f64 on the CPU.
 fn assert_activations(dtype: DType) {
     if !is_half(dtype) {
         assert_float(dtype);
     }
 }
 
-/// The kernels compute in f32, and on the CPU in f64 too.
+/// f32, or f64 on the CPU.
 fn assert_float(dtype: DType) {
     assert!(
         matches!(dtype, DType::F32 | DType::F64),
-        "f32 or, on the CPU, f64 values are needed, not {dtype:?}"
+        "f32 is supported, and f64 on the CPU, not {dtype:?}"
     );
 }
 
 /// What [`batch_norm`] gives.
 pub struct Normed<const D: usize> {
-    /// Like the input.
+    /// Of the input's shape and dtype.
     pub output: Tensor<D>,
     /// The batch's mean, `[channels]`, without gradient.
     pub mean: Tensor<1>,
@@ -93,11 +96,11 @@ pub struct Normed<const D: usize> {
 /// Batch norm over all but the last dimension, with the statistics of the batch:
 /// `activation((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` (methods.md 2.1).
 ///
-/// `x` and `residual` are `[.., channels]`, `weight` and `bias` `[channels]`. Where `x` and `residual` are stored in f16 or
-/// bf16, so is the output; statistics, scale and shift are f32 nevertheless.
+/// `x` and `residual` are `[.., channels]` and of one dtype, which is the output's, too; `weight` and `bias` are `[channels]`
+/// of f32, as are the statistics.
 ///
 /// # Panics
-/// When shapes or elements differ or `x` is empty.
+/// When shapes or dtypes differ or `x` is empty.
 pub fn batch_norm<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<1>,
@@ -112,12 +115,12 @@ pub fn batch_norm<const D: usize>(
     assert!(rows > 0 && channels > 0, "an empty batch: {dims:?}");
     assert!(
         weight.dims() == [channels] && bias.dims() == [channels],
-        "{channels} channels meet a scale of {:?} and a shift of {:?}",
+        "the input has {channels} channels, the scale {:?}, the shift {:?}",
         weight.dims(),
         bias.dims()
     );
-    let element = x.dtype();
-    assert_activations(element);
+    let dtype = x.dtype();
+    assert_activations(dtype);
     assert_float(weight.dtype());
     let matrix = |x: Tensor<D>| x.reshape([rows, channels]).into_dispatch();
     let (x, weight, bias) = (matrix(x), weight.into_dispatch(), bias.into_dispatch());
@@ -125,8 +128,8 @@ pub fn batch_norm<const D: usize>(
     let (output, mean, variance) = match residual {
         Some(residual) => {
             assert!(
-                residual.dims() == dims && residual.dtype() == element,
-                "residual and input differ in shape or element"
+                residual.dims() == dims && residual.dtype() == dtype,
+                "residual and input differ in shape or dtype"
             );
             Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon)
         }
@@ -139,7 +142,8 @@ pub fn batch_norm<const D: usize>(
     }
 }
 
-/// Batch norm with given statistics, as in evaluation; otherwise as [`batch_norm`].
+/// Batch norm with given statistics, as in evaluation or with frozen statistics; otherwise like [`batch_norm`]. `x`, `weight`,
+/// `bias` and `residual` get gradients; the statistics are constants unless they are in the graph themselves.
 pub fn normalize_with<const D: usize>(
     x: Tensor<D>,
     (mean, variance): (Tensor<1>, Tensor<1>),
@@ -148,7 +152,7 @@ pub fn normalize_with<const D: usize>(
     activation: Activation,
     epsilon: f64,
 ) -> Tensor<D> {
-    let element = x.dtype();
+    let dtype = x.dtype();
     let (x, residual) = (widen(x), residual.map(widen));
     let scale = weight / (variance + epsilon).sqrt();
     let shift = bias - mean * scale.clone();
@@ -166,13 +170,14 @@ pub fn normalize_with<const D: usize>(
         Activation::None => output,
         Activation::Relu => burn::tensor::activation::relu(output),
     };
-    output.cast(element)
+    output.cast(dtype)
 }
 
-/// Max-pool of `x` `[batch, height, width, channels]`, with a border that never wins.
+/// Max-pool of `x` `[batch, height, width, channels]`; padding is never the maximum. A side of the output is
+/// `(side + 2 padding - kernel) / stride + 1`, rounded down.
 ///
 /// # Panics
-/// When `x` is empty or the window does not fit.
+/// When `x` is empty or the kernel does not fit into the padded input.
 pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
     let [batch, height, width, channels] = x.dims();
     let shape = PoolShape {
@@ -185,11 +190,11 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
     };
     assert!(
         kernel > 0 && stride > 0 && 2 * padding <= kernel,
-        "window and stride must be 1 or more, the border at most half the window: {shape:?}"
+        "kernel and stride must be 1 or more, padding at most half the kernel: {shape:?}"
     );
     assert!(
         batch * channels > 0 && shape.out_size().iter().all(|&side| side > 0),
-        "an empty batch, or a window larger than the padded input: {shape:?}"
+        "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
     assert_activations(x.dtype());
     Tensor::from_dispatch(Dispatch::layer_pool(x.into_dispatch(), shape))
@@ -209,7 +214,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     };
     assert!(
         inputs == expected,
-        "an input of {inputs} values meets a weight for {expected}"
+        "the input has {inputs} features, the weight {expected}"
     );
     assert!(
         batch * inputs * outputs > 0,
@@ -224,8 +229,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     }
 }
 
-/// The sums of the rows of `x` `[rows, columns]`: `[rows, 1]`. A product with ones, because a product adds in one order,
-/// however wide the vectors of the processor are.
+/// The sums of the rows of `x` `[rows, columns]`: `[rows, 1]`. Computed as a product with ones, whose order of summation does
+/// not depend on the vector width of the processor.
 ///
 /// # Panics
 /// When `x` is empty.
@@ -236,8 +241,8 @@ pub fn row_sums(x: Tensor<2>) -> Tensor<2> {
 
 /// `x - ln(sum of exp(x))` over each row of `x` `[rows, columns]`.
 ///
-/// On a CPU exponentials and the logarithm are taken in f64: mathematical libraries differ in a result's last bit, so that
-/// in f32 a browser and the command line would part here, and nowhere else in a step.
+/// On a CPU exponentials and the logarithm are taken in f64: mathematical libraries differ in the last bit of a result, which
+/// in f32 would be the only difference between a step in a browser and the same step natively.
 pub fn log_softmax(x: Tensor<2>) -> Tensor<2> {
     let dtype = x.dtype();
     if matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) {

@@ -1,12 +1,16 @@
-//! Training operations of Parallax's networks: right and fast on every device, with their gradients.
+//! The operations of Parallax's networks, with their gradients, on CPUs and GPUs.
 //!
-//! Activations are channels-last, `[batch, height, width, channels]`: a vector of the CPU and a load of
-//! the GPU take neighbouring channels. Weights keep PyTorch's order, `[out, in, height, width]`.
+//! Activations are channels-last, `[batch, height, width, channels]`: a vector register of the CPU and a vector load of the GPU
+//! hold neighbouring channels. Weights keep PyTorch's order, `[out, in, height, width]`.
 //!
-//! The way of a call: [`layers`] checks shapes and enters Burn's dispatch; [`ops`] names what a device must
-//! offer; [`backend`] implements it for the CPU and for GPUs, `reference` in f64 and in half precision for checks on the CPU;
-//! `autodiff` ties forward and backward together. The CPU's loops are in [`backend::cpu`], and know nothing of Burn. The
-//! dtype that values are stored in is the operands' own: `dtype`.
+//! Modules, each of which imports only those above it:
+//!
+//! - [`shape`], [`options`] and `dtype` describe operands;
+//! - [`ops`] is the interface of a device, the trait [`ops::Kernels`], and its entry into Burn's dispatch;
+//! - `reference` computes in f64, for tests;
+//! - [`backend`] implements the trait for CPUs and GPUs. The CPU's loops, in [`backend::cpu`], do not depend on Burn;
+//! - `autodiff` has the backward rules;
+//! - [`layers`], [`gradients`] and [`update`] are the functions that networks, benchmarks and optimisers call.
 
 mod autodiff;
 pub mod backend;
@@ -15,6 +19,7 @@ mod dtype;
 pub mod gradients;
 pub mod layers;
 pub mod ops;
+pub mod options;
 mod reference;
 pub mod shape;
 pub mod update;
@@ -25,8 +30,8 @@ pub use backend::gpu::tile::{assume_tile, tiles};
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use dtype::{stores, widen};
 pub use layers::{
-    Activation, Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with,
-    row_sums,
+    Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with, row_sums,
 };
+pub use options::{Activation, ConvOptions, SgdOptions};
 pub use shape::{ConvShape, LinearShape, PoolShape};
-pub use update::{SgdOptions, sgd_step, weighted_sum};
+pub use update::{sgd_step, weighted_sum};

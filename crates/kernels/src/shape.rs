@@ -1,4 +1,4 @@
-//! Shapes of the operations, and which rooms of memory they touch.
+//! Shapes of the operations.
 
 /// A 2-D convolution. Pairs are height, then width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,11 @@ pub struct ConvShape {
     pub outputs: usize,
     /// Height and width of the kernel.
     pub kernel: [usize; 2],
-    /// Steps between neighbouring outputs.
+    /// Input pixels between neighbouring outputs.
     pub stride: [usize; 2],
-    /// Zeros around the input, on each side.
+    /// Zeros on each side of the input.
     pub padding: [usize; 2],
-    /// Steps between neighbouring taps.
+    /// Input pixels between neighbouring taps.
     pub dilation: [usize; 2],
 }
 
@@ -25,10 +25,10 @@ impl ConvShape {
     /// Height and width of the output; zero where the kernel does not fit.
     pub fn out_size(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
-            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            let extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
             let padded = self.size[axis] + 2 * self.padding[axis];
-            match padded.checked_sub(reach) {
-                Some(room) => room / self.stride[axis] + 1,
+            match padded.checked_sub(extent) {
+                Some(rest) => rest / self.stride[axis] + 1,
                 None => 0,
             }
         })
@@ -63,7 +63,7 @@ impl ConvShape {
     }
 }
 
-/// Tiles of 2x2 pixels of an image, down and across.
+/// Rows and columns of 2x2 tiles that cover an image.
 pub fn winograd_tiles(size: [usize; 2]) -> [usize; 2] {
     size.map(|side| side.div_ceil(2))
 }
@@ -73,13 +73,13 @@ pub fn winograd_tiles(size: [usize; 2]) -> [usize; 2] {
 pub struct LinearShape {
     /// Rows of the input.
     pub batch: usize,
-    /// Values of a row of the input, and of a row of the weight.
+    /// Input features.
     pub inputs: usize,
-    /// Rows of the weight.
+    /// Output features, the rows of the weight.
     pub outputs: usize,
 }
 
-/// A 2-D max-pool with a square window.
+/// A 2-D max-pool with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     /// Images.
@@ -88,20 +88,20 @@ pub struct PoolShape {
     pub size: [usize; 2],
     /// Channels.
     pub channels: usize,
-    /// Side of the window.
+    /// Side of the kernel.
     pub kernel: usize,
-    /// Steps between neighbouring windows.
+    /// Input pixels between neighbouring outputs.
     pub stride: usize,
-    /// Border, on each side, that never wins.
+    /// Padding on each side, which is never the maximum.
     pub padding: usize,
 }
 
 impl PoolShape {
-    /// Height and width of the output; zero where the window does not fit.
+    /// Height and width of the output; zero where the kernel does not fit.
     pub fn out_size(&self) -> [usize; 2] {
         self.size.map(|side| {
-            let room = (side + 2 * self.padding).checked_sub(self.kernel);
-            room.map_or(0, |room| room / self.stride + 1)
+            let rest = (side + 2 * self.padding).checked_sub(self.kernel);
+            rest.map_or(0, |rest| rest / self.stride + 1)
         })
     }
 }

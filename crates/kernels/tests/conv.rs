@@ -1,4 +1,4 @@
-//! The CPU's convolutions against their definition in f64.
+//! The CPU's convolutions, by every algorithm that computes them, against their definition in f64.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -6,14 +6,16 @@ mod common;
 
 use common::{Conv, Sum, places, values};
 use parallax_kernels::ConvShape;
-use parallax_kernels::backend::cpu::{conv2d, conv2d_grad_input, conv2d_grad_weight};
+use parallax_kernels::backend::cpu::{
+    ConvPlan, Product, conv2d, conv2d_grad_input, conv2d_grad_weight,
+};
 use proptest::prelude::*;
 
-/// Values of each result that are computed anew.
-const LOOKS: usize = 400;
+/// Values of each result that are compared.
+const COMPARED: usize = 400;
 
 fn agree(what: &str, shape: &ConvShape, found: &[f32], expected: impl Fn(usize) -> Sum) {
-    for index in places(found.len(), LOOKS) {
+    for index in places(found.len(), COMPARED) {
         let sum = expected(index);
         let error = (f64::from(found[index]) - sum.value).abs();
         assert!(
@@ -34,15 +36,27 @@ fn check(shape: ConvShape) {
         weight: &weight,
         grad: &grad,
     };
-    let output = conv2d(&shape, &x, &weight, &[]);
-    assert_eq!(output.len(), shape.output_len());
-    agree("output", &shape, &output, |at| reference.forward(at));
-    let input = conv2d_grad_input(&shape, &grad, &weight);
-    assert_eq!(input.len(), shape.input_len());
-    agree("input", &shape, &input, |at| reference.grad_input(at));
-    let gradient = conv2d_grad_weight(&shape, &x, &grad);
-    assert_eq!(gradient.len(), shape.weight_len());
-    agree("weight", &shape, &gradient, |at| reference.grad_weight(at));
+    for product in Product::ALL {
+        let (left, right, len) = match product {
+            Product::Forward => (&x, &weight, shape.output_len()),
+            Product::GradInput => (&grad, &weight, shape.input_len()),
+            Product::GradWeight => (&x, &grad, shape.weight_len()),
+        };
+        assert!(ConvPlan::select(&shape, product).supports(&shape, product));
+        for plan in ConvPlan::ALL {
+            if !plan.supports(&shape, product) {
+                continue;
+            }
+            let found = plan.run(&shape, product, left, right);
+            assert_eq!(found.len(), len);
+            let what = format!("{product:?} by {plan:?}");
+            agree(&what, &shape, &found, |at| match product {
+                Product::Forward => reference.forward(at),
+                Product::GradInput => reference.grad_input(at),
+                Product::GradWeight => reference.grad_weight(at),
+            });
+        }
+    }
 }
 
 fn square(
@@ -76,10 +90,43 @@ fn tiles_of_winograd() {
     check(square(2, 8, (512, 512), (3, 1, 1, 1)));
 }
 
+/// The dilated convolutions of DeepLab, whose padding keeps the size, also where the kernel is larger than the image.
 #[test]
 fn dilations_of_segmentation() {
-    for dilation in [2, 4, 8] {
-        check(square(1, 28, (32, 48), (3, 1, dilation, dilation)));
+    for dilation in [2, 4, 6, 8, 12, 18] {
+        let mut shape = square(1, 28, (32, 48), (3, 1, dilation, dilation));
+        check(shape);
+        shape.size = [17, 30];
+        check(shape);
+        // Without padding, and with a stride.
+        shape.size = [25 + dilation, 40];
+        shape.padding = [0, dilation];
+        shape.stride = [1, 2];
+        if shape.output_len() > 0 {
+            check(shape);
+        }
+    }
+}
+
+#[test]
+fn selection() {
+    use ConvPlan::{ImplicitGemm, Subsampled, Winograd};
+    for (shape, expected) in [
+        // A block of a ResNet, its first, and its shortcut's 1x1 convolution.
+        (square(32, 8, (64, 64), (3, 1, 1, 1)), [Winograd; 3]),
+        (square(32, 16, (64, 128), (3, 2, 1, 1)), [ImplicitGemm; 3]),
+        (
+            square(32, 16, (64, 128), (1, 2, 0, 1)),
+            [ImplicitGemm, ImplicitGemm, Subsampled],
+        ),
+        (square(32, 16, (64, 128), (1, 1, 0, 1)), [ImplicitGemm; 3]),
+        // Few channels, few tiles, dilation.
+        (square(32, 32, (3, 64), (3, 1, 1, 1)), [ImplicitGemm; 3]),
+        (square(1, 8, (64, 64), (3, 1, 1, 1)), [ImplicitGemm; 3]),
+        (square(32, 8, (64, 64), (3, 1, 2, 2)), [ImplicitGemm; 3]),
+    ] {
+        let found = Product::ALL.map(|product| ConvPlan::select(&shape, product));
+        assert_eq!(found, expected, "{shape:?}");
     }
 }
 
@@ -109,16 +156,16 @@ proptest! {
     }
 }
 
-/// Shapes that take every way there is to share work among threads.
-fn ways() -> [ConvShape; 7] {
+/// Shapes whose work is shared among threads in different ways.
+fn shared() -> [ConvShape; 7] {
     [
-        // Winograd's way, images shared; its weight gradient in parts of the tiles.
+        // Winograd: by images; the weight gradient by split-K.
         square(9, 16, (24, 40), (3, 1, 1, 1)),
         square(4, 32, (16, 16), (3, 1, 1, 1)),
-        // Columns shared, because there are no more tiles than columns; so in the weight gradient.
+        // Winograd: by columns, because there are no more tiles than columns; the weight gradient likewise.
         square(2, 8, (64, 128), (3, 1, 1, 1)),
         square(3, 12, (160, 160), (3, 1, 1, 1)),
-        // Taps one by one: strides, a single tap, few inputs.
+        // Implicit products: strides, a single tap, few inputs.
         square(5, 16, (24, 40), (3, 2, 1, 1)),
         square(8, 32, (16, 40), (1, 2, 0, 1)),
         square(9, 24, (3, 40), (3, 1, 1, 1)),
@@ -127,12 +174,12 @@ fn ways() -> [ConvShape; 7] {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    for shape in ways() {
+    for shape in shared() {
         let (x, weight) = (values(shape.input_len(), 1), values(shape.weight_len(), 2));
         let grad = values(shape.output_len(), 3);
         let all = || {
             let results = [
-                conv2d(&shape, &x, &weight, &[]),
+                conv2d(&shape, &x, &weight),
                 conv2d_grad_input(&shape, &grad, &weight),
                 conv2d_grad_weight(&shape, &x, &grad),
             ];
@@ -154,28 +201,15 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
-fn not_a_number_stays_where_it_reaches() {
+fn nan_stays_within_reach_of_the_kernel() {
     let shape = square(1, 6, (2, 3), (3, 1, 1, 1));
     let mut x = values(shape.input_len(), 1);
     x[(2 * 6 + 2) * 2] = f32::NAN;
     let weight = values(shape.weight_len(), 2);
-    let output = conv2d(&shape, &x, &weight, &[]);
+    let output = conv2d(&shape, &x, &weight);
     for (index, value) in output.iter().enumerate() {
         let (column, row) = (index / 3 % 6, index / 3 / 6);
         let reached = (1..=3).contains(&row) && (1..=3).contains(&column);
         assert_eq!(value.is_nan(), reached, "row {row}, column {column}");
-    }
-}
-
-#[test]
-fn a_bias_is_added_once() {
-    // Deep enough for several turns over the output.
-    let shape = square(1, 3, (700, 5), (3, 1, 1, 1));
-    let x = values(shape.input_len(), 1);
-    let weight = vec![0.0; shape.weight_len()];
-    let bias = [1.0, 2.0, 3.0, 4.0, 5.0];
-    let output = conv2d(&shape, &x, &weight, &bias);
-    for (index, value) in output.iter().enumerate() {
-        assert_eq!(*value, bias[index % 5]);
     }
 }

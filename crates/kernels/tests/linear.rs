@@ -9,14 +9,14 @@ use parallax_kernels::backend::cpu::{linear, linear_grad_input, linear_grad_weig
 use proptest::prelude::*;
 
 fn close(what: &str, found: &[f32], expected: impl Fn(usize) -> Sum) {
-    // Large results are looked at in places.
+    // Large results are compared in some places.
     let step = (found.len() / 4000).max(1) | 1;
     for index in (0..found.len()).step_by(step) {
         let (sum, value) = (expected(index), f64::from(found[index]));
         let difference = (value - sum.value).abs();
         assert!(
             difference <= sum.tolerance(),
-            "{what} at {index}: {value}, not {}; {difference:e} apart, {:e} allowed",
+            "{what} at {index}: {value}, not {}; a difference of {difference:e}, {:e} allowed",
             sum.value,
             sum.tolerance()
         );

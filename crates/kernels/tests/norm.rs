@@ -69,7 +69,7 @@ fn reference(
     r
 }
 
-/// Relative to the largest value; sums that cancel are judged by the size of their terms.
+/// Relative to the largest value, because terms of a sum may cancel.
 fn close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let scale = expected
@@ -97,7 +97,7 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
     };
     let r = reference(&x, &weight, &bias, &residual, relu, &grad);
     let normed = batch_norm(&x, &weight, &bias, &residual, relu, EPSILON);
-    // A shifted input has lost digits before it comes here.
+    // A shifted input has been rounded before.
     let digits = 2e-6 * f64::from(1.0 + shift.abs());
     close("mean", &normed.mean, &r.mean, 5e-7);
     close("variance", &normed.variance, &r.variance, digits);
@@ -135,19 +135,19 @@ fn forward_and_backward() {
 }
 
 #[test]
-fn a_large_mean_costs_no_digits_of_the_variance() {
+fn a_large_mean_costs_no_precision_of_the_variance() {
     check(4096, 8, false, false, 100.0);
 }
 
 #[test]
-fn one_row_is_all_shift() {
+fn one_row_gives_the_shift() {
     let normed = batch_norm(&[3.0, -4.0], &[1.0, 2.0], &[0.5, 0.25], &[], false, EPSILON);
     assert_eq!(normed.output, [0.5, 0.25]);
     assert_eq!(normed.variance, [0.0, 0.0]);
 }
 
 #[test]
-fn not_a_number_passes_relu() {
+fn nan_passes_relu() {
     let normed = batch_norm(&[f32::NAN, 1.0], &[1.0], &[0.0], &[], true, EPSILON);
     assert!(normed.output.iter().all(|value| value.is_nan()));
 }
@@ -164,7 +164,7 @@ fn max_pool_takes_the_largest_inside() {
             stride,
             padding,
         };
-        // Few different values, so that many are equal.
+        // Few distinct values, so that many are equal.
         let coarse = |x: &f32| (x * 3.0).round();
         let count = 2 * side * (side + 1) * 5;
         let x: Vec<f32> = values(count, 1).iter().map(coarse).collect();
@@ -185,7 +185,7 @@ fn max_pool_takes_the_largest_inside() {
                     };
                     if y < side && column < side + 1 {
                         let at = ((n * side + y) * (side + 1) + column) * 5 + c;
-                        // The first of equal ones wins, as in PyTorch.
+                        // The first of equal values, as in PyTorch.
                         if x[at] > best {
                             (best, place) = (x[at], at);
                         }

@@ -60,7 +60,7 @@ impl Conv2d {
             dilation: 1,
         };
         let weight = beside(self.weight.val(), &x).cast(x.dtype());
-        conv2d(x, weight, options)
+        conv2d(x, weight, None, options)
     }
 }
 

@@ -25,9 +25,9 @@ impl Sgd {
         rate: f64,
     ) -> (Tensor<1>, Tensor<1>) {
         let by = SgdOptions {
-            decay: self.weight_decay,
+            learning_rate: rate,
             momentum: self.momentum,
-            rate,
+            weight_decay: self.weight_decay,
             nesterov: self.nesterov,
         };
         // At rest the first v is the first g.

@@ -160,7 +160,7 @@ async fn convolution_outcomes(
     };
     let x = put([2, 6, 7, channels], strange, device).require_grad();
     let weight = put([5, channels, 3, 3], &[], device).require_grad();
-    let output = conv2d(x.clone(), weight.clone(), options);
+    let output = conv2d(x.clone(), weight.clone(), None, options);
     let gradients = output.clone().sum().backward();
     let gradient = weight.grad(&gradients).ok_or("a gradient is missing")?;
     let (x, weight) = (

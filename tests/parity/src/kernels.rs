@@ -3,7 +3,9 @@
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Activation, batch_norm, conv2d, linear, max_pool2d, row_sums, widen};
+use parallax_kernels::{
+    Activation, batch_norm, conv2d, linear, max_pool2d, normalize_with, row_sums, widen,
+};
 
 /// Smooth values without a pattern that a wrong index could hide in.
 fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
@@ -53,7 +55,7 @@ fn conv_case(
             dilation,
         };
         let stored = (x.clone().cast(element), weight.clone().cast(element));
-        let output = widen(conv2d(stored.0, stored.1, options));
+        let output = widen(conv2d(stored.0, stored.1, None, options));
         let gradients = pull(&output, device);
         vec![
             flat(output.inner()),
@@ -165,6 +167,23 @@ fn rest_cases() -> Vec<(String, Case)> {
         of("bias", [17], |x: Tensor<1>| {
             values([6, 17], 0.13, &x.device()) + x.reshape([1, 17])
         }),
+        of("bias of a convolution", [6], |x: Tensor<1>| {
+            let image = values([2, 7, 5, 3], 0.13, &x.device());
+            let weight = values([6, 3, 3, 3], 0.23, &x.device());
+            let options = ConvOptions {
+                padding: 2,
+                dilation: 2,
+                ..ConvOptions::default()
+            };
+            conv2d(image, weight, Some(x), options)
+        }),
+        of("frozen batch norm", [2, 5, 4, 6], |x: Tensor<4>| {
+            let of = |seed| values([6], seed, &x.device());
+            let statistics = (of(0.13), of(0.23).square() + 0.5);
+            let affine = (of(0.33), of(0.43));
+            let residual = Some(x.clone() * x.clone());
+            normalize_with(x, statistics, affine, residual, Activation::Relu, 1e-5)
+        }),
         of("ReLU", [9, 33], burn::tensor::activation::relu),
         of("rows of length one", [5, 130], unit),
         of("sum of products of rows", [6, 20], |x: Tensor<2>| {
@@ -227,6 +246,8 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
         ([1, 17, 17, 2], [3, 3, 1, 4, 4]),
         ([1, 13, 13, 4], [4, 3, 3, 0, 2]),
         ([1, 19, 18, 4], [4, 3, 1, 8, 8]),
+        ([2, 15, 22, 4], [8, 3, 1, 6, 6]),
+        ([1, 25, 30, 8], [4, 3, 1, 12, 12]),
         ([1, 1, 1, 20], [10, 1, 1, 0, 1]),
         // Tall enough for the large tile, in the second case for the weight's too.
         ([1, 64, 65, 4], [132, 1, 1, 0, 1]),
@@ -290,7 +311,7 @@ pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, Strin
 ///
 /// # Errors
 /// A line for every tensor that differs more.
-pub async fn check_narrow_kernels(
+pub async fn check_half_kernels(
     device: &Device,
     element: FloatDType,
     roundoff: f32,

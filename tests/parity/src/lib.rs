@@ -16,7 +16,7 @@ mod views;
 
 pub use any_shape::{check_any_shapes, check_not_numbers};
 pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
-pub use kernels::{check_kernels, check_narrow_kernels};
+pub use kernels::{check_half_kernels, check_kernels};
 pub use paper_scale::{Compared, StepDeviation, paper_scale};
 pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, begun, replay, replay_with};
 pub use shapes::{check_convolutions, check_heads};

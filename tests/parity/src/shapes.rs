@@ -143,7 +143,7 @@ pub(crate) async fn convolution(shape: ConvShape, device: &Device) -> Result<f64
     );
     let pull = put(&grad, [shape.batch, rows, columns, shape.outputs], device);
     let [output, input, gradient] =
-        three(operands, pull, |x, weight| conv2d(x, weight, options)).await?;
+        three(operands, pull, |x, weight| conv2d(x, weight, None, options)).await?;
     let reference = Conv {
         shape,
         x: &x,

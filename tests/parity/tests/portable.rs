@@ -1,17 +1,17 @@
-//! The native CPU with a browser's rounding: what is left between the two builds is 1e-6, gradients included.
-//! In a process of its own, because the rounding is the whole process's.
+//! The native CPU with the rounding of browsers without relaxed SIMD: the two builds then differ by 1e-6, gradients included.
+//! In a process of its own, because a process has one rounding.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::Device;
 use parallax_kernels::Rounding;
 use parallax_parity::{ONE_STEP, PORTABLE, compare, expected, step};
 
-/// Writes the cases anew instead of comparing: see `cases/README.md`.
+/// Writes the cases instead of comparing with them: see `cases/README.md`.
 const BLESS: &str = "PARALLAX_BLESS";
 
 #[test]
 fn portable_rounding_gives_the_committed_values() {
-    Rounding::Portable.set();
+    Rounding::Portable.init().expect("no kernel has run before");
     for kind in ONE_STEP {
         let found = pollster::block_on(step(kind, &Device::flex())).unwrap();
         if std::env::var_os(BLESS).is_some() {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use parallax_nets::names::{self, Map};
-use parallax_parity::{CASES, Case, begun, check_narrow_kernels, replay_with};
+use parallax_parity::{CASES, Case, begun, check_half_kernels, replay_with};
 use parallax_train::{Precision, Run, RunError, TRAINING_FILE, WEIGHTS_FILE};
 use pollster::block_on;
 
@@ -35,7 +35,7 @@ fn vulkan() -> Device {
 #[test]
 fn every_kernel_in_f16_agrees_with_the_cpu() {
     let roundoff = ROUNDOFF as f32;
-    let worst = block_on(check_narrow_kernels(&vulkan(), FloatDType::F16, roundoff));
+    let worst = block_on(check_half_kernels(&vulkan(), FloatDType::F16, roundoff));
     println!(
         "largest difference beyond a step of f16: {:.2e}",
         worst.unwrap_or_else(|error| panic!("{error}"))
@@ -115,29 +115,29 @@ fn a_run_in_f16_resumes_with_the_same_bits() {
 
 /// Gradients of 2^17 outgrow f16 under the rule's scale and fit under the next.
 #[test]
-fn an_overflow_takes_the_step_anew_with_a_smaller_scale() {
+fn an_overflow_repeats_the_step_with_a_smaller_scale() {
     let factor = 2f64.powi(17);
     let step = |overrides: &[String]| {
         let (case, mut run) = supervised(overrides, factor);
         let batch = case.batch(&run, 0);
         block_on(run.step(&batch)).unwrap()
     };
-    let (exact, narrow) = (step(&[]), step(&f16()));
+    let (exact, half) = (step(&[]), step(&f16()));
     let apart = |a: f64, b: f64| (a - b).abs() / a;
-    println!("losses {} and {}", exact.loss, narrow.loss);
+    println!("losses {} and {}", exact.loss, half.loss);
     let rule = Precision::F16.loss_scale(16);
     assert_eq!(
-        (exact.loss_scale, narrow.loss_scale),
+        (exact.loss_scale, half.loss_scale),
         (1.0, (rule / 256.0).max(1.0))
     );
-    assert!(apart(exact.loss, narrow.loss) <= FORWARD);
-    let [exact, narrow] = [exact, narrow].map(|report| report.norms.unwrap().gradient());
-    println!("gradients {exact} and {narrow}");
-    assert!(apart(exact, narrow) <= 2.0 * FORWARD.sqrt());
+    assert!(apart(exact.loss, half.loss) <= FORWARD);
+    let [exact, half] = [exact, half].map(|report| report.norms.unwrap().gradient());
+    println!("gradients {exact} and {half}");
+    assert!(apart(exact, half) <= 2.0 * FORWARD.sqrt());
 }
 
 #[test]
-fn what_no_scale_holds_ends_the_run_as_it_was() {
+fn an_overflow_at_every_scale_ends_the_run_as_it_was() {
     let (case, mut run) = supervised(&f16(), 2f64.powi(34));
     let before = saved(&run);
     let batch = case.batch(&run, 0);

@@ -42,12 +42,18 @@ pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
     name_in_package(&folder.join("package.json"))
 }
 
-/// Runs a test in a browser, in the form for browsers with relaxed SIMD: it holds what the other form does, too.
+/// Runs a test binary in a browser as both modules. Tests named `fused_*` run with relaxed SIMD alone, those named `portable_*`
+/// without it alone, and those named `webgpu_*` once.
 pub fn test(module: &Path, more: &[String]) -> Result<()> {
     let relaxed = module.with_extension("relaxed.wasm");
     fs::write(&relaxed, relaxed::with_instructions(&fs::read(module)?)?)?;
-    let mut runner = sh::cmd("wasm-bindgen-test-runner");
-    sh::run(runner.arg(&relaxed).args(more))
+    let run = |module: &Path, skipped: &[&str]| {
+        let skipped = skipped.iter().flat_map(|name| ["--skip", name]);
+        let mut runner = sh::cmd("wasm-bindgen-test-runner");
+        sh::run(runner.arg(module).args(more).args(skipped))
+    };
+    run(module, &["fused_", "webgpu_"])?;
+    run(&relaxed, &["portable_"])
 }
 
 /// Names the second module in the package's list of files, which wasm-pack has written for one.

@@ -9,7 +9,7 @@ use wasmparser::{ExternalKind, FunctionBody, Operator, Parser, Payload};
 
 use super::{exports, keep};
 
-/// The exported function `a * b + c` (`crates/kernels/src/cpu/rounding.rs`).
+/// The exported function `a * b + c` (`crates/kernels/src/backend/cpu/rounding.rs`).
 const FUNCTION: &str = "product_and_sum";
 /// `f32x4.relaxed_madd`, which takes from the stack what the function takes, and leaves what it leaves.
 const INSTRUCTION: [u8; 3] = [0xfd, 0x85, 2];

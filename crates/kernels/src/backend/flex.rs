@@ -1,48 +1,65 @@
-//! The CPU: tensors in and out of the loops of [`crate::backend::cpu`].
+//! The CPU: Burn's tensors in and out of the loops of [`cpu`].
+//!
+//! Half precision is converted to f32 on the way in and rounded on the way out, as GPU kernels do. This is for tests of what
+//! storing activations in half precision does; a run on the CPU stores f32. f64 is computed by [`reference`].
 
 use burn::backend::TensorMetadata;
-use burn::tensor::DType;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::{DType, FloatDType};
 use burn_flex::{Flex, FlexTensor};
 
-use crate::backend::cpu;
-use crate::backend::pooled::tensor;
+use super::cpu;
+use super::pooled::{shaped, tensor};
 use crate::dtype::is_half;
 use crate::ops::{Kernels, SavedNorm};
-use crate::reference::{double, half};
+use crate::options::SgdOptions;
+use crate::reference;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
-/// A tensor whose values lie in order.
-struct Host(FlexTensor);
+/// A contiguous tensor of f32.
+struct Contiguous(FlexTensor);
 
-impl Host {
+impl Contiguous {
+    fn new(tensor: FlexTensor) -> Self {
+        let tensor = match is_half(tensor.dtype()) {
+            true => Flex::float_cast(tensor, FloatDType::F32),
+            false => tensor,
+        };
+        Self(tensor.to_contiguous())
+    }
+
     fn values(&self) -> &[f32] {
-        // `new` made it contiguous; only another element type is left to fail, which layers refuse.
+        // `new` made it contiguous; only a dtype that layers refuse is left to fail.
         self.0.as_slice().unwrap_or(&[])
     }
 }
 
-fn host(tensor: FlexTensor) -> Host {
-    Host(tensor.to_contiguous())
+/// Rounds an activation to the dtype that its operands are stored in.
+fn rounded(tensor: FlexTensor, dtype: DType) -> FlexTensor {
+    match is_half(dtype) {
+        true => Flex::float_cast(tensor, dtype.into()),
+        false => tensor,
+    }
 }
 
-/// f64 takes the plain loops of [`crate::reference::double`].
 fn is_double(tensor: &FlexTensor) -> bool {
     tensor.dtype() == DType::F64
 }
 
-/// The gradients of batch norm, and the gradient that they were made of.
+/// The gradients of batch norm in f32, and the output's gradient that they come from.
 fn norm_gradients(
     saved: SavedNorm<Flex>,
     grad: FlexTensor,
     with_residual: bool,
 ) -> (cpu::NormGrad, FlexTensor) {
-    let grad = host(grad);
-    let output = saved.output.map(host);
-    let [x, weight, mean, variance] = [saved.x, saved.weight, saved.mean, saved.variance].map(host);
+    let grad = Contiguous::new(grad);
+    let output = saved.output.map(Contiguous::new);
+    let saved_values = [saved.x, saved.weight, saved.mean, saved.variance];
+    let [x, weight, mean, variance] = saved_values.map(Contiguous::new);
     let gradients = cpu::batch_norm_backward(
         cpu::NormPass {
             x: x.values(),
-            output: output.as_ref().map_or(&[], Host::values),
+            output: output.as_ref().map_or(&[], Contiguous::values),
             weight: weight.values(),
             mean: mean.values(),
             variance: variance.values(),
@@ -57,38 +74,35 @@ fn norm_gradients(
 impl Kernels for Flex {
     fn conv(x: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
         if is_double(&x) {
-            return double::conv(x, weight, shape);
+            return reference::conv(x, weight, shape);
         }
-        if is_half(x.dtype()) {
-            return half::conv(x, weight, shape);
-        }
-        let (x, weight) = (host(x), host(weight));
+        let dtype = x.dtype();
+        let (x, weight) = (Contiguous::new(x), Contiguous::new(weight));
         let [height, width] = shape.out_size();
-        let output = cpu::conv2d(&shape, x.values(), weight.values(), &[]);
-        tensor(output, [shape.batch, height, width, shape.outputs])
+        let output = cpu::conv2d(&shape, x.values(), weight.values());
+        let output = tensor(output, [shape.batch, height, width, shape.outputs]);
+        rounded(output, dtype)
     }
 
     fn conv_grad_input(grad: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
         if is_double(&grad) {
-            return double::conv_grad_input(grad, weight, shape);
+            return reference::conv_grad_input(grad, weight, shape);
         }
-        if is_half(grad.dtype()) {
-            return half::conv_grad_input(grad, weight, shape);
-        }
-        let (grad, weight) = (host(grad), host(weight));
+        let dtype = grad.dtype();
+        let (grad, weight) = (Contiguous::new(grad), Contiguous::new(weight));
         let [height, width] = shape.size;
         let input = cpu::conv2d_grad_input(&shape, grad.values(), weight.values());
-        tensor(input, [shape.batch, height, width, shape.inputs])
+        rounded(
+            tensor(input, [shape.batch, height, width, shape.inputs]),
+            dtype,
+        )
     }
 
     fn conv_grad_weight(x: FlexTensor, grad: FlexTensor, shape: ConvShape) -> FlexTensor {
         if is_double(&grad) {
-            return double::conv_grad_weight(x, grad, shape);
+            return reference::conv_grad_weight(x, grad, shape);
         }
-        if is_half(grad.dtype()) {
-            return half::conv_grad_weight(x, grad, shape);
-        }
-        let (x, grad) = (host(x), host(grad));
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
         let [height, width] = shape.kernel;
         let weight = cpu::conv2d_grad_weight(&shape, x.values(), grad.values());
         tensor(weight, [shape.outputs, shape.inputs, height, width])
@@ -103,25 +117,23 @@ impl Kernels for Flex {
         epsilon: f64,
     ) -> [FlexTensor; 3] {
         if is_double(&x) {
-            return double::norm(x, weight, bias, residual, relu, epsilon);
+            return reference::norm(x, weight, bias, residual, relu, epsilon);
         }
-        if is_half(x.dtype()) {
-            return half::norm(x, weight, bias, residual, relu, epsilon);
-        }
-        let (x, weight, bias) = (host(x), host(weight), host(bias));
-        let residual = residual.map(host);
+        let dtype = x.dtype();
+        let [x, weight, bias] = [x, weight, bias].map(Contiguous::new);
+        let residual = residual.map(Contiguous::new);
         let normed = cpu::batch_norm(
             x.values(),
             weight.values(),
             bias.values(),
-            residual.as_ref().map_or(&[], Host::values),
+            residual.as_ref().map_or(&[], Contiguous::values),
             relu,
             epsilon as f32,
         );
         let channels = normed.mean.len();
         let rows = normed.output.len() / channels;
         [
-            tensor(normed.output, [rows, channels]),
+            rounded(tensor(normed.output, [rows, channels]), dtype),
             tensor(normed.mean, [channels]),
             tensor(normed.variance, [channels]),
         ]
@@ -129,39 +141,32 @@ impl Kernels for Flex {
 
     fn norm_grad(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 4] {
         if is_double(&grad) {
-            return double::norm_grad(saved, grad);
-        }
-        if is_half(grad.dtype()) {
-            return half::norm_grad(saved, grad);
+            return reference::norm_grad(saved, grad);
         }
         let relu = saved.output.is_some();
-        let shape = grad.shape();
+        let (shape, dtype) = (grad.shape(), grad.dtype());
         let (gradients, grad) = norm_gradients(saved, grad, true);
         let residual = match relu {
             true => tensor(gradients.residual, [shape[0], shape[1]]),
             false => grad,
         };
         [
-            tensor(gradients.input, [shape[0], shape[1]]),
+            rounded(tensor(gradients.input, [shape[0], shape[1]]), dtype),
             tensor(gradients.weight, [shape[1]]),
             tensor(gradients.bias, [shape[1]]),
-            residual,
+            rounded(residual, dtype),
         ]
     }
 
-    fn norm_grad_alone(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 3] {
+    fn norm_grad_without_residual(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 3] {
         if is_double(&grad) {
-            let [x, weight, bias, _] = double::norm_grad(saved, grad);
+            let [x, weight, bias, _] = reference::norm_grad(saved, grad);
             return [x, weight, bias];
         }
-        if is_half(grad.dtype()) {
-            let [x, weight, bias, _] = half::norm_grad(saved, grad);
-            return [x, weight, bias];
-        }
-        let shape = grad.shape();
+        let (shape, dtype) = (grad.shape(), grad.dtype());
         let (gradients, _) = norm_gradients(saved, grad, false);
         [
-            tensor(gradients.input, [shape[0], shape[1]]),
+            rounded(tensor(gradients.input, [shape[0], shape[1]]), dtype),
             tensor(gradients.weight, [shape[1]]),
             tensor(gradients.bias, [shape[1]]),
         ]
@@ -169,14 +174,13 @@ impl Kernels for Flex {
 
     fn pool(x: FlexTensor, shape: PoolShape) -> FlexTensor {
         if is_double(&x) {
-            return double::pool(x, shape);
+            return reference::pool(x, shape);
         }
-        if is_half(x.dtype()) {
-            return half::pool(x, shape);
-        }
+        let dtype = x.dtype();
         let [height, width] = shape.out_size();
-        let output = cpu::max_pool(&shape, host(x).values());
-        tensor(output, [shape.batch, height, width, shape.channels])
+        let output = cpu::max_pool(&shape, Contiguous::new(x).values());
+        let output = tensor(output, [shape.batch, height, width, shape.channels]);
+        rounded(output, dtype)
     }
 
     fn pool_grad(
@@ -186,38 +190,75 @@ impl Kernels for Flex {
         shape: PoolShape,
     ) -> FlexTensor {
         if is_double(&grad) {
-            return double::pool_grad(x, grad, shape);
+            return reference::pool_grad(x, grad, shape);
         }
-        if is_half(grad.dtype()) {
-            return half::pool_grad(x, output, grad, shape);
-        }
-        let [x, output, grad] = [x, output, grad].map(host);
+        let dtype = grad.dtype();
+        let [x, output, grad] = [x, output, grad].map(Contiguous::new);
         let input = cpu::max_pool_backward(&shape, x.values(), output.values(), grad.values());
         let [height, width] = shape.size;
-        tensor(input, [shape.batch, height, width, shape.channels])
+        rounded(
+            tensor(input, [shape.batch, height, width, shape.channels]),
+            dtype,
+        )
     }
 
     fn linear_forward(x: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
         if is_double(&x) {
-            return double::linear(x, weight, shape);
+            return reference::linear(x, weight, shape);
         }
-        let output = cpu::linear(&shape, host(x).values(), host(weight).values());
+        let (x, weight) = (Contiguous::new(x), Contiguous::new(weight));
+        let output = cpu::linear(&shape, x.values(), weight.values());
         tensor(output, [shape.batch, shape.outputs])
     }
 
     fn linear_grad_input(grad: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {
         if is_double(&grad) {
-            return double::linear_grad_input(grad, weight, shape);
+            return reference::linear_grad_input(grad, weight, shape);
         }
-        let input = cpu::linear_grad_input(&shape, host(grad).values(), host(weight).values());
+        let (grad, weight) = (Contiguous::new(grad), Contiguous::new(weight));
+        let input = cpu::linear_grad_input(&shape, grad.values(), weight.values());
         tensor(input, [shape.batch, shape.inputs])
     }
 
     fn linear_grad_weight(x: FlexTensor, grad: FlexTensor, shape: LinearShape) -> FlexTensor {
         if is_double(&grad) {
-            return double::linear_grad_weight(x, grad, shape);
+            return reference::linear_grad_weight(x, grad, shape);
         }
-        let weight = cpu::linear_grad_weight(&shape, host(x).values(), host(grad).values());
+        let (x, grad) = (Contiguous::new(x), Contiguous::new(grad));
+        let weight = cpu::linear_grad_weight(&shape, x.values(), grad.values());
         tensor(weight, [shape.outputs, shape.inputs])
+    }
+
+    fn weighted_sum(a: FlexTensor, by_a: f64, b: FlexTensor, by_b: f64) -> FlexTensor {
+        let (a, b) = (Contiguous::new(a), Contiguous::new(b));
+        let sum = cpu::weighted_sum(a.values(), by_a, b.values(), by_b);
+        shaped(sum, a.0.layout().shape().clone())
+    }
+
+    fn sgd_step(
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        velocity: FlexTensor,
+        options: SgdOptions,
+    ) -> [FlexTensor; 2] {
+        let weight = Contiguous::new(weight);
+        let (mut gradient, mut velocity) = (owning(gradient), owning(velocity));
+        cpu::sgd_step(
+            weight.values(),
+            gradient.storage_mut(),
+            velocity.storage_mut(),
+            &options,
+        );
+        [gradient, velocity]
+    }
+}
+
+/// A tensor that is all that its memory holds, in order: the same memory where that is so already.
+fn owning(tensor: FlexTensor) -> FlexTensor {
+    let begins = tensor.layout().start_offset() == 0 && tensor.is_contiguous();
+    let ends = tensor.bytes().len() == size_of::<f32>() * tensor.layout().num_elements();
+    match begins && ends {
+        true => tensor,
+        false => tensor.to_contiguous(),
     }
 }

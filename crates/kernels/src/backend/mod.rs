@@ -1,4 +1,4 @@
-//! Devices: what implements [`crate::ops`] on each.
+//! The implementations of [`crate::ops::Kernels`]: loops for CPUs, CubeCL kernels for GPUs.
 
 pub mod cpu;
 mod flex;

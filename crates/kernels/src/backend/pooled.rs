@@ -1,4 +1,4 @@
-//! Tensors of the CPU whose memory goes back to the buffers of the kernels when they are dropped.
+//! CPU tensors in pooled buffers, which return to the pool when the tensor is dropped.
 #![expect(
     unsafe_code,
     reason = "Burn takes memory of another allocator through an unsafe interface alone"
@@ -12,9 +12,9 @@ use burn_std::{
     AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes, DType, Shape,
 };
 
-use crate::backend::cpu::keep;
+use super::cpu::recycle;
 
-/// A tensor of these values.
+/// A tensor of these values in a pooled buffer.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     shaped(values, Shape::from(shape))
 }
@@ -23,26 +23,26 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor
 pub fn shaped(values: Vec<f32>, shape: Shape) -> FlexTensor {
     let len = size_of_val(values.as_slice());
     // SAFETY: all `len` bytes are initialised: they are those of the vector's values.
-    let bytes = unsafe { Bytes::from_controller(Box::new(Kept(values)), len) };
+    let bytes = unsafe { Bytes::from_controller(Box::new(Pooled(values)), len) };
     FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
 }
 
 /// Owns the values; never grows.
-struct Kept(Vec<f32>);
+struct Pooled(Vec<f32>);
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for Pooled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kept({} values)", self.0.len())
+        write!(f, "Pooled({} values)", self.0.len())
     }
 }
 
-impl Drop for Kept {
+impl Drop for Pooled {
     fn drop(&mut self) {
-        keep(std::mem::take(&mut self.0));
+        recycle(std::mem::take(&mut self.0));
     }
 }
 
-impl AllocationController for Kept {
+impl AllocationController for Pooled {
     fn alloc_align(&self) -> usize {
         align_of::<f32>()
     }

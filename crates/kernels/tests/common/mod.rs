@@ -15,7 +15,7 @@ pub fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// A sum of products with what it takes to judge an f32 result.
+/// A sum of products, and what bounds the error of an f32 result.
 #[derive(Default)]
 pub struct Sum {
     pub value: f64,
@@ -52,7 +52,7 @@ pub struct Conv<'a> {
 }
 
 impl Conv<'_> {
-    /// The input pixel under a tap, if it is inside: its place on an axis.
+    /// The input coordinate under a tap on one axis, if it is inside the image.
     fn place(&self, axis: usize, out: usize, tap: usize) -> Option<usize> {
         let shape = &self.shape;
         let place = (out * shape.stride[axis] + tap * shape.dilation[axis])
@@ -99,7 +99,7 @@ impl Conv<'_> {
         let [out_height, out_width] = self.shape.out_size();
         let (c, rest) = (index % self.shape.inputs, index / self.shape.inputs);
         let (x, y, n) = (rest % width, rest / width % height, rest / width / height);
-        // Outputs whose tap lies on this pixel, on one axis.
+        // Taps and outputs that read this pixel, on one axis.
         let meets = |axis: usize, out: usize, place: usize| {
             let taps = (0..self.shape.kernel[axis])
                 .flat_map(|tap| (0..out).map(move |from| (tap, from)))
@@ -143,10 +143,10 @@ impl Conv<'_> {
     }
 }
 
-/// Places to look at: all of them, or some that are spread over all.
+/// Indices to compare: all, or some spread evenly.
 pub fn places(count: usize, most: usize) -> impl Iterator<Item = usize> {
     let most = most.min(count);
-    // The last value is always among them: ends are where tiles go wrong.
+    // Always with the last one: errors of tiles show at ends.
     (0..most).map(move |n| {
         if n + 1 == most {
             count - 1

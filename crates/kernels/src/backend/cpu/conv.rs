@@ -1,44 +1,35 @@
-//! Convolution forward, and its input gradient: both gather pixels from a framed image and
-//! multiply them with packed weights.
+//! Convolution forward and its input gradient as implicit matrix products: both gather pixels from a padded image and multiply
+//! them with packed weights.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::pack::{Border, Panels, blocks};
-use super::scratch::{Scratch, buffer};
+use super::buffers::{Scratch, buffer};
+use super::pack::{Padding, Panels, blocks};
 use super::threads;
 use super::tile::{FEW, Segment, gather, load, rows, store};
 use super::weight::Weight;
-use super::winograd::Winograd;
 use crate::shape::ConvShape;
 
-/// Values of the source that a task works on at once; they share the second cache with the weights.
+/// Values of the source that a task works on at once; they share L2 with the weights.
 const SOURCE_BLOCK: usize = 112 * 1024;
 /// Rows of a weight panel that are used on many pixels before the next ones come.
 const DEPTH_BLOCK: usize = 1024;
 
-/// `x` `[batch, height, width, inputs]` and `weight` `[outputs, inputs, kernel, kernel]` to
-/// `[batch, out height, out width, outputs]`. `bias` `[outputs]` may be empty.
-///
-/// Every slice must have the length that `shape` says.
-pub fn conv2d(shape: &ConvShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    if bias.is_empty()
-        && let Some(winograd) = Winograd::forward(shape, x, weight)
-    {
-        return winograd.run(shape.batch);
-    }
+/// See [`super::conv2d`].
+pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     let [kh, kw] = shape.kernel;
     let (inputs, outputs) = (shape.inputs, shape.outputs);
-    let border = Border {
+    let padding = Padding {
         size: shape.size,
         channels: inputs,
         before: shape.padding,
         after: shape.padding,
     };
-    let row = border.padded()[1] * inputs;
+    let row = padding.padded_size()[1] * inputs;
     let [dh, dw] = shape.dilation;
-    // Taps of a row lie side by side, channels included, unless dilation parts them.
+    // The taps of a row are contiguous, channels included, unless they are dilated.
     let segments: Vec<Segment> = (0..kh)
         .flat_map(|i| {
             let (count, len) = if dw == 1 {
@@ -62,11 +53,11 @@ pub fn conv2d(shape: &ConvShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec
     }
     let taps = kh * kw;
     let product = Product {
-        border,
+        padding,
         pixels,
         out_len: height * width * outputs,
         columns: outputs,
-        parts: vec![Part {
+        phases: vec![Phase {
             segments,
             pixels: 0..height * width,
             taps: (0..taps).collect(),
@@ -77,25 +68,19 @@ pub fn conv2d(shape: &ConvShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec
             channel_stride: taps,
             column_stride: inputs * taps,
         },
-        bias,
         source: x,
     };
     product.run(shape.batch)
 }
 
-/// The input gradient: `grad` `[batch, out height, out width, outputs]` to
-/// `[batch, height, width, inputs]`.
-///
-/// Every slice must have the length that `shape` says.
-pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
-    if let Some(winograd) = Winograd::grad_input(shape, grad, weight) {
-        return winograd.run(shape.batch);
-    }
+/// See [`super::conv2d_grad_input`].
+pub fn grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
     let out_size = shape.out_size();
-    let phases = [0, 1].map(|axis| Phase::all(shape, axis));
+    let axes = [0, 1].map(|axis| AxisPhase::all(shape, axis));
+    // How far taps reach beyond the gradient's image.
     let reach = |axis: usize| {
         let (mut before, mut after) = (0isize, 0isize);
-        for phase in &phases[axis] {
+        for phase in &axes[axis] {
             let last = phase.count as isize - 1;
             for &(_, shift) in &phase.taps {
                 before = before.max(-shift);
@@ -105,20 +90,20 @@ pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec
         (before as usize, after as usize)
     };
     let (vertical, horizontal) = (reach(0), reach(1));
-    let border = Border {
+    let padding = Padding {
         size: out_size,
         channels: shape.outputs,
         before: [vertical.0, horizontal.0],
         after: [vertical.1, horizontal.1],
     };
     let (inputs, outputs) = (shape.inputs, shape.outputs);
-    let row = border.padded()[1] * outputs;
+    let row = padding.padded_size()[1] * outputs;
     let [height, width] = shape.size;
     let taps = shape.kernel[0] * shape.kernel[1];
     let mut pixels = Vec::with_capacity(height * width);
-    let mut parts = Vec::new();
-    for vertical in &phases[0] {
-        for horizontal in &phases[1] {
+    let mut phases = Vec::new();
+    for vertical in &axes[0] {
+        for horizontal in &axes[1] {
             let begin = pixels.len();
             for y in 0..vertical.count {
                 for x in 0..horizontal.count {
@@ -132,8 +117,8 @@ pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec
             let (mut segments, mut taps) = (Vec::new(), Vec::new());
             for &(i, down) in &vertical.taps {
                 for &(j, right) in &horizontal.taps {
-                    let y = (border.before[0] as isize + down) as usize;
-                    let x = (border.before[1] as isize + right) as usize;
+                    let y = (padding.before[0] as isize + down) as usize;
+                    let x = (padding.before[1] as isize + right) as usize;
                     segments.push(Segment {
                         offset: y * row + x * outputs,
                         len: outputs,
@@ -141,7 +126,7 @@ pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec
                     taps.push(i * shape.kernel[1] + j);
                 }
             }
-            parts.push(Part {
+            phases.push(Phase {
                 segments,
                 pixels: begin..pixels.len(),
                 taps,
@@ -149,36 +134,34 @@ pub fn conv2d_grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec
         }
     }
     let product = Product {
-        border,
+        padding,
         pixels,
         out_len: height * width * inputs,
         columns: inputs,
-        parts,
+        phases,
         weight: Weight {
             values: weight,
             channels: outputs,
             channel_stride: inputs * taps,
             column_stride: taps,
         },
-        bias: &[],
         source: grad,
     };
     product.run(shape.batch)
 }
 
-/// The input's pixels that meet the same taps: every `stride`-th one.
-struct Phase {
-    /// The first of them.
+/// A phase of a strided input gradient on one axis: every `stride`-th pixel, which all meet the same taps.
+struct AxisPhase {
+    /// The first pixel.
     first: usize,
-    /// How many there are.
+    /// The number of pixels.
     count: usize,
-    /// Taps that reach them: the tap, and the output it comes from for the first pixel (the n-th pixel's
-    /// output lies n further).
+    /// The taps, each with the output that it takes the first pixel's gradient from; the n-th pixel's is n further.
     taps: Vec<(usize, isize)>,
 }
 
-impl Phase {
-    fn all(shape: &ConvShape, axis: usize) -> Vec<Phase> {
+impl AxisPhase {
+    fn all(shape: &ConvShape, axis: usize) -> Vec<Self> {
         let stride = shape.stride[axis];
         let phase = |first: usize| {
             let taps = (0..shape.kernel[axis]).filter_map(|tap| {
@@ -187,7 +170,7 @@ impl Phase {
                 let stride = stride as isize;
                 (place.rem_euclid(stride) == 0).then(|| (tap, place.div_euclid(stride)))
             });
-            Phase {
+            Self {
                 first,
                 count: (shape.size[axis] - first).div_ceil(stride),
                 taps: taps.collect(),
@@ -197,24 +180,23 @@ impl Phase {
     }
 }
 
-/// Pixels that meet the same weights.
-struct Part {
+/// Pixels of an image that meet the same taps.
+struct Phase {
     segments: Vec<Segment>,
     pixels: Range<usize>,
-    /// The kernel's taps, in the order of the segments.
+    /// Taps of the kernel in the order of the segments.
     taps: Vec<usize>,
 }
 
-/// `out[pixel] = bias + sum over segments of source[pixel + ..] * weights`.
+/// `out[pixel] = sum over segments of source[pixel + ..] * weights`.
 struct Product<'a> {
-    border: Border,
-    /// Of one image: the place in the framed source, the place in the output.
+    padding: Padding,
+    /// The pixels of one image: the index in the padded source and the index in the output.
     pixels: Vec<(usize, usize)>,
     out_len: usize,
     columns: usize,
-    parts: Vec<Part>,
+    phases: Vec<Phase>,
     weight: Weight<'a>,
-    bias: &'a [f32],
     source: &'a [f32],
 }
 
@@ -231,30 +213,30 @@ impl Product<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S, out: &mut [f32]) {
         let batch = out.len() / self.out_len;
         let width = V * S::F32_LANES;
-        let parts: Vec<(Panels, Vec<Vec<Segment>>)> = self
-            .parts
+        let packed: Vec<(Panels, Vec<Vec<Segment>>)> = self
+            .phases
             .iter()
-            .map(|part| {
-                let panels = self.weight.panels(&part.taps, self.columns, width);
-                (panels, blocks(&part.segments, DEPTH_BLOCK))
+            .map(|phase| {
+                let panels = self.weight.panels(&phase.taps, self.columns, width);
+                (panels, blocks(&phase.segments, DEPTH_BLOCK))
             })
             .collect();
-        let framed = self.border.padded_len();
-        let most = (SOURCE_BLOCK / framed.max(1)).clamp(1, 64);
+        let padded = self.padding.padded_len();
+        let most = (SOURCE_BLOCK / padded.max(1)).clamp(1, 64);
         let tasks = batch.div_ceil(most).next_multiple_of(2);
         let images = batch.div_ceil(tasks).max(1);
-        let depth: usize = parts
+        let depth: usize = packed
             .iter()
-            .zip(&self.parts)
-            .map(|((panels, _), part)| panels.depth * part.pixels.len())
+            .zip(&self.phases)
+            .map(|((panels, _), phase)| panels.depth * phase.pixels.len())
             .sum();
         let work = batch * depth * self.columns;
         let blocks = out.chunks_mut(images * self.out_len);
         threads::each(work, blocks, |block, out| {
-            // Entered anew, because what runs on another thread is not compiled into the caller.
+            // Vectorised again, because what runs on another thread is not inlined into the caller.
             simd.vectorize(Task::<P, V> {
                 product: self,
-                parts: &parts,
+                packed: &packed,
                 first: block * images,
                 out,
             });
@@ -285,7 +267,7 @@ impl WithSimd for Dispatch<'_, '_> {
 /// Some images of a product.
 struct Task<'a, 'b, const P: usize, const V: usize> {
     product: &'a Product<'b>,
-    parts: &'a [(Panels, Vec<Vec<Segment>>)],
+    packed: &'a [(Panels, Vec<Vec<Segment>>)],
     first: usize,
     out: &'a mut [f32],
 }
@@ -297,49 +279,47 @@ impl<const P: usize, const V: usize> WithSimd for Task<'_, '_, P, V> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             product,
-            parts,
+            packed,
             first,
             out,
         } = self;
         let images = out.len() / product.out_len;
-        let (plain, framed) = (product.border.len(), product.border.padded_len());
-        let images_in = &product.source[first * plain..(first + images) * plain];
-        let mut frame;
-        let source = if plain == framed {
+        let (len, padded_len) = (product.padding.len(), product.padding.padded_len());
+        let images_in = &product.source[first * len..(first + images) * len];
+        let mut padded;
+        let source = if len == padded_len {
             images_in
         } else {
-            frame = Scratch::new(images * framed);
-            for (image, frame) in images_in.chunks(plain).zip(frame.chunks_mut(framed)) {
-                product.border.copy(image, frame);
+            padded = Scratch::new(images * padded_len);
+            for (image, padded) in images_in.chunks(len).zip(padded.chunks_mut(padded_len)) {
+                product.padding.copy(image, padded);
             }
-            &frame
+            &padded
         };
         let width = V * S::F32_LANES;
-        for (part, (panels, blocks)) in product.parts.iter().zip(parts) {
-            let own = &product.pixels[part.pixels.clone()];
+        for (phase, (panels, blocks)) in product.phases.iter().zip(packed) {
+            let own = &product.pixels[phase.pixels.clone()];
             let mut places = Vec::with_capacity(own.len() * images);
             for image in 0..images {
-                let first = (image * framed, image * product.out_len);
+                let first = (image * padded_len, image * product.out_len);
                 places.extend(own.iter().map(|&(from, to)| (first.0 + from, first.1 + to)));
             }
             for begin in (0..product.columns).step_by(width) {
                 let columns = width.min(product.columns - begin);
                 let panel = panels.panel(begin / width);
                 let mut depth = 0;
-                for (turn, segments) in blocks.iter().enumerate() {
+                for (block, segments) in blocks.iter().enumerate() {
                     let weights = &panel[depth * width..];
                     for tile in places.chunks(P) {
                         // A tile that is not full computes its last pixel more than once.
                         let at = |p: usize| tile[p.min(tile.len() - 1)];
                         let mut from = [0; P];
                         let mut acc = [[simd.splat_f32s(0.0); V]; P];
-                        if turn > 0 {
+                        if block > 0 {
                             for (p, acc) in acc.iter_mut().enumerate() {
                                 let to = at(p).1 + begin;
                                 *acc = load(simd, &out[to..to + columns]);
                             }
-                        } else if !product.bias.is_empty() {
-                            acc = [load(simd, &product.bias[begin..begin + columns]); P];
                         }
                         for (p, from) in from.iter_mut().enumerate() {
                             *from = at(p).0;

@@ -1,29 +1,31 @@
-//! The CPU path: plain slices in, plain slices out; one source for AVX-512, AVX2, NEON and WASM SIMD.
+//! The CPU's loops, from slices to slices: one source for AVX-512, AVX2, NEON and WASM SIMD.
 //!
-//! Activations are channels-last, `[batch, height, width, channels]`, so that a vector holds channels
-//! and every sum runs in one order, whatever the width of the vectors or the number of threads.
+//! Activations are channels-last, `[batch, height, width, channels]`, so that a vector holds channels and every sum has one
+//! order, whatever the vector width or the number of threads. [`ConvPlan`] and [`LinearPlan`] select the algorithm.
 
+mod buffers;
 mod conv;
 mod conv_weight;
-mod linear;
+mod linear_packed;
+mod linear_transposed;
 mod norm;
 mod norm_loops;
 mod pack;
 mod pool;
 mod rounding;
-mod scratch;
+mod select;
 mod threads;
 mod tile;
-mod turned;
 mod update;
 mod weight;
 mod winograd;
 
-pub use conv::{conv2d, conv2d_grad_input};
-pub use conv_weight::conv2d_grad_weight;
-pub use linear::{linear, linear_grad_input, linear_grad_weight};
+pub(crate) use buffers::recycle;
 pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
-pub use rounding::Rounding;
-pub(crate) use scratch::keep;
-pub use update::{SgdOptions, sgd_step, weighted_sum};
+pub use rounding::{Rounding, RoundingError};
+pub use select::{
+    ConvPlan, LinearPlan, Product, conv2d, conv2d_grad_input, conv2d_grad_weight, linear,
+    linear_grad_input, linear_grad_weight,
+};
+pub use update::{sgd_step, weighted_sum};

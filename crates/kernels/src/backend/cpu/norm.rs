@@ -1,43 +1,43 @@
-//! Batch norm in training, with what follows it: the shortcut's addition and ReLU.
+//! Batch norm with the batch's statistics, fused with the residual's addition and ReLU.
 
 use pulp::Arch;
 
-use super::norm_loops::{InputGrad, Normalize, Spread, Sum, Sums};
-use super::scratch::buffer;
+use super::buffers::buffer;
+use super::norm_loops::{Deviations, GradSums, InputGrad, Normalize, Sum};
 use super::threads;
 
-/// Values of a block: both passes over it find it in the nearest cache.
+/// Values of a block, which stays in L1 for both passes over it.
 const BLOCK: usize = 8 * 1024;
 
-/// What the forward pass gives.
+/// Results of [`batch_norm`].
 pub struct Normed {
     /// `[rows, channels]`
     pub output: Vec<f32>,
-    /// Of the batch, `[channels]`
+    /// The batch's mean, `[channels]`
     pub mean: Vec<f32>,
-    /// Of the batch, biased, `[channels]`
+    /// The batch's biased variance, `[channels]`
     pub variance: Vec<f32>,
 }
 
-/// What the backward pass gives.
+/// Gradients of [`batch_norm`].
 pub struct NormGrad {
-    /// By the input, `[rows, channels]`
+    /// Of the input, `[rows, channels]`
     pub input: Vec<f32>,
-    /// By the scale, `[channels]`
+    /// Of the scale, `[channels]`
     pub weight: Vec<f32>,
-    /// By the shift, `[channels]`
+    /// Of the shift, `[channels]`
     pub bias: Vec<f32>,
-    /// The gradient in front of ReLU, which is that of the shortcut; empty where nobody asked or there was no ReLU.
+    /// Of the residual, which is the gradient before ReLU; empty without ReLU or where it was not asked for.
     pub residual: Vec<f32>,
 }
 
-/// Rows of a block: a rule of the shape alone, so that sums do not depend on threads.
+/// Values of the rows of a block: a function of the shape alone, so that sums do not depend on the number of threads.
 fn block_len(channels: usize) -> usize {
     (BLOCK / channels).max(1) * channels
 }
 
-/// `act((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` with the statistics of the batch
-/// (methods.md 2.1). `x` is `[rows, channels]`; `residual` is empty or like it; act is ReLU or nothing.
+/// `act((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` with the statistics of the batch (methods.md 2.1),
+/// where act is ReLU if `relu`, else the identity. `x` is `[rows, channels]`, `residual` the same or empty.
 pub fn batch_norm(
     x: &[f32],
     weight: &[f32],
@@ -74,53 +74,53 @@ pub fn batch_norm(
     }
 }
 
-/// Mean and biased variance of every channel. Each block is summed around its own mean, then blocks are
-/// joined in f64 (Chan's formula), so a large mean costs no digits.
+/// Mean and biased variance of every channel. Each block is summed around its own mean, then blocks are combined in f64 by the
+/// parallel algorithm of Chan et al., so that a large mean costs no precision.
 fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
     let len = block_len(channels);
-    let mut parts = vec![0.0; x.len().div_ceil(len) * 2 * channels];
+    let mut partials = vec![0.0; x.len().div_ceil(len) * 2 * channels];
     threads::each(
         4 * x.len(),
-        parts.chunks_mut(2 * channels),
-        |block, part| {
+        partials.chunks_mut(2 * channels),
+        |block, partial| {
             let begin = block * len;
             let values = &x[begin..(begin + len).min(x.len())];
-            let (mean, spread) = part.split_at_mut(channels);
+            let (mean, squares) = partial.split_at_mut(channels);
             let sum = &mut *mean;
             Arch::new().dispatch(Sum { values, sum });
             let rows = (values.len() / channels) as f32;
             mean.iter_mut().for_each(|mean| *mean /= rows);
-            Arch::new().dispatch(Spread {
+            Arch::new().dispatch(Deviations {
                 values,
                 mean,
-                spread,
+                squares,
             });
         },
     );
     let mut mean = vec![0.0f64; channels];
-    let mut spread = vec![0.0f64; channels];
+    let mut squares = vec![0.0f64; channels];
     let mut before = 0.0;
-    for (block, part) in parts.chunks_exact(2 * channels).enumerate() {
+    for (block, partial) in partials.chunks_exact(2 * channels).enumerate() {
         let rows = ((x.len() - block * len).min(len) / channels) as f64;
         let all = before + rows;
         for c in 0..channels {
-            let apart = f64::from(part[c]) - mean[c];
-            mean[c] += apart * rows / all;
-            spread[c] += f64::from(part[channels + c]) + apart * apart * before * rows / all;
+            let delta = f64::from(partial[c]) - mean[c];
+            mean[c] += delta * rows / all;
+            squares[c] += f64::from(partial[channels + c]) + delta * delta * before * rows / all;
         }
         before = all;
     }
     let mean = mean.iter().map(|&mean| mean as f32).collect();
-    let variance = spread.iter().map(|&spread| (spread / before) as f32);
+    let variance = squares.iter().map(|&squares| (squares / before) as f32);
     (mean, variance.collect())
 }
 
-/// What the backward pass needs of the forward pass.
+/// What [`batch_norm_backward`] needs of the forward pass.
 #[derive(Clone, Copy)]
 pub struct NormPass<'a> {
     /// `[rows, channels]`
     pub x: &'a [f32],
-    /// What [`batch_norm`] gave where ReLU followed, else empty.
+    /// The output of [`batch_norm`] with ReLU, else empty.
     pub output: &'a [f32],
     /// Scale, `[channels]`
     pub weight: &'a [f32],
@@ -132,8 +132,8 @@ pub struct NormPass<'a> {
     pub epsilon: f32,
 }
 
-/// The gradients of [`batch_norm`]; `grad` is the gradient by the output. The gradient by the shortcut is given where
-/// there was a ReLU and `with_residual` asks for it.
+/// The gradients of [`batch_norm`]; `grad` is the output's gradient. The residual's gradient is computed where ReLU followed and
+/// `with_residual` asks for it; without ReLU it is `grad` itself.
 pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool) -> NormGrad {
     let NormPass {
         x,
@@ -150,20 +150,20 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         .map(|variance| 1.0 / (variance + epsilon).sqrt())
         .collect();
 
-    // First pass: the sums of the gradient in front of ReLU.
+    // First pass: sums of the gradient before ReLU.
     let mut residual = buffer(match with_residual && !output.is_empty() {
         true => x.len(),
         false => 0,
     });
-    let mut parts = vec![0.0; x.len().div_ceil(len) * 2 * channels];
+    let mut partials = vec![0.0; x.len().div_ceil(len) * 2 * channels];
     let mut residuals = residual.chunks_mut(len);
-    let blocks = parts
+    let blocks = partials
         .chunks_mut(2 * channels)
-        .map(|part| (part, residuals.next().unwrap_or_default()));
-    threads::each(4 * x.len(), blocks, |block, (part, residual)| {
+        .map(|partial| (partial, residuals.next().unwrap_or_default()));
+    threads::each(4 * x.len(), blocks, |block, (partial, residual)| {
         let range = block * len..((block + 1) * len).min(x.len());
-        let (plain, weighted) = part.split_at_mut(channels);
-        Arch::new().dispatch(Sums {
+        let (plain, weighted) = partial.split_at_mut(channels);
+        Arch::new().dispatch(GradSums {
             x: &x[range.clone()],
             output: output.get(range.clone()).unwrap_or(&[]),
             grad: &grad[range],
@@ -174,9 +174,9 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         });
     });
     let mut sums = vec![0.0f64; 2 * channels];
-    for part in parts.chunks_exact(2 * channels) {
-        for (sum, &part) in sums.iter_mut().zip(part) {
-            *sum += f64::from(part);
+    for partial in partials.chunks_exact(2 * channels) {
+        for (sum, &partial) in sums.iter_mut().zip(partial) {
+            *sum += f64::from(partial);
         }
     }
     let bias: Vec<f32> = sums[..channels].iter().map(|&sum| sum as f32).collect();
@@ -189,8 +189,8 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
     // Second pass: dx = weight / sigma (g - mean(g) - (x - mean) / sigma^2 mean(g (x - mean))).
     let rows = (x.len() / channels) as f64;
     let factor = |c: usize| f64::from(weight[c]) * f64::from(inverse[c]);
-    let own: Vec<f32> = (0..channels).map(|c| factor(c) as f32).collect();
-    let pull: Vec<f32> = (0..channels)
+    let scale: Vec<f32> = (0..channels).map(|c| factor(c) as f32).collect();
+    let slope: Vec<f32> = (0..channels)
         .map(|c| {
             let inverse = f64::from(inverse[c]);
             (factor(c) * inverse * inverse * sums[channels + c] / rows) as f32
@@ -211,8 +211,8 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
             output: output.get(range.clone()).unwrap_or(&[]),
             grad: &grad[range],
             mean,
-            own: &own,
-            pull: &pull,
+            scale: &scale,
+            slope: &slope,
             shift: &shift,
             out,
         });

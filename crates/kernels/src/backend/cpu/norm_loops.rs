@@ -1,5 +1,5 @@
-//! The loops of batch norm over one block of rows. Some vectors of channels at a time go down the rows, so that what
-//! belongs to channels stays in registers.
+//! The loops of batch norm over one block of rows. Each goes down the rows with a few vectors of channels, whose statistics and
+//! sums stay in registers.
 
 use std::ops::Range;
 
@@ -7,13 +7,13 @@ use pulp::{Simd, WithSimd};
 
 use super::tile::{put, take};
 
-/// Values of an operand that all vectors of channels pass before the next ones come: they stay in the nearest cache.
-const NEAR: usize = 2 * 1024;
+/// Values of an operand that all vectors of channels pass before the next ones come: they stay in L1.
+const L1_BLOCK: usize = 2 * 1024;
 
 /// A loop down the rows.
 trait Columns {
-    /// Works on `N` vectors of channels from `begin` on, in rows of which the first begins at `rows.start`. The last
-    /// vector has `len` channels, the others are whole.
+    /// Processes `N` vectors of channels from `begin` on, in rows of which the first begins at `rows.start`. The last vector has
+    /// `len` channels, the others are full.
     fn pass<S: Simd, const N: usize>(
         &mut self,
         simd: S,
@@ -23,14 +23,14 @@ trait Columns {
     );
 }
 
-/// Has a loop pass all values of a block, in the order of its rows for every channel.
+/// Runs a loop over all values of a block, in the order of its rows for every channel.
 #[inline(always)]
 fn all<S: Simd>(simd: S, values: usize, channels: usize, mut columns: impl Columns) {
-    let near = (NEAR / channels).max(1) * channels;
-    for first in (0..values).step_by(near) {
-        let rows = first..(first + near).min(values);
+    let step = (L1_BLOCK / channels).max(1) * channels;
+    for first in (0..values).step_by(step) {
+        let rows = first..(first + step).min(values);
         let mut begin = 0;
-        // The lanes are named anew each time so that the compiler knows the length of whole vectors.
+        // Full vectors separately, so that the compiler knows their length.
         while begin + 4 * S::F32_LANES <= channels {
             columns.pass::<S, 4>(simd, rows.clone(), begin, S::F32_LANES);
             begin += 4 * S::F32_LANES;
@@ -86,7 +86,7 @@ fn write<S: Simd, const N: usize>(
 /// `act((x - mean) * scale + bias + residual)`
 pub struct Normalize<'a> {
     pub x: &'a [f32],
-    /// Empty where there is none.
+    /// Empty if there is none.
     pub residual: &'a [f32],
     pub mean: &'a [f32],
     pub scale: &'a [f32],
@@ -120,8 +120,8 @@ impl Columns for Normalize<'_> {
         for row in rows.step_by(self.mean.len()) {
             let mut values = read::<S, N>(simd, self.x, row + begin, len);
             for (n, value) in values.iter_mut().enumerate() {
-                let apart = simd.sub_f32s(*value, mean[n]);
-                *value = simd.add_f32s(simd.mul_f32s(apart, scale[n]), bias[n]);
+                let centred = simd.sub_f32s(*value, mean[n]);
+                *value = simd.add_f32s(simd.mul_f32s(centred, scale[n]), bias[n]);
             }
             if !self.residual.is_empty() {
                 let residual = read::<S, N>(simd, self.residual, row + begin, len);
@@ -131,7 +131,7 @@ impl Columns for Normalize<'_> {
             }
             if self.relu {
                 for value in &mut values {
-                    // Not `max`, which would lose a NaN.
+                    // Not `max`, which does not propagate NaN.
                     let below = simd.less_than_f32s(*value, zero);
                     *value = simd.select_f32s(below, zero, *value);
                 }
@@ -141,7 +141,7 @@ impl Columns for Normalize<'_> {
     }
 }
 
-/// The sum of every channel, added to what is there.
+/// Adds the sum of every channel to `sum`.
 pub struct Sum<'a> {
     pub values: &'a [f32],
     pub sum: &'a mut [f32],
@@ -176,14 +176,14 @@ impl Columns for Sum<'_> {
     }
 }
 
-/// The squares of every channel's values around `mean`, added to what is there.
-pub struct Spread<'a> {
+/// Adds every channel's sum of squared deviations from `mean` to `squares`.
+pub struct Deviations<'a> {
     pub values: &'a [f32],
     pub mean: &'a [f32],
-    pub spread: &'a mut [f32],
+    pub squares: &'a mut [f32],
 }
 
-impl WithSimd for Spread<'_> {
+impl WithSimd for Deviations<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -192,7 +192,7 @@ impl WithSimd for Spread<'_> {
     }
 }
 
-impl Columns for Spread<'_> {
+impl Columns for Deviations<'_> {
     #[inline(always)]
     fn pass<S: Simd, const N: usize>(
         &mut self,
@@ -202,21 +202,21 @@ impl Columns for Spread<'_> {
         len: usize,
     ) {
         let mean = read::<S, N>(simd, self.mean, begin, len);
-        let mut spread = read::<S, N>(simd, self.spread, begin, len);
+        let mut squares = read::<S, N>(simd, self.squares, begin, len);
         for row in rows.step_by(self.mean.len()) {
             let values = read::<S, N>(simd, self.values, row + begin, len);
-            for (n, spread) in spread.iter_mut().enumerate() {
-                let apart = simd.sub_f32s(values[n], mean[n]);
-                *spread = simd.add_f32s(*spread, simd.mul_f32s(apart, apart));
+            for (n, squares) in squares.iter_mut().enumerate() {
+                let centred = simd.sub_f32s(values[n], mean[n]);
+                *squares = simd.add_f32s(*squares, simd.mul_f32s(centred, centred));
             }
         }
-        write(simd, spread, self.spread, begin, len);
+        write(simd, squares, self.squares, begin, len);
     }
 }
 
-/// The gradient in front of ReLU, where there was one: else `output` is empty.
+/// The gradient before ReLU, or `grad` itself where `output` is empty.
 #[inline(always)]
-fn through<S: Simd, const N: usize>(
+fn before_relu<S: Simd, const N: usize>(
     simd: S,
     grad: &[f32],
     output: &[f32],
@@ -228,19 +228,19 @@ fn through<S: Simd, const N: usize>(
         let zero = simd.splat_f32s(0.0);
         let output = read::<S, N>(simd, output, begin, len);
         for (grad, output) in grad.iter_mut().zip(output) {
-            // As PyTorch: nothing passes where the output is zero or less, a NaN lets it pass.
-            let shut = simd.less_than_or_equal_f32s(output, zero);
-            *grad = simd.select_f32s(shut, zero, *grad);
+            // As in PyTorch, the gradient is zero where the output is zero or less, but not where it is NaN.
+            let inactive = simd.less_than_or_equal_f32s(output, zero);
+            *grad = simd.select_f32s(inactive, zero, *grad);
         }
     }
     grad
 }
 
-/// Sums of the gradient in front of ReLU and of its products with `x - mean`, added to what is there. `residual` takes
-/// that gradient unless it is empty.
-pub struct Sums<'a> {
+/// Adds the sums of the gradient before ReLU to `plain` and those of its products with `x - mean` to `weighted`. Writes that
+/// gradient to `residual` unless it is empty.
+pub struct GradSums<'a> {
     pub x: &'a [f32],
-    /// Empty where no ReLU was.
+    /// Empty without ReLU.
     pub output: &'a [f32],
     pub grad: &'a [f32],
     pub mean: &'a [f32],
@@ -249,7 +249,7 @@ pub struct Sums<'a> {
     pub weighted: &'a mut [f32],
 }
 
-impl WithSimd for Sums<'_> {
+impl WithSimd for GradSums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -258,7 +258,7 @@ impl WithSimd for Sums<'_> {
     }
 }
 
-impl Columns for Sums<'_> {
+impl Columns for GradSums<'_> {
     #[inline(always)]
     fn pass<S: Simd, const N: usize>(
         &mut self,
@@ -271,12 +271,12 @@ impl Columns for Sums<'_> {
         let mut plain = read::<S, N>(simd, self.plain, begin, len);
         let mut weighted = read::<S, N>(simd, self.weighted, begin, len);
         for row in rows.step_by(self.mean.len()) {
-            let grad = through::<S, N>(simd, self.grad, self.output, row + begin, len);
+            let grad = before_relu::<S, N>(simd, self.grad, self.output, row + begin, len);
             let x = read::<S, N>(simd, self.x, row + begin, len);
             for n in 0..N {
-                let apart = simd.sub_f32s(x[n], mean[n]);
+                let centred = simd.sub_f32s(x[n], mean[n]);
                 plain[n] = simd.add_f32s(plain[n], grad[n]);
-                weighted[n] = simd.add_f32s(weighted[n], simd.mul_f32s(grad[n], apart));
+                weighted[n] = simd.add_f32s(weighted[n], simd.mul_f32s(grad[n], centred));
             }
             if !self.residual.is_empty() {
                 write(simd, grad, self.residual, row + begin, len);
@@ -287,15 +287,15 @@ impl Columns for Sums<'_> {
     }
 }
 
-/// `own g - (x - mean) pull - shift`, with g the gradient in front of ReLU.
+/// `scale g - (x - mean) slope - shift`, where g is the gradient before ReLU.
 pub struct InputGrad<'a> {
     pub x: &'a [f32],
-    /// Empty where no ReLU was, or where `grad` is in front of it already.
+    /// Empty without ReLU, or where `grad` is the gradient before it already.
     pub output: &'a [f32],
     pub grad: &'a [f32],
     pub mean: &'a [f32],
-    pub own: &'a [f32],
-    pub pull: &'a [f32],
+    pub scale: &'a [f32],
+    pub slope: &'a [f32],
     pub shift: &'a [f32],
     pub out: &'a mut [f32],
 }
@@ -319,17 +319,17 @@ impl Columns for InputGrad<'_> {
         len: usize,
     ) {
         let mean = read::<S, N>(simd, self.mean, begin, len);
-        let own = read::<S, N>(simd, self.own, begin, len);
-        let pull = read::<S, N>(simd, self.pull, begin, len);
+        let scale = read::<S, N>(simd, self.scale, begin, len);
+        let slope = read::<S, N>(simd, self.slope, begin, len);
         let shift = read::<S, N>(simd, self.shift, begin, len);
         for row in rows.step_by(self.mean.len()) {
-            let grad = through::<S, N>(simd, self.grad, self.output, row + begin, len);
+            let grad = before_relu::<S, N>(simd, self.grad, self.output, row + begin, len);
             let mut values = read::<S, N>(simd, self.x, row + begin, len);
             for (n, value) in values.iter_mut().enumerate() {
-                let apart = simd.sub_f32s(*value, mean[n]);
-                let own = simd.mul_f32s(own[n], grad[n]);
-                let near = simd.sub_f32s(own, simd.mul_f32s(apart, pull[n]));
-                *value = simd.sub_f32s(near, shift[n]);
+                let centred = simd.sub_f32s(*value, mean[n]);
+                let scaled = simd.mul_f32s(scale[n], grad[n]);
+                let sloped = simd.sub_f32s(scaled, simd.mul_f32s(centred, slope[n]));
+                *value = simd.sub_f32s(sloped, shift[n]);
             }
             write(simd, values, self.out, row + begin, len);
         }

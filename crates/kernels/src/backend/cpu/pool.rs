@@ -1,15 +1,15 @@
-//! Max-pool, and its gradient without stored places: the first tap that equals the output has won.
+//! Max-pool, and its gradient without stored indices: the first tap that equals the output is the maximum.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::scratch::buffer;
+use super::buffers::buffer;
 use super::threads;
 use super::tile::{put, take};
 use crate::shape::PoolShape;
 
-/// `x` `[batch, height, width, channels]` to `[batch, out height, out width, channels]`.
+/// Max-pool of `x` `[batch, height, width, channels]` to `[batch, out height, out width, channels]`.
 pub fn max_pool(shape: &PoolShape, x: &[f32]) -> Vec<f32> {
     let [height, width] = shape.out_size();
     let (from, to) = (
@@ -26,7 +26,7 @@ pub fn max_pool(shape: &PoolShape, x: &[f32]) -> Vec<f32> {
     out
 }
 
-/// The input gradient; `output` is what [`max_pool`] gave.
+/// The input gradient of [`max_pool`], from its input, output and the output's gradient.
 pub fn max_pool_backward(shape: &PoolShape, x: &[f32], output: &[f32], grad: &[f32]) -> Vec<f32> {
     let [height, width] = shape.out_size();
     let (from, to) = (
@@ -49,7 +49,7 @@ pub fn max_pool_backward(shape: &PoolShape, x: &[f32], output: &[f32], grad: &[f
     input
 }
 
-/// The inputs along one axis that the window of the output at `place` has inside the image.
+/// The input coordinates along one axis in the window of the output at `place`, cropped to the image.
 #[inline(always)]
 fn inside(shape: &PoolShape, axis: usize, place: usize) -> Range<usize> {
     let begin = place * shape.stride;
@@ -88,7 +88,7 @@ impl WithSimd for Forward<'_> {
             let out = &mut self.out[to * channels..(to + 1) * channels];
             let x = &self.x[from * channels..(from + 1) * channels];
             for (out, &x) in out.iter_mut().zip(x) {
-                // A NaN wins, as in PyTorch.
+                // NaN propagates, as in PyTorch.
                 *out = if x > *out || x.is_nan() { x } else { *out };
             }
         });
@@ -116,7 +116,7 @@ impl WithSimd for Backward<'_> {
                 let across = inside(self.shape, 1, x);
                 let to = (y * width + x) * channels;
                 for begin in (0..channels).step_by(S::F32_LANES) {
-                    // The lanes are named so that the compiler knows the length of whole vectors.
+                    // Full vectors separately, so that the compiler knows their length.
                     match channels - begin {
                         len if len < S::F32_LANES => {
                             self.window(simd, [&down, &across], to, begin, len)
@@ -130,7 +130,7 @@ impl WithSimd for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// Gives a window's gradient to the taps that have won, for `len` channels from `begin` on.
+    /// Adds a window's gradient to the inputs that are its maximum, for `len` channels from `begin` on.
     #[inline(always)]
     fn window<S: Simd>(
         &mut self,
@@ -143,20 +143,20 @@ impl Backward<'_> {
         let channels = self.shape.channels;
         let zero = simd.splat_f32s(0.0);
         let output = take(simd, &self.output[to + begin..][..len]);
-        // What of the gradient is still to be given away.
+        // The gradient of the channels whose maximum has not been found yet.
         let mut left = take(simd, &self.grad[to + begin..][..len]);
         for row in down.clone() {
             for column in across.clone() {
                 let at = (row * self.shape.size[1] + column) * channels + begin;
                 let value = take(simd, &self.x[at..at + len]);
-                let won = simd.equal_f32s(value, output);
+                let is_max = simd.equal_f32s(value, output);
                 let number = simd.equal_f32s(value, value);
                 let input = &mut self.input[at..at + len];
                 let share = simd.select_f32s(number, zero, left);
-                let share = simd.select_f32s(won, left, share);
+                let share = simd.select_f32s(is_max, left, share);
                 put(simd, simd.add_f32s(take(simd, input), share), input);
                 left = simd.select_f32s(number, left, zero);
-                left = simd.select_f32s(won, zero, left);
+                left = simd.select_f32s(is_max, zero, left);
             }
         }
     }

@@ -1,36 +1,74 @@
 //! How often `a * b + c` is rounded.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::error::Error;
+use std::fmt;
+use std::sync::OnceLock;
 
-/// A fused multiply-add rounds once, a multiplication and an addition round twice: on sums of thousands of values that nearly
-/// cancel this shows as a relative difference of a few millionths.
+/// How a process rounds the `a * b + c` of its matrix products: a fused multiply-add rounds once, a multiplication and an
+/// addition round twice. In sums of thousands of terms that nearly cancel the two differ by a few millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
-    /// Once where it can be done: faster by up to half, and a little more exact. The default natively.
+    /// Once: faster by up to half, and a little more exact. The default where the processor and, in WebAssembly, the module
+    /// fuse: natively, and in the module with relaxed SIMD (`parallax_web_relaxed_bg.wasm`).
     Fused,
-    /// Twice, everywhere: what every browser can compute, to compare with it. The default in WebAssembly.
+    /// Twice: the same bits on every processor and in every browser. The default elsewhere.
     Portable,
 }
 
-static PORTABLE: AtomicBool = AtomicBool::new(cfg!(target_family = "wasm"));
+static CHOSEN: OnceLock<Rounding> = OnceLock::new();
 
 impl Rounding {
-    /// Makes it the rounding of all that this process computes from now on. In WebAssembly, products are fused only by the
-    /// module for browsers with relaxed SIMD (`parallax_web_relaxed_bg.wasm`), on processors that fuse them.
-    pub fn set(self) {
-        let fused = self == Rounding::Fused && fuses();
-        PORTABLE.store(!fused, Ordering::Relaxed);
+    /// Chooses the rounding of this process, as a thread pool's size is chosen: once, before the first kernel runs.
+    ///
+    /// # Errors
+    /// When the process rounds otherwise already, or cannot fuse.
+    pub fn init(self) -> Result<(), RoundingError> {
+        if self == Rounding::Fused && !fuses() {
+            return Err(RoundingError::CannotFuse);
+        }
+        match *CHOSEN.get_or_init(|| self) == self {
+            true => Ok(()),
+            false => Err(RoundingError::AlreadyChosen),
+        }
     }
 
-    /// What products are computed with now.
+    /// The rounding of this process.
     #[inline(always)]
     pub fn get() -> Self {
-        match PORTABLE.load(Ordering::Relaxed) {
-            true => Rounding::Portable,
-            false => Rounding::Fused,
+        *CHOSEN.get_or_init(Self::default)
+    }
+}
+
+impl Default for Rounding {
+    fn default() -> Self {
+        match fuses() {
+            true => Rounding::Fused,
+            false => Rounding::Portable,
         }
     }
 }
+
+/// Why [`Rounding::init`] failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundingError {
+    /// The other rounding was chosen before, or taken by a kernel.
+    AlreadyChosen,
+    /// This WebAssembly module or the processor has no fused multiply-add.
+    CannotFuse,
+}
+
+impl fmt::Display for RoundingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyChosen => {
+                "the rounding of a process must be chosen before its first kernel runs"
+            }
+            Self::CannotFuse => "there is no fused multiply-add here",
+        })
+    }
+}
+
+impl Error for RoundingError {}
 
 #[cfg(not(target_family = "wasm"))]
 fn fuses() -> bool {
@@ -47,19 +85,19 @@ mod wasm {
     use core::arch::wasm32::{f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, v128};
     use std::hint::black_box;
 
-    /// `a * b + c`. A second module is made of this one, in which every call of this function is the instruction
-    /// `f32x4.relaxed_madd` (`xtask/src/wasm/relaxed.rs`, which tells why the compiler does not write it).
+    /// `a * b + c`. The module with relaxed SIMD is made from this one by replacing every call of this function by the
+    /// instruction `f32x4.relaxed_madd`; `xtask/src/wasm/relaxed.rs` says why the compiler does not emit it.
     #[expect(unsafe_code, reason = "it is found by its name")]
-    #[expect(improper_ctypes_definitions, reason = "nobody outside calls it")]
+    #[expect(improper_ctypes_definitions, reason = "it has no caller outside")]
     #[unsafe(no_mangle)]
     #[inline(never)]
     pub extern "C" fn product_and_sum(a: v128, b: v128, c: v128) -> v128 {
         f32x4_add(f32x4_mul(a, b), c)
     }
 
-    /// Whether that rounds once, in this module and on the processor under it.
+    /// Whether [`product_and_sum`] rounds once, in this module and on this processor.
     pub(super) fn fuses() -> bool {
-        // (1 + e)^2 - (1 + 2 e) is e^2, which two roundings lose.
+        // (1 + e)^2 - (1 + 2 e) is e^2, which rounding twice loses.
         let x = f32x4_splat(black_box(1.0 + f32::EPSILON));
         let rounded = f32x4_splat(-1.0 - 2.0 * f32::EPSILON);
         f32x4_extract_lane::<0>(product_and_sum(x, x, rounded)) != 0.0

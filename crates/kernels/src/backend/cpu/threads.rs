@@ -1,8 +1,8 @@
-//! Work in parallel natively, in turn in the browser. What a piece computes never depends on which.
+//! Tasks, in parallel natively and one after the other in WebAssembly. A task's result does not depend on which.
 
 /// Operations that one thread does in less time than it takes to wake another.
 #[cfg(not(target_family = "wasm"))]
-const ALONE: usize = 1 << 19;
+const MIN_WORK: usize = 1 << 19;
 
 /// Threads that work is shared among.
 pub fn count() -> usize {
@@ -12,7 +12,7 @@ pub fn count() -> usize {
     1
 }
 
-/// Runs `task(index, piece)` on every piece; together they take about `work` operations.
+/// Runs `task(index, piece)` for every piece of the output; together they take about `work` operations.
 #[cfg(not(target_family = "wasm"))]
 pub fn each<T: Send, F: Fn(usize, T) + Sync>(
     work: usize,
@@ -20,7 +20,7 @@ pub fn each<T: Send, F: Fn(usize, T) + Sync>(
     task: F,
 ) {
     use rayon::prelude::*;
-    if work < ALONE {
+    if work < MIN_WORK {
         return pieces
             .enumerate()
             .for_each(|(index, piece)| task(index, piece));
@@ -30,7 +30,7 @@ pub fn each<T: Send, F: Fn(usize, T) + Sync>(
     pieces.for_each(|(index, piece)| task(index, piece));
 }
 
-/// Runs `task(index, piece)` on every piece; together they take about `work` operations.
+/// Runs `task(index, piece)` for every piece of the output; together they take about `work` operations.
 #[cfg(target_family = "wasm")]
 pub fn each<T: Send, F: Fn(usize, T) + Sync>(
     _work: usize,

@@ -1,30 +1,18 @@
-//! What moves parameters: one pass over memory each, by plain products and sums, so that every device computes the same.
+//! Parameter updates, each in one pass over memory. Products and sums are not fused, so that every device computes the same.
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::scratch::buffer;
+use super::buffers::buffer;
 use super::threads;
+use crate::options::SgdOptions;
 
-/// Parameters of a piece.
+/// Parameters of a task.
 const BLOCK: usize = 16 * 1024;
 
-/// Factors of a step of momentum SGD (methods.md 4.1).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdOptions {
-    /// Share of the weight that is added to its gradient.
-    pub decay: f64,
-    /// Share of the velocity that stays.
-    pub momentum: f64,
-    /// Share of the velocity by which the weight moves.
-    pub rate: f64,
-    /// Whether it moves by the gradient and the velocity's next share instead.
-    pub nesterov: bool,
-}
-
-/// `v <- momentum v + (g + decay w)` in place; the next weight takes the gradient's place.
+/// One SGD step in place: `velocity` becomes the next velocity and `gradient` the next weight.
 ///
 /// All slices must have one length.
-pub fn sgd_step(weight: &[f32], gradient: &mut [f32], velocity: &mut [f32], by: &SgdOptions) {
+pub fn sgd_step(weight: &[f32], gradient: &mut [f32], velocity: &mut [f32], options: &SgdOptions) {
     let pieces = gradient.chunks_mut(BLOCK).zip(velocity.chunks_mut(BLOCK));
     let pieces = pieces.zip(weight.chunks(BLOCK));
     threads::each(
@@ -35,7 +23,7 @@ pub fn sgd_step(weight: &[f32], gradient: &mut [f32], velocity: &mut [f32], by: 
                 weight,
                 gradient,
                 velocity,
-                by,
+                options,
             });
         },
     );
@@ -45,7 +33,7 @@ struct Step<'a> {
     weight: &'a [f32],
     gradient: &'a mut [f32],
     velocity: &'a mut [f32],
-    by: &'a SgdOptions,
+    options: &'a SgdOptions,
 }
 
 impl WithSimd for Step<'_> {
@@ -53,19 +41,16 @@ impl WithSimd for Step<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let SgdOptions {
-            momentum,
-            decay,
-            rate,
-            nesterov,
-        } = *self.by;
-        let (momentum, decay, rate) = (momentum as f32, decay as f32, rate as f32);
+        let nesterov = self.options.nesterov;
+        let momentum = self.options.momentum as f32;
+        let decay = self.options.weight_decay as f32;
+        let rate = self.options.learning_rate as f32;
         let values = self.gradient.iter_mut().zip(self.velocity);
         for ((gradient, velocity), &weight) in values.zip(self.weight) {
-            let pull = *gradient + weight * decay;
-            *velocity = *velocity * momentum + pull;
+            let decayed = *gradient + weight * decay;
+            *velocity = *velocity * momentum + decayed;
             let step = match nesterov {
-                true => pull + *velocity * momentum,
+                true => decayed + *velocity * momentum,
                 false => *velocity,
             };
             *gradient = weight - step * rate;

@@ -35,6 +35,7 @@ pub(crate) mod update;
 pub(crate) mod winograd;
 
 use crate::ops::{Kernels, SavedNorm};
+use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 type Primitive = FloatTensor<CubeBackend>;
@@ -120,5 +121,18 @@ impl Kernels for CubeBackend {
 
     fn linear_grad_weight(x: Primitive, grad: Primitive, shape: LinearShape) -> Primitive {
         linear::linear_grad_weight(x, grad, &shape)
+    }
+
+    fn weighted_sum(a: Primitive, by_a: f64, b: Primitive, by_b: f64) -> Primitive {
+        update::weighted_sum(a, by_a, b, by_b)
+    }
+
+    fn sgd_step(
+        weight: Primitive,
+        gradient: Primitive,
+        velocity: Primitive,
+        options: SgdOptions,
+    ) -> [Primitive; 2] {
+        update::sgd(weight, gradient, velocity, options)
     }
 }

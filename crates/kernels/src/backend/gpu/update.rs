@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 
 use super::tile::width;
 use super::{BLOCK, blocks, empty};
-use crate::update::SgdOptions;
+use crate::options::SgdOptions;
 
 /// `by_a a + by_b b`.
 #[cube(launch_unchecked)]
@@ -59,7 +59,7 @@ fn loads(len: usize) -> (usize, usize) {
     (width, len / width)
 }
 
-/// See [`crate::update::UpdateOps::update_weighted_sum`].
+/// See [`crate::ops::Kernels::weighted_sum`].
 pub(crate) fn weighted_sum(a: CubeTensor, by_a: f64, b: CubeTensor, by_b: f64) -> CubeTensor {
     let (a, b) = (into_contiguous(a), into_contiguous(b));
     let out = empty(&a, a.meta.shape().to_vec());
@@ -84,13 +84,13 @@ pub(crate) fn weighted_sum(a: CubeTensor, by_a: f64, b: CubeTensor, by_b: f64) -
     out
 }
 
-/// See [`crate::update::UpdateOps::update_momentum`].
-pub(crate) fn momentum(
+/// See [`crate::ops::Kernels::sgd_step`].
+pub(crate) fn sgd(
     weight: CubeTensor,
     gradient: CubeTensor,
     velocity: CubeTensor,
-    by: SgdOptions,
-) -> (CubeTensor, CubeTensor) {
+    options: SgdOptions,
+) -> [CubeTensor; 2] {
     let [weight, gradient, velocity] = [weight, gradient, velocity].map(into_contiguous);
     let shape = weight.meta.shape().to_vec();
     let (next_weight, next_velocity) = (empty(&weight, shape.clone()), empty(&weight, shape));
@@ -110,11 +110,11 @@ pub(crate) fn momentum(
             next_weight.clone().into_buffer_arg(),
             next_velocity.clone().into_buffer_arg(),
             count as u32,
-            by.decay as f32,
-            by.momentum as f32,
-            by.rate as f32,
-            by.nesterov,
+            options.weight_decay as f32,
+            options.momentum as f32,
+            options.learning_rate as f32,
+            options.nesterov,
         );
     }
-    (next_weight, next_velocity)
+    [next_weight, next_velocity]
 }

@@ -1,11 +1,11 @@
-//! Winograd's F(2x2, 3x3): 3x3 convolutions of stride 1 with 16 multiplications for four outputs instead of 36.
+//! Winograd convolution F(2x2, 3x3): 3x3 kernels of stride 1 with 16 multiplications for four outputs instead of 36.
 //!
-//! With the input's 4x4 patch `d`, the kernel `g` and the 2x2 outputs: `A^T [(G g G^T) * (B^T d B)] A` (Lavin and
-//! Gray, 2016), where `B` and `A` hold 0 and 1 only and `G` halves, so that an error grows by little. An infinity
-//! in a patch may reach all four outputs of its tile as NaN.
+//! The 2x2 outputs of the kernel `g` and a 4x4 patch `d` of the input are `A^T [(G g G^T) * (B^T d B)] A` (Lavin and Gray,
+//! 2016). The entries of `A` and `B` are 0, 1 and -1, those of `G` also 1/2, so that rounding errors grow little. An infinity in
+//! a patch may reach all four outputs of its tile as NaN.
 
-mod join;
-mod lay;
+mod inverse;
+mod layout;
 mod transform;
 mod weight;
 
@@ -15,37 +15,33 @@ use pulp::{Arch, Simd, WithSimd};
 
 pub use self::weight::grad_weight;
 
-use self::join::Outputs;
+use self::inverse::Outputs;
 use self::transform::{Grid, Inputs, Kernel, plane, transform};
-use super::scratch::{Scratch, buffer};
+use super::buffers::{Scratch, buffer};
 use super::threads;
 use super::tile::{FEW, product, rows, store};
 use super::weight::Weight;
 use crate::shape::{ConvShape, winograd_tiles};
 
-/// Fewer channels do not pay for the transforms.
-const CHANNELS: usize = 16;
-/// Fewer tiles do not pay for the transform of the kernel.
-const TILES: usize = 32;
-/// Tiles that are transformed at once: few, so that they stay in the nearest cache from transform to transform, but
-/// more where the kernel is large, whose values are fetched from farther away for each of these blocks.
+/// Tiles that are transformed at once: few, so that they stay in L1 from transform to transform, but more where the weight is
+/// large, which each of these blocks reads from L2 or beyond.
 const TILE_BLOCK: Range<usize> = 8..48;
-/// Tiles that are worth a task.
+/// Tiles of a task, at least.
 const TASK: usize = 64;
 
-/// `out = source * kernel`, both with channels last.
+/// A Winograd convolution: the forward pass, or the input gradient.
 pub struct Winograd<'a> {
     grid: Grid<'a>,
     weight: Weight<'a>,
-    /// Taps in the order in which they meet the source's rows and columns.
+    /// Taps of the kernel, or of the kernel rotated by 180 degrees, in the order of the source's rows and columns.
     taps: Vec<usize>,
     columns: usize,
     out_size: [usize; 2],
 }
 
 impl<'a> Winograd<'a> {
-    /// The convolution, where this is a way to compute it and worth it.
-    pub fn forward(shape: &ConvShape, x: &'a [f32], weight: &'a [f32]) -> Option<Self> {
+    /// The forward pass.
+    pub fn forward(shape: &ConvShape, x: &'a [f32], weight: &'a [f32]) -> Self {
         let weight = Weight {
             values: weight,
             channels: shape.inputs,
@@ -53,7 +49,7 @@ impl<'a> Winograd<'a> {
             column_stride: shape.inputs * 9,
         };
         let out_size = shape.out_size();
-        fits(shape).then(|| Self {
+        Self {
             grid: Grid {
                 values: x,
                 size: shape.size,
@@ -65,18 +61,18 @@ impl<'a> Winograd<'a> {
             taps: (0..9).collect(),
             columns: shape.outputs,
             out_size,
-        })
+        }
     }
 
-    /// The input gradient, likewise: a convolution of the output's gradient with the kernel turned round.
-    pub fn grad_input(shape: &ConvShape, grad: &'a [f32], weight: &'a [f32]) -> Option<Self> {
+    /// The input gradient: a convolution of the output's gradient with the rotated kernel.
+    pub fn grad_input(shape: &ConvShape, grad: &'a [f32], weight: &'a [f32]) -> Self {
         let weight = Weight {
             values: weight,
             channels: shape.outputs,
             channel_stride: shape.inputs * 9,
             column_stride: 9,
         };
-        fits(shape).then(|| Self {
+        Self {
             grid: Grid {
                 values: grad,
                 size: shape.out_size(),
@@ -88,7 +84,7 @@ impl<'a> Winograd<'a> {
             taps: (0..9).rev().collect(),
             columns: shape.inputs,
             out_size: shape.size,
-        })
+        }
     }
 
     /// `[batch, height, width, columns]`
@@ -150,8 +146,8 @@ impl<'a> Winograd<'a> {
         transformed
     }
 
-    /// For many channels and few tiles: a task owns some columns, so that a transformed kernel is used while it is at
-    /// hand and never written to memory.
+    /// For many channels and few tiles: a task owns some columns, so that it uses its transformed kernel at once and never writes
+    /// it to memory.
     fn by_columns<S: Simd, const P: usize, const V: usize>(
         &self,
         simd: S,
@@ -170,7 +166,7 @@ impl<'a> Winograd<'a> {
             simd.vectorize(Patches {
                 winograd: self,
                 tiles: first..(first + block).min(tiles),
-                room: (block, S::F32_LANES),
+                layout: (block, S::F32_LANES),
                 out,
             });
         });
@@ -194,15 +190,6 @@ impl<'a> Winograd<'a> {
             }
         });
     }
-}
-
-/// Enough of everything.
-fn fits(shape: &ConvShape) -> bool {
-    let enough = |size| shape.batch * winograd_tiles(size).iter().product::<usize>() >= TILES;
-    shape.suits_winograd()
-        && shape.inputs.min(shape.outputs) >= CHANNELS
-        && enough(shape.size)
-        && enough(shape.out_size())
 }
 
 struct Dispatch<'a, 'b> {
@@ -258,12 +245,12 @@ impl<const V: usize> WithSimd for Columns<'_, '_, V> {
     }
 }
 
-/// Some images, all columns.
+/// Some images with all columns.
 struct Images<'a, 'b, const P: usize, const V: usize> {
     winograd: &'a Winograd<'b>,
     panels: &'a [f32],
     tiles: Range<usize>,
-    /// Tiles at once.
+    /// Tiles that are transformed at once.
     block: usize,
     out: &'a mut [f32],
 }
@@ -293,22 +280,22 @@ impl<const P: usize, const V: usize> WithSimd for Images<'_, '_, P, V> {
         for begin in self.tiles.clone().step_by(most) {
             let tiles = begin..(begin + most).min(self.tiles.end);
             let count = tiles.len();
-            let room = count.next_multiple_of(P);
-            let patches = &mut patches[..16 * plane(room * row)];
-            let products = &mut products[..16 * plane(room * line)];
-            transform::<S, Inputs>(simd, grid, tiles, (room, S::F32_LANES), patches);
+            let capacity = count.next_multiple_of(P);
+            let patches = &mut patches[..16 * plane(capacity * row)];
+            let products = &mut products[..16 * plane(capacity * line)];
+            transform::<S, Inputs>(simd, grid, tiles, (capacity, S::F32_LANES), patches);
             for (number, begin) in (0..line).step_by(V * S::F32_LANES).enumerate() {
                 let len = 16 * grid.channels * V * S::F32_LANES;
                 multiply::<S, P, V>(
                     simd,
                     &*patches,
                     (&self.panels[number * len..][..len], grid.channels),
-                    room,
+                    capacity,
                     (line, begin),
                     products,
                 );
             }
-            let from = (&*products, room);
+            let from = (&*products, capacity);
             outputs.transform(simd, from, (begin - self.tiles.start, count), self.out);
         }
     }
@@ -318,7 +305,8 @@ impl<const P: usize, const V: usize> WithSimd for Images<'_, '_, P, V> {
 struct Patches<'a, 'b> {
     winograd: &'a Winograd<'b>,
     tiles: Range<usize>,
-    room: (usize, usize),
+    /// Tiles of a block, channels of a panel.
+    layout: (usize, usize),
     out: &'a mut [f32],
 }
 
@@ -327,11 +315,11 @@ impl WithSimd for Patches<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        transform::<S, Inputs>(simd, &self.winograd.grid, self.tiles, self.room, self.out);
+        transform::<S, Inputs>(simd, &self.winograd.grid, self.tiles, self.layout, self.out);
     }
 }
 
-/// One panel of columns, all images: `[pixel][width]`.
+/// One panel of columns with all images: `[pixel][width]`.
 struct Panel<'a, 'b, const P: usize, const V: usize> {
     winograd: &'a Winograd<'b>,
     patches: &'a [f32],
@@ -381,25 +369,25 @@ impl<const P: usize, const V: usize> WithSimd for Panel<'_, '_, P, V> {
     }
 }
 
-/// The 16 products of `room` tiles, a multiple of P, and channels with one panel of the kernel: `[16][tile][line]`, from
-/// column `begin` on.
+/// The 16 products of `tiles` tiles, a multiple of P, with one panel of the kernel: `[16][tile][line]`, from column `begin`
+/// on.
 #[inline(always)]
 fn multiply<S: Simd, const P: usize, const V: usize>(
     simd: S,
     patches: &[f32],
     (kernel, channels): (&[f32], usize),
-    room: usize,
+    tiles: usize,
     (line, begin): (usize, usize),
     out: &mut [f32],
 ) {
     let width = V * S::F32_LANES;
     let planes = patches.chunks_exact(patches.len() / 16);
     let weights = kernel.chunks_exact(channels * width);
-    let outs = out.chunks_exact_mut(plane(room * line));
+    let outs = out.chunks_exact_mut(plane(capacity * line));
     for ((plane, weights), out) in planes.zip(weights).zip(outs) {
-        for tile in (0..room).step_by(P) {
+        for tile in (0..tiles).step_by(P) {
             let zeros = [[simd.splat_f32s(0.0); V]; P];
-            let rows = (&plane[tile * S::F32_LANES..], room * S::F32_LANES);
+            let rows = (&plane[tile * S::F32_LANES..], tiles * S::F32_LANES);
             let acc = product(simd, rows, channels, weights, zeros);
             for (p, acc) in acc.iter().enumerate() {
                 let at = (tile + p) * line + begin;

@@ -1,7 +1,7 @@
-//! What goes into the products of Winograd's way.
+//! Transforms of Winograd convolution: of the weight, the input, and the output's gradient.
 //!
-//! Everything here is a plain loop in a function that is inlined: a closure, or the `map` of an array, would be
-//! compiled without the wide vectors of the processor.
+//! All are plain loops in inlined functions: a closure, or the `map` of an array, would be compiled without the processor's
+//! wide vectors.
 #![allow(
     clippy::needless_range_loop,
     reason = "the index runs over the second dimension"
@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::super::tile::{put, spread, take};
+use super::super::tile::{put, store_planes, take};
 
-/// One panel of the kernel.
+/// `G g G^T` of one panel of columns.
 pub struct Kernel<'a, const V: usize> {
     pub taps: &'a [f32],
     pub channels: usize,
@@ -35,10 +35,10 @@ impl<const V: usize> WithSimd for Kernel<'_, V> {
             }
             let mut columns = [[simd.splat_f32s(0.0); 4]; 3];
             for (j, column) in columns.iter_mut().enumerate() {
-                *column = spread_kernel(simd, [values[0][j], values[1][j], values[2][j]]);
+                *column = weight_row(simd, [values[0][j], values[1][j], values[2][j]]);
             }
             for i in 0..4 {
-                let row = spread_kernel(simd, [columns[0][i], columns[1][i], columns[2][i]]);
+                let row = weight_row(simd, [columns[0][i], columns[1][i], columns[2][i]]);
                 for (j, &value) in row.iter().enumerate() {
                     let at = (i * 4 + j) * self.channels * line + begin;
                     put(simd, value, &mut self.out[at..at + lanes]);
@@ -50,7 +50,7 @@ impl<const V: usize> WithSimd for Kernel<'_, V> {
 
 /// A row of `G g`: g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2.
 #[inline(always)]
-fn spread_kernel<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; 4] {
+fn weight_row<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; 4] {
     let half = simd.splat_f32s(0.5);
     let outer = simd.add_f32s(g[0], g[2]);
     let plus = simd.mul_f32s(half, simd.add_f32s(outer, g[1]));
@@ -60,7 +60,7 @@ fn spread_kernel<S: Simd>(simd: S, g: [S::f32s; 3]) -> [S::f32s; 4] {
 
 /// A row of `B^T d`: d0 - d2, d1 + d2, d2 - d1, d1 - d3.
 #[inline(always)]
-fn spread_patch<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
+fn input_row<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
     [
         simd.sub_f32s(d[0], d[2]),
         simd.add_f32s(d[1], d[2]),
@@ -69,26 +69,26 @@ fn spread_patch<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
     ]
 }
 
-/// Images seen as tiles of 2x2 outputs, numbered over the whole batch.
+/// Images and their tiles of 2x2 outputs, numbered over the whole batch.
 pub struct Grid<'a> {
     pub values: &'a [f32],
     /// Height and width of the images.
     pub size: [usize; 2],
     pub channels: usize,
-    /// Zeros above and to the left.
+    /// Padding above and to the left.
     pub before: [usize; 2],
-    /// Tiles of an image, down and across.
+    /// Rows and columns of tiles of an image.
     pub tiles: [usize; 2],
 }
 
-/// Tiles side by side in one image.
+/// Neighbouring tiles of one row of an image.
 pub struct Run {
     pub image: usize,
     pub down: usize,
     pub across: Range<usize>,
 }
 
-/// Cuts tiles where rows of tiles end: the number of the first tile of each run in `tiles`, and the run.
+/// Splits tiles where a row of tiles ends: each run, with the position of its first tile in `tiles`.
 #[inline(always)]
 pub fn runs([down, across]: [usize; 2], tiles: Range<usize>) -> impl Iterator<Item = (usize, Run)> {
     let mut next = tiles.start;
@@ -107,13 +107,13 @@ pub fn runs([down, across]: [usize; 2], tiles: Range<usize>) -> impl Iterator<It
 }
 
 impl Grid<'_> {
-    /// `N` rows of pixels from the first one of a run of tiles on, empty ones outside of the image.
+    /// `N` rows of pixels from the first row of a run of tiles on, empty where they are outside the image.
     #[inline(always)]
     fn rows<const N: usize>(&self, run: &Run) -> [&[f32]; N] {
         let [height, width] = self.size;
         let mut rows = [&self.values[..0]; N];
         for (i, row) in rows.iter_mut().enumerate() {
-            // What lies above wraps round.
+            // Rows above the image wrap around.
             let y = (2 * run.down + i).wrapping_sub(self.before[0]);
             if y < height {
                 let len = width * self.channels;
@@ -124,7 +124,7 @@ impl Grid<'_> {
     }
 }
 
-/// `len` values of a row, zeros outside of it.
+/// `len` values of a row, zeros outside it.
 #[inline(always)]
 fn pixel<S: Simd>(simd: S, row: &[f32], begin: usize, len: usize) -> S::f32s {
     match row.get(begin..begin.wrapping_add(len)) {
@@ -133,21 +133,20 @@ fn pixel<S: Simd>(simd: S, row: &[f32], begin: usize, len: usize) -> S::f32s {
     }
 }
 
-/// Values from one of the 16 planes to the next: not a power of two apart, or all of a tile's values would fall on the
-/// same few lines of the nearest cache.
+/// Stride of the 16 planes: not a power of two, or all of a tile's values would map to the same few sets of L1.
 pub fn plane(len: usize) -> usize {
     len.next_multiple_of(16) + 16
 }
 
-/// What goes into one of the products: how a run of tiles is transformed.
+/// The transform of an operand.
 pub trait Operand {
-    /// The run's tiles, `len` channels from `begin` on, to place `to` and every `width` behind it of each plane.
+    /// Transforms a run's tiles, `len` channels from `begin` on, and writes them to `to`, `to + width` and so on in each plane.
     fn transform<S: Simd>(
         simd: S,
         grid: &Grid<'_>,
         run: &Run,
         channels: (usize, usize),
-        places: (usize, usize),
+        to: (usize, usize),
         stride: usize,
         out: &mut [f32],
     );
@@ -159,7 +158,7 @@ pub struct Inputs;
 /// `A dy A^T`
 pub struct Grads;
 
-/// Some tiles as `O` transforms them: `[16][panel of width channels][tile of a block][width]`, zeros behind the last channel.
+/// Transforms some tiles: `[16][panel of width channels][tile of a block][width]`, zeros beyond the last channel.
 #[inline(always)]
 pub fn transform<S: Simd, O: Operand>(
     simd: S,
@@ -173,7 +172,7 @@ pub fn transform<S: Simd, O: Operand>(
     for (tile, run) in runs(grid.tiles, tiles) {
         for begin in (0..channels.next_multiple_of(width)).step_by(lanes) {
             let to = begin / width * block * width + tile * width + begin % width;
-            // The lanes are named so that the compiler knows the length of whole vectors.
+            // Full vectors separately, so that the compiler knows their length.
             match channels.saturating_sub(begin) {
                 0 => put_zeros(simd, (to, width), run.across.len(), stride, out),
                 len if len < lanes => {
@@ -197,7 +196,7 @@ impl Operand for Inputs {
         out: &mut [f32],
     ) {
         let rows = grid.rows::<4>(run);
-        // What lies to the left wraps round, to where no row reaches.
+        // Pixels left of the image wrap around, to where no row reaches.
         let first = (2 * run.across.start).wrapping_sub(grid.before[1]);
         let mut at = first.wrapping_mul(grid.channels).wrapping_add(begin);
         // Neighbours share two of their four columns.
@@ -208,15 +207,15 @@ impl Operand for Inputs {
             right = two_columns(simd, &rows, at, grid.channels, len);
             let mut values = [[simd.splat_f32s(0.0); 4]; 4];
             for i in 0..4 {
-                values[i] = spread_patch(simd, [left[0][i], left[1][i], right[0][i], right[1][i]]);
+                values[i] = input_row(simd, [left[0][i], left[1][i], right[0][i], right[1][i]]);
             }
-            spread(simd, &values, out, to, stride);
+            store_planes(simd, &values, out, to, stride);
             to += width;
         }
     }
 }
 
-/// Two neighbouring columns of patches, spread downwards.
+/// Two neighbouring columns of a tile's patch, transformed along the height.
 #[inline(always)]
 fn two_columns<S: Simd>(
     simd: S,
@@ -232,12 +231,12 @@ fn two_columns<S: Simd>(
         for i in 0..4 {
             column[i] = pixel(simd, rows[i], at, len);
         }
-        columns[j] = spread_patch(simd, column);
+        columns[j] = input_row(simd, column);
     }
     columns
 }
 
-/// Zeros for as many tiles.
+/// Zeros for some tiles.
 #[inline(always)]
 fn put_zeros<S: Simd>(
     simd: S,
@@ -247,7 +246,7 @@ fn put_zeros<S: Simd>(
     out: &mut [f32],
 ) {
     for tile in 0..tiles {
-        spread(
+        store_planes(
             simd,
             &[[simd.splat_f32s(0.0); 4]; 4],
             out,
@@ -259,7 +258,7 @@ fn put_zeros<S: Simd>(
 
 /// A row of `A g`: g0, g0 + g1, g0 - g1, -g1.
 #[inline(always)]
-fn spread_grad<S: Simd>(simd: S, g: [S::f32s; 2]) -> [S::f32s; 4] {
+fn grad_row<S: Simd>(simd: S, g: [S::f32s; 2]) -> [S::f32s; 4] {
     [
         g[0],
         simd.add_f32s(g[0], g[1]),
@@ -287,15 +286,15 @@ impl Operand for Grads {
             for j in 0..2 {
                 let above = pixel(simd, rows[0], at, len);
                 let below = pixel(simd, rows[1], at, len);
-                columns[j] = spread_grad(simd, [above, below]);
+                columns[j] = grad_row(simd, [above, below]);
                 at = at.wrapping_add(grid.channels);
             }
             let [left, right] = columns;
             let mut values = [[simd.splat_f32s(0.0); 4]; 4];
             for i in 0..4 {
-                values[i] = spread_grad(simd, [left[i], right[i]]);
+                values[i] = grad_row(simd, [left[i], right[i]]);
             }
-            spread(simd, &values, out, to, stride);
+            store_planes(simd, &values, out, to, stride);
             to += width;
         }
     }

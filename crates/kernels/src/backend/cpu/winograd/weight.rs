@@ -1,43 +1,40 @@
-//! The weight gradient, Winograd's way: 16 products for each 2x2 outputs instead of 36.
+//! The weight gradient of Winograd convolution: 16 multiplications for 2x2 outputs instead of 36.
 //!
-//! The forward pass is `y = A^T [(G g G^T) * (B^T d B)] A` for every tile, so the gradient is
-//! `G^T [sum over tiles of (A dy A^T) * (B^T d B)] G`: each of the 16 places of a tile is a product of its own, of
-//! inputs by outputs, summed over all tiles.
+//! The forward pass is `y = A^T [(G g G^T) * (B^T d B)] A` for every tile, so the weight gradient is
+//! `G^T [sum over tiles of (A dy A^T) * (B^T d B)] G`: 16 matrix products of inputs by outputs, each a sum over all tiles.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::super::scratch::{Scratch, buffer};
+use super::super::buffers::{Scratch, buffer};
 use super::super::threads;
 use super::super::tile::{FEW, load, outer_in_order, rows, store};
-use super::fits;
-use super::join::join_weight;
-use super::lay::Lay;
+use super::inverse::inverse_weight;
+use super::layout::Layout;
 use super::transform::{Grads, Grid, Inputs, transform};
 use crate::shape::{ConvShape, winograd_tiles};
 
-/// Values of transformed tiles, of both operands, that are multiplied at once: few go far beyond the nearest cache.
+/// Values of both operands' transformed tiles that are multiplied at once: about the size of L1.
 const TILE_BLOCK: usize = 1 << 15;
-/// Tiles are summed in as many parts where there are many tiles and few channels.
-const PARTS: usize = 8;
-/// Sums (of the 16 places) that such a part may hold.
-const PART_SUMS: usize = 1 << 18;
-/// Inputs whose sums are worked on at once where all tasks share the transformed tiles.
+/// Split-K: groups of tiles that are summed separately where there are many tiles and few channels.
+const SPLITS: usize = 8;
+/// Sums of the 16 products that such a group may have.
+const SPLIT_SUMS: usize = 1 << 18;
+/// Inputs whose sums are computed at once where all tasks share the transformed tiles.
 const INPUTS: usize = 128;
 
-/// `x` `[batch, height, width, inputs]` and `grad` `[batch, out height, out width, outputs]` to the gradient
-/// `[outputs, inputs, 3, 3]`, where this is a way to compute it and worth it.
-pub fn grad_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Option<Vec<f32>> {
-    fits(shape).then(|| Arch::new().dispatch(Gradient::new(shape, x, grad)))
+/// See [`crate::backend::cpu::conv2d_grad_weight`].
+pub fn grad_weight(shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Gradient::new(shape, x, grad))
 }
 
-/// What is the same for all tasks.
+/// What all tasks share.
 struct Gradient<'a> {
     shape: &'a ConvShape,
     patches: Grid<'a>,
     grads: Grid<'a>,
-    /// Tiles of the batch, and how many are transformed together.
+    /// Tiles of the batch, and of a block, which is transformed at once.
     tiles: usize,
     block: usize,
 }
@@ -68,39 +65,39 @@ impl<'a> Gradient<'a> {
         }
     }
 
-    /// Whether parts of the tiles have sums of their own, or all tasks share the tiles: a rule of the shape alone.
-    fn in_parts(&self) -> bool {
-        16 * self.shape.inputs * self.shape.outputs <= PART_SUMS
-            && self.tiles >= 2 * PARTS * self.block
+    /// Whether groups of tiles are summed separately, or all tasks share the tiles: a function of the shape alone.
+    fn is_split(&self) -> bool {
+        16 * self.shape.inputs * self.shape.outputs <= SPLIT_SUMS
+            && self.tiles >= 2 * SPLITS * self.block
     }
 
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
-        let lay = Lay::new::<S, P, V>(self.shape, self.block);
+        let layout = Layout::new::<S, P, V>(self.shape, self.block);
         let ConvShape {
             inputs, outputs, ..
         } = *self.shape;
         let work = 16 * self.tiles * inputs * outputs;
         let mut gradient = buffer(self.shape.weight_len());
-        if self.in_parts() {
-            let len = 16 * lay.panels * lay.panel_sums(lay.groups);
-            let mut sums = Scratch::new(PARTS * len);
-            let share = self.tiles.div_ceil(PARTS);
-            threads::each(work, sums.chunks_mut(len), |part, sums| {
-                let tiles = part * share..((part + 1) * share).min(self.tiles);
-                simd.vectorize(Part::<P, V> {
+        if self.is_split() {
+            let len = 16 * layout.panels * layout.panel_sums(layout.groups);
+            let mut sums = Scratch::new(SPLITS * len);
+            let share = self.tiles.div_ceil(SPLITS);
+            threads::each(work, sums.chunks_mut(len), |split, sums| {
+                let tiles = split * share..((split + 1) * share).min(self.tiles);
+                simd.vectorize(Split::<P, V> {
                     gradient: self,
-                    lay: &lay,
+                    layout: &layout,
                     tiles,
                     sums,
                 });
             });
-            let rows = gradient.chunks_mut(lay.width * inputs * 9);
+            let rows = gradient.chunks_mut(layout.width * inputs * 9);
             threads::each(work, rows, |panel, rows| {
-                simd.vectorize(Join::<P, V> {
-                    lay: &lay,
+                simd.vectorize(Inverse::<P, V> {
+                    layout: &layout,
                     sums: &sums,
-                    part: len,
-                    panel: (panel, lay.panels),
+                    split_len: len,
+                    panel: (panel, layout.panels),
                     inputs: (0..inputs, inputs),
                     rows,
                 });
@@ -108,32 +105,32 @@ impl<'a> Gradient<'a> {
             return gradient;
         }
 
-        let (left_len, right_len) = (lay.left_len(), lay.right_len());
+        let (left_len, right_len) = (layout.left_len(), layout.right_len());
         let blocks = self.tiles.div_ceil(self.block);
         let mut left = Scratch::new(blocks * left_len);
         let mut right = Scratch::new(blocks * right_len);
         let pairs = left.chunks_mut(left_len).zip(right.chunks_mut(right_len));
         threads::each(work, pairs, |block, (left, right)| {
             let begin = block * self.block;
-            simd.vectorize(Spread {
+            simd.vectorize(Transform {
                 gradient: self,
-                lay: &lay,
+                layout: &layout,
                 tiles: begin..(begin + self.block).min(self.tiles),
                 left,
                 right,
             });
         });
         // A task owns some outputs.
-        let panels = (if outputs < 256 { 32 } else { 64 } / lay.width).max(1);
-        let rows = gradient.chunks_mut(panels * lay.width * inputs * 9);
+        let panels = (if outputs < 256 { 32 } else { 64 } / layout.width).max(1);
+        let rows = gradient.chunks_mut(panels * layout.width * inputs * 9);
         threads::each(work, rows, |task, rows| {
             let first = task * panels;
             simd.vectorize(Columns::<P, V> {
                 gradient: self,
-                lay: &lay,
+                layout: &layout,
                 left: &left,
                 right: &right,
-                panels: first..(first + panels).min(lay.panels),
+                panels: first..(first + panels).min(layout.panels),
                 rows,
             });
         });
@@ -157,62 +154,62 @@ impl WithSimd for Gradient<'_> {
 }
 
 /// Transforms one block of tiles.
-struct Spread<'a, 'b> {
+struct Transform<'a, 'b> {
     gradient: &'a Gradient<'b>,
-    lay: &'a Lay,
+    layout: &'a Layout,
     tiles: Range<usize>,
     left: &'a mut [f32],
     right: &'a mut [f32],
 }
 
-impl WithSimd for Spread<'_, '_> {
+impl WithSimd for Transform<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             gradient,
-            lay,
+            layout,
             tiles,
             left,
             right,
         } = self;
-        let room = (lay.block, lay.left_width);
-        transform::<S, Inputs>(simd, &gradient.patches, tiles.clone(), room, left);
-        let room = (lay.block, lay.width);
-        transform::<S, Grads>(simd, &gradient.grads, tiles, room, right);
+        let panels = (layout.block, layout.left_width);
+        transform::<S, Inputs>(simd, &gradient.patches, tiles.clone(), panels, left);
+        let panels = (layout.block, layout.width);
+        transform::<S, Grads>(simd, &gradient.grads, tiles, panels, right);
     }
 }
 
-/// The sums over a part of the tiles, for all inputs and outputs.
-struct Part<'a, 'b, const P: usize, const V: usize> {
+/// The sums over a group of tiles, for all inputs and outputs.
+struct Split<'a, 'b, const P: usize, const V: usize> {
     gradient: &'a Gradient<'b>,
-    lay: &'a Lay,
+    layout: &'a Layout,
     tiles: Range<usize>,
     sums: &'a mut [f32],
 }
 
-impl<const P: usize, const V: usize> WithSimd for Part<'_, '_, P, V> {
+impl<const P: usize, const V: usize> WithSimd for Split<'_, '_, P, V> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             gradient,
-            lay,
+            layout,
             tiles,
             sums,
         } = self;
-        let mut left = Scratch::new(lay.left_len());
-        let mut right = Scratch::new(lay.right_len());
+        let mut left = Scratch::new(layout.left_len());
+        let mut right = Scratch::new(layout.right_len());
         if tiles.is_empty() {
             sums.fill(0.0);
         }
-        for begin in tiles.clone().step_by(lay.block) {
-            let now = begin..(begin + lay.block).min(tiles.end);
-            Spread {
+        for begin in tiles.clone().step_by(layout.block) {
+            let now = begin..(begin + layout.block).min(tiles.end);
+            Transform {
                 gradient,
-                lay,
+                layout,
                 tiles: now.clone(),
                 left: &mut left,
                 right: &mut right,
@@ -220,10 +217,10 @@ impl<const P: usize, const V: usize> WithSimd for Part<'_, '_, P, V> {
             .with_simd(simd);
             multiply::<S, P, V>(
                 simd,
-                lay,
+                layout,
                 (&left, &right),
                 now.len(),
-                (0..lay.panels, 0..lay.groups),
+                (0..layout.panels, 0..layout.groups),
                 begin > tiles.start,
                 sums,
             );
@@ -234,7 +231,7 @@ impl<const P: usize, const V: usize> WithSimd for Part<'_, '_, P, V> {
 /// The gradient of some outputs, over all tiles.
 struct Columns<'a, 'b, const P: usize, const V: usize> {
     gradient: &'a Gradient<'b>,
-    lay: &'a Lay,
+    layout: &'a Layout,
     left: &'a [f32],
     right: &'a [f32],
     panels: Range<usize>,
@@ -248,7 +245,7 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             gradient,
-            lay,
+            layout,
             left,
             right,
             panels,
@@ -256,18 +253,18 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
         } = self;
         let inputs = gradient.shape.inputs;
         let step = (INPUTS / P).max(1);
-        let mut sums = Scratch::new(16 * panels.len() * lay.panel_sums(step));
-        for first in (0..lay.groups).step_by(step) {
-            let groups = first..(first + step).min(lay.groups);
-            let sums = &mut sums[..16 * panels.len() * lay.panel_sums(groups.len())];
+        let mut sums = Scratch::new(16 * panels.len() * layout.panel_sums(step));
+        for first in (0..layout.groups).step_by(step) {
+            let groups = first..(first + step).min(layout.groups);
+            let sums = &mut sums[..16 * panels.len() * layout.panel_sums(groups.len())];
             let blocks = left
-                .chunks(lay.left_len())
-                .zip(right.chunks(lay.right_len()));
+                .chunks(layout.left_len())
+                .zip(right.chunks(layout.right_len()));
             for (block, operands) in blocks.enumerate() {
-                let count = lay.block.min(gradient.tiles - block * lay.block);
+                let count = layout.block.min(gradient.tiles - block * layout.block);
                 multiply::<S, P, V>(
                     simd,
-                    lay,
+                    layout,
                     operands,
                     count,
                     (panels.clone(), groups.clone()),
@@ -276,11 +273,11 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
                 );
             }
             let of = groups.start * P..(groups.end * P).min(inputs);
-            for (panel, rows) in rows.chunks_mut(lay.width * inputs * 9).enumerate() {
-                Join::<P, V> {
-                    lay,
+            for (panel, rows) in rows.chunks_mut(layout.width * inputs * 9).enumerate() {
+                Inverse::<P, V> {
+                    layout,
                     sums: &*sums,
-                    part: sums.len(),
+                    split_len: sums.len(),
                     panel: (panel, panels.len()),
                     inputs: (of.clone(), inputs),
                     rows,
@@ -295,31 +292,31 @@ impl<const P: usize, const V: usize> WithSimd for Columns<'_, '_, P, V> {
 #[inline(always)]
 fn multiply<S: Simd, const P: usize, const V: usize>(
     simd: S,
-    lay: &Lay,
+    layout: &Layout,
     (left, right): (&[f32], &[f32]),
     tiles: usize,
     (panels, groups): (Range<usize>, Range<usize>),
-    goes_on: bool,
+    accumulate: bool,
     sums: &mut [f32],
 ) {
     let width = V * S::F32_LANES;
     let mut tiles_of_sums = sums.chunks_exact_mut(P * width);
     for number in 0..16 {
-        let left = &left[number * lay.left_plane()..][..lay.left_plane()];
-        let right = &right[number * lay.right_plane()..][..lay.right_plane()];
+        let left = &left[number * layout.left_plane()..][..layout.left_plane()];
+        let right = &right[number * layout.right_plane()..][..layout.right_plane()];
         for panel in panels.clone() {
-            let panel = &right[panel * lay.block * width..];
+            let panel = &right[panel * layout.block * width..];
             for group in groups.clone() {
                 let Some(sums) = tiles_of_sums.next() else {
                     return;
                 };
                 let mut acc = [[simd.splat_f32s(0.0); V]; P];
-                if goes_on {
+                if accumulate {
                     for (p, acc) in acc.iter_mut().enumerate() {
                         *acc = load(simd, &sums[p * width..(p + 1) * width]);
                     }
                 }
-                let rows = (&left[lay.group(group)..], lay.left_width);
+                let rows = (&left[layout.group(group)..], layout.left_width);
                 let acc = outer_in_order(simd, rows, tiles, panel, acc);
                 for (p, acc) in acc.iter().enumerate() {
                     store(simd, acc, &mut sums[p * width..(p + 1) * width]);
@@ -330,47 +327,47 @@ fn multiply<S: Simd, const P: usize, const V: usize>(
 }
 
 /// `G^T m G` for one panel of outputs and some inputs.
-struct Join<'a, const P: usize, const V: usize> {
-    lay: &'a Lay,
-    /// As [`Lay`] says, once for each part of the tiles.
+struct Inverse<'a, const P: usize, const V: usize> {
+    layout: &'a Layout,
+    /// As [`Layout`] says, for each group of tiles.
     sums: &'a [f32],
-    part: usize,
-    /// Which panel of how many.
+    split_len: usize,
+    /// The number of the panel, and of how many.
     panel: (usize, usize),
-    /// Whose sums these are, and of how many inputs the rows are.
+    /// The inputs of the sums, and the number of inputs of a row.
     inputs: (Range<usize>, usize),
     /// `[width][inputs][9]`, fewer outputs at the end.
     rows: &'a mut [f32],
 }
 
-impl<const P: usize, const V: usize> WithSimd for Join<'_, P, V> {
+impl<const P: usize, const V: usize> WithSimd for Inverse<'_, P, V> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
-            lay,
+            layout,
             sums,
-            part,
+            split_len,
             panel: (panel, panels),
             inputs: (inputs, all),
             rows,
         } = self;
         let (lanes, width) = (S::F32_LANES, V * S::F32_LANES);
-        let panel_sums = lay.panel_sums(inputs.len().div_ceil(P));
+        let panel_sums = layout.panel_sums(inputs.len().div_ceil(P));
         let mut taps = [0.0; 9 * 16];
         for (number, input) in inputs.enumerate() {
             for begin in (0..width).step_by(lanes) {
                 let mut m = [[simd.splat_f32s(0.0); 4]; 4];
                 let first = panel * panel_sums + number * width + begin;
-                for (place, m) in m.as_flattened_mut().iter_mut().enumerate() {
-                    let at = place * panels * panel_sums + first;
-                    for sums in sums.chunks_exact(part) {
+                for (product, m) in m.as_flattened_mut().iter_mut().enumerate() {
+                    let at = product * panels * panel_sums + first;
+                    for sums in sums.chunks_exact(split_len) {
                         let [value] = load(simd, &sums[at..at + lanes]);
                         *m = simd.add_f32s(*m, value);
                     }
                 }
-                let g = join_weight(simd, &m);
+                let g = inverse_weight(simd, &m);
                 for (tap, value) in g.as_flattened().iter().enumerate() {
                     store(simd, &[*value], &mut taps[tap * lanes..(tap + 1) * lanes]);
                 }

@@ -1,103 +1,13 @@
-//! What a device must offer.
+//! [`Kernels`] as extensions of Burn's dispatch, which calls the implementation of a tensor's device.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
+use super::kernels::{Kernels, SavedNorm};
+use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
-/// Forward and backward passes without a graph. Tensors are f32 and of the shapes that the arguments say; activations are
-/// channels-last, for batch norm seen as `[rows, channels]`. In convolution, batch norm and pooling activations, their
-/// gradients and the convolution's weight may be f16 or bf16 instead, all of them; what is a sum by nature (statistics,
-/// gradients of parameters) is f32 always.
-pub trait Kernels: Backend {
-    /// `[batch, height, width, in]` and `[out, in, kernel, kernel]` to `[batch, height', width', out]`.
-    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)
-    -> FloatTensor<Self>;
-
-    /// The input gradient of [`Kernels::conv`].
-    fn conv_grad_input(
-        grad: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        shape: ConvShape,
-    ) -> FloatTensor<Self>;
-
-    /// The weight gradient of [`Kernels::conv`].
-    fn conv_grad_weight(
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        shape: ConvShape,
-    ) -> FloatTensor<Self>;
-
-    /// Batch norm with the batch's statistics, then the residual, then ReLU: output, mean, biased variance.
-    fn norm(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        residual: Option<FloatTensor<Self>>,
-        relu: bool,
-        epsilon: f64,
-    ) -> [FloatTensor<Self>; 3];
-
-    /// The gradients of [`Kernels::norm`] by x, weight, bias and residual. `output` is there where ReLU was.
-    fn norm_grad(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 4];
-
-    /// The first three of [`Kernels::norm_grad`], where no residual was added.
-    fn norm_grad_alone(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
-        let [x, weight, bias, _] = Self::norm_grad(saved, grad);
-        [x, weight, bias]
-    }
-
-    /// Max-pool; padding never wins.
-    fn pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
-
-    /// The input gradient of [`Kernels::pool`].
-    fn pool_grad(
-        x: FloatTensor<Self>,
-        output: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        shape: PoolShape,
-    ) -> FloatTensor<Self>;
-
-    /// `[batch, inputs]` and `[outputs, inputs]` to `[batch, outputs]`.
-    fn linear_forward(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        shape: LinearShape,
-    ) -> FloatTensor<Self>;
-
-    /// The input gradient of [`Kernels::linear_forward`].
-    fn linear_grad_input(
-        grad: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        shape: LinearShape,
-    ) -> FloatTensor<Self>;
-
-    /// The weight gradient of [`Kernels::linear_forward`].
-    fn linear_grad_weight(
-        x: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        shape: LinearShape,
-    ) -> FloatTensor<Self>;
-}
-
-/// What the backward pass of batch norm needs of the forward pass.
-#[derive(Clone, Debug)]
-pub struct SavedNorm<B: Backend> {
-    /// `[rows, channels]`
-    pub x: FloatTensor<B>,
-    /// `[rows, channels]`, where ReLU was
-    pub output: Option<FloatTensor<B>>,
-    /// Scale, `[channels]`
-    pub weight: FloatTensor<B>,
-    /// `[channels]`
-    pub mean: FloatTensor<B>,
-    /// Biased, `[channels]`
-    pub variance: FloatTensor<B>,
-    /// Added to the variance.
-    pub epsilon: f64,
-}
-
-/// The same operations with a graph where the device has one: what [`crate::layers`] calls.
+/// The operations with a graph where the device has autodiff: what [`crate::layers`] calls.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub trait LayerOps: Backend {
     /// See [`Kernels::conv`].
@@ -137,7 +47,7 @@ pub trait LayerOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Gradients by themselves, for who times or tests them: as in [`Kernels`], on tensors without a graph.
+/// The backward passes of [`Kernels`] on tensors without a graph, for benchmarks and tests.
 #[backend_extension(Flex, Cube)]
 pub trait GradientOps: Backend {
     /// See [`Kernels::conv_grad_input`].
@@ -154,7 +64,7 @@ pub trait GradientOps: Backend {
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// See [`Kernels::norm_grad`], with ReLU and without residual: by x, weight and bias.
+    /// See [`Kernels::norm_grad`], with ReLU and without residual: the gradients of x, weight and bias.
     fn gradient_norm_relu(
         x: FloatTensor<Self>,
         output: FloatTensor<Self>,
@@ -222,7 +132,7 @@ impl<B: Kernels> GradientOps for B {
             variance,
             epsilon,
         };
-        B::norm_grad_alone(saved, grad).into()
+        B::norm_grad_without_residual(saved, grad).into()
     }
 
     fn gradient_pool(
@@ -248,6 +158,46 @@ impl<B: Kernels> GradientOps for B {
         shape: LinearShape,
     ) -> FloatTensor<B> {
         B::linear_grad_weight(x, grad, shape)
+    }
+}
+
+/// The parameter updates of [`Kernels`] on tensors without a graph.
+#[backend_extension(Flex, Cube)]
+pub trait UpdateOps: Backend {
+    /// See [`Kernels::weighted_sum`].
+    fn update_weighted_sum(
+        a: FloatTensor<Self>,
+        by_a: f64,
+        b: FloatTensor<Self>,
+        by_b: f64,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::sgd_step`].
+    fn update_sgd(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        options: SgdOptions,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl<B: Kernels> UpdateOps for B {
+    fn update_weighted_sum(
+        a: FloatTensor<B>,
+        by_a: f64,
+        b: FloatTensor<B>,
+        by_b: f64,
+    ) -> FloatTensor<B> {
+        B::weighted_sum(a, by_a, b, by_b)
+    }
+
+    fn update_sgd(
+        weight: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        velocity: FloatTensor<B>,
+        options: SgdOptions,
+    ) -> (FloatTensor<B>, FloatTensor<B>) {
+        B::sgd_step(weight, gradient, velocity, options).into()
     }
 }
 

@@ -1,25 +1,19 @@
-//! The linear layer's three products; the similarity with a queue of keys is the first two of them.
+//! The linear layer's three products with packed operands.
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::scratch::{Scratch, buffer};
+use super::buffers::{Scratch, buffer};
 use super::threads;
 use super::tile::{Pixels, Segment, Tiled, gather, load, outer, store, tiled};
-use super::turned::{Turned, TurnedGradient};
 use crate::shape::LinearShape;
 
-/// Steps of the sum that a panel of the right operand holds: it stays in the second cache while all rows pass.
+/// Terms of the sum that a panel of the right-hand operand holds: it stays in L2 while all rows pass.
 pub(super) const DEPTH_BLOCK: usize = 1024;
-/// Panels of a task, at most: each meets the rows while they are at hand.
+/// Panels of a task at most, which share the rows of the left-hand operand in L1.
 const GROUP: usize = 4;
 
-/// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`: `[batch, outputs]`.
-///
-/// Every slice must have the length that `shape` says.
-pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
-    if shape.batch < shape.outputs {
-        return Arch::new().dispatch(Turned { shape, x, weight });
-    }
+/// See [`super::linear()`].
+pub fn forward(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     Arch::new().dispatch(Product {
         left: x,
         right: weight,
@@ -30,66 +24,26 @@ pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     })
 }
 
-/// The input gradient: `grad` `[batch, outputs]` times `weight`: `[batch, inputs]`.
-///
-/// Every slice must have the length that `shape` says.
-pub fn linear_grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
-    Arch::new().dispatch(InputGradient {
-        shape,
-        grad,
-        weight,
+/// See [`super::linear_grad_input`].
+pub fn grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Product {
+        left: grad,
+        right: weight,
+        batch: shape.batch,
+        depth: shape.outputs,
+        columns: shape.inputs,
+        order: Order::Depth,
     })
 }
 
-/// The weight gradient: the transpose of `grad` `[batch, outputs]` times `x` `[batch, inputs]`:
-/// `[outputs, inputs]`.
-///
-/// Every slice must have the length that `shape` says.
-pub fn linear_grad_weight(shape: &LinearShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+/// See [`super::linear_grad_weight`].
+pub fn grad_weight(shape: &LinearShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
     Arch::new().dispatch(WeightGradient { shape, x, grad })
 }
 
-struct InputGradient<'a> {
-    shape: &'a LinearShape,
-    grad: &'a [f32],
-    weight: &'a [f32],
-}
-
-impl WithSimd for InputGradient<'_> {
-    type Output = Vec<f32>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let Self {
-            shape,
-            grad,
-            weight,
-        } = self;
-        // Long vectors are through with a weight before the next one has come from memory, unless it is packed.
-        let turns = S::F32_LANES <= 4 && shape.batch <= shape.inputs;
-        if turns && shape.inputs >= TurnedGradient::LEAST {
-            return TurnedGradient {
-                shape,
-                grad,
-                weight,
-            }
-            .with_simd(simd);
-        }
-        Product {
-            left: grad,
-            right: weight,
-            batch: shape.batch,
-            depth: shape.outputs,
-            columns: shape.inputs,
-            order: Order::Depth,
-        }
-        .with_simd(simd)
-    }
-}
-
-/// How the right operand of a product lies in memory.
+/// The memory layout of a product's right-hand operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+enum Order {
     /// `[columns, depth]`
     Columns,
     /// `[depth, columns]`
@@ -97,13 +51,13 @@ pub(super) enum Order {
 }
 
 /// `left` `[batch, depth]` times `right`.
-pub(super) struct Product<'a> {
-    pub left: &'a [f32],
-    pub right: &'a [f32],
-    pub batch: usize,
-    pub depth: usize,
-    pub columns: usize,
-    pub order: Order,
+struct Product<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+    batch: usize,
+    depth: usize,
+    columns: usize,
+    order: Order,
 }
 
 impl WithSimd for Product<'_> {
@@ -144,7 +98,7 @@ impl Tiled for Product<'_> {
 }
 
 impl Product<'_> {
-    /// Brings steps `from..` of the sum into `[step][width]`, for the columns from `column` on.
+    /// Packs the terms `from..` of the sum as `[term][width]`, for the columns from `column` on.
     #[inline(always)]
     fn pack<S: Simd, const V: usize>(
         &self,
@@ -158,7 +112,7 @@ impl Product<'_> {
             Order::Depth => {
                 let lines = self.right.chunks_exact(self.columns).skip(from);
                 for (panel, line) in panel.chunks_exact_mut(width).zip(lines) {
-                    // By vectors, because a copy of a few values costs a call.
+                    // In vectors, because a copy of a few values costs a function call.
                     let row = load::<S, V>(simd, &line[column..column + columns]);
                     store(simd, &row, panel);
                 }
@@ -202,7 +156,7 @@ impl<const P: usize, const V: usize> WithSimd for Group<'_, '_, P, V> {
                 let column = self.column + number * width;
                 self.product.pack::<S, V>(simd, (from, column), panel);
             }
-            // Rows of the left operand stay in the nearest cache from panel to panel.
+            // Rows of the left-hand operand stay in L1 from panel to panel.
             for first in (0..batch).step_by(P) {
                 let rows = first * width..(first + P).min(batch) * width;
                 let sums = self.sums.chunks_exact_mut(batch * width);
@@ -215,8 +169,8 @@ impl<const P: usize, const V: usize> WithSimd for Group<'_, '_, P, V> {
     }
 }
 
-/// Adds the steps of the sum from `from` on that `panel` holds, `[step][V vectors]`, to a tile of at most `P` rows of `left`
-/// from `first` on, each of `depth` values. `sums` begins with the tile's first sums; those of the next row lie `apart`.
+/// Adds the terms from `from` on that `panel` holds, `[term][V vectors]`, to the sums of a tile of at most `P` rows of `left`
+/// from `first` on, each of `depth` values. `sums` begins with the tile's first row; the next ones are `stride` values apart.
 #[inline(always)]
 pub(super) fn add_tile<S: Simd, const P: usize, const V: usize>(
     simd: S,
@@ -224,10 +178,10 @@ pub(super) fn add_tile<S: Simd, const P: usize, const V: usize>(
     (first, from): (usize, usize),
     panel: &[f32],
     sums: &mut [f32],
-    apart: usize,
+    stride: usize,
 ) {
     let width = V * S::F32_LANES;
-    let count = sums.len().div_ceil(apart);
+    let count = sums.len().div_ceil(stride);
     // A tile that is not full computes its last row more than once.
     let mut rows = [0; P];
     for (p, row) in rows.iter_mut().enumerate() {
@@ -235,7 +189,7 @@ pub(super) fn add_tile<S: Simd, const P: usize, const V: usize>(
     }
     let mut acc = [[simd.splat_f32s(0.0); V]; P];
     if from > 0 {
-        for (acc, sums) in acc.iter_mut().zip(sums.chunks(apart)) {
+        for (acc, sums) in acc.iter_mut().zip(sums.chunks(stride)) {
             *acc = load(simd, &sums[..width]);
         }
     }
@@ -244,7 +198,7 @@ pub(super) fn add_tile<S: Simd, const P: usize, const V: usize>(
         len: panel.len() / width,
     }];
     let acc = gather(simd, left, &rows, &segment, panel, acc);
-    for (acc, sums) in acc.iter().zip(sums.chunks_mut(apart)) {
+    for (acc, sums) in acc.iter().zip(sums.chunks_mut(stride)) {
         store(simd, acc, &mut sums[..width]);
     }
 }
@@ -273,9 +227,9 @@ impl Tiled for WeightGradient<'_> {
         } = self.shape;
         let width = V * S::F32_LANES;
         let work = batch * inputs * outputs;
-        // Both operands in the order of the tiles: [panel of columns][row of the batch][width].
-        let right = columns_together(self.x, inputs, width, work);
-        let left = columns_together(self.grad, outputs, P, work);
+        // Both operands as [panel of columns][row of the batch][width].
+        let right = panels(self.x, inputs, width, work);
+        let left = panels(self.grad, outputs, P, work);
         let rows = Pixels::new((0..batch).map(|row| row * P).collect());
 
         let mut gradient = buffer(outputs * inputs);
@@ -293,8 +247,8 @@ impl Tiled for WeightGradient<'_> {
     }
 }
 
-/// `[row][columns]` as `[group of width columns][row][width]`, zeros behind the last column.
-fn columns_together(values: &[f32], columns: usize, width: usize, work: usize) -> Scratch {
+/// `[row][columns]` as `[group of width columns][row][width]`, zeros beyond the last column.
+fn panels(values: &[f32], columns: usize, width: usize, work: usize) -> Scratch {
     let rows = values.len() / columns;
     let mut packed = Scratch::zeros(columns.div_ceil(width) * rows * width);
     threads::each(work, packed.chunks_mut(rows * width), |group, packed| {

@@ -1,4 +1,5 @@
-//! What comes out of the products of Winograd's way: plain loops, as in [`super::transform`].
+//! Inverse transforms of Winograd convolution, of the output and of the weight gradient: plain loops, as in
+//! [`super::transform`].
 #![allow(
     clippy::needless_range_loop,
     reason = "the index runs over the second dimension"
@@ -6,12 +7,12 @@
 
 use pulp::Simd;
 
-use super::super::tile::{collect, put};
+use super::super::tile::{load_planes, put};
 use super::transform::{Run, plane, runs};
 
 /// A row of `A^T m`: m0 + m1 + m2, m1 - m2 - m3.
 #[inline(always)]
-fn join_products<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 2] {
+fn output_row<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 2] {
     [
         simd.add_f32s(simd.add_f32s(m[0], m[1]), m[2]),
         simd.sub_f32s(simd.sub_f32s(m[1], m[2]), m[3]),
@@ -20,7 +21,7 @@ fn join_products<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 2] {
 
 /// A row of `G^T m`: m0 + (m1 + m2) / 2, (m1 - m2) / 2, (m1 + m2) / 2 + m3.
 #[inline(always)]
-fn join_row<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 3] {
+fn weight_row<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 3] {
     let half = simd.splat_f32s(0.5);
     let middle = simd.mul_f32s(half, simd.add_f32s(m[1], m[2]));
     [
@@ -32,37 +33,37 @@ fn join_row<S: Simd>(simd: S, m: [S::f32s; 4]) -> [S::f32s; 3] {
 
 /// `G^T m G`
 #[inline(always)]
-pub fn join_weight<S: Simd>(simd: S, m: &[[S::f32s; 4]; 4]) -> [[S::f32s; 3]; 3] {
+pub fn inverse_weight<S: Simd>(simd: S, m: &[[S::f32s; 4]; 4]) -> [[S::f32s; 3]; 3] {
     let mut columns = [[simd.splat_f32s(0.0); 3]; 4];
     for (j, column) in columns.iter_mut().enumerate() {
-        *column = join_row(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
+        *column = weight_row(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
     }
     let mut taps = [[simd.splat_f32s(0.0); 3]; 3];
     for (i, row) in taps.iter_mut().enumerate() {
         let across = [columns[0][i], columns[1][i], columns[2][i], columns[3][i]];
-        *row = join_row(simd, across);
+        *row = weight_row(simd, across);
     }
     taps
 }
 
-/// How outputs lie.
+/// Layout of the output.
 pub struct Outputs {
-    /// Height and width of an image, and its tiles, down and across.
+    /// Height and width of an image, and its rows and columns of tiles.
     pub size: [usize; 2],
     pub tiles: [usize; 2],
-    /// Channels of an output pixel, and of the rows of products.
+    /// Channels of an output pixel, and values of a row of products.
     pub columns: usize,
     pub line: usize,
 }
 
 impl Outputs {
-    /// `A^T m A` of `count` tiles from the `first` on, what is inside the images, of which `out` holds the first.
-    /// Products are `[16][room for tiles][line]`.
+    /// Writes `A^T m A` of `count` tiles from `first` on, cropped to the images. `out` begins with the image of tile 0, products
+    /// are `[16][capacity][line]`.
     #[inline(always)]
     pub fn transform<S: Simd>(
         &self,
         simd: S,
-        (products, room): (&[f32], usize),
+        (products, capacity): (&[f32], usize),
         (first, count): (usize, usize),
         out: &mut [f32],
     ) {
@@ -78,12 +79,14 @@ impl Outputs {
                 false => &mut [],
             };
             for begin in (0..self.columns).step_by(lanes) {
-                let from = (tile * self.line + begin, plane(room * self.line));
+                let from = (tile * self.line + begin, plane(capacity * self.line));
                 let rows = (&mut *upper, &mut *lower);
-                // The lanes are named so that the compiler knows the length of whole vectors.
+                // Full vectors separately, so that the compiler knows their length.
                 match self.columns - begin {
-                    len if len < lanes => self.join(simd, products, from, &run, (begin, len), rows),
-                    _ => self.join(simd, products, from, &run, (begin, lanes), rows),
+                    len if len < lanes => {
+                        self.write(simd, products, from, &run, (begin, len), rows)
+                    }
+                    _ => self.write(simd, products, from, &run, (begin, lanes), rows),
                 }
             }
         }
@@ -91,7 +94,7 @@ impl Outputs {
 
     /// The outputs of a run of tiles, `len` columns.
     #[inline(always)]
-    fn join<S: Simd>(
+    fn write<S: Simd>(
         &self,
         simd: S,
         products: &[f32],
@@ -101,17 +104,17 @@ impl Outputs {
         (upper, lower): (&mut [f32], &mut [f32]),
     ) {
         for tile in run.across.clone() {
-            let m = collect(simd, products, from, stride);
+            let m = load_planes(simd, products, from, stride);
             from += self.line;
             let mut sums = [[simd.splat_f32s(0.0); 2]; 4];
             for j in 0..4 {
-                sums[j] = join_products(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
+                sums[j] = output_row(simd, [m[0][j], m[1][j], m[2][j], m[3][j]]);
             }
-            let above = join_products(simd, [sums[0][0], sums[1][0], sums[2][0], sums[3][0]]);
-            let below = join_products(simd, [sums[0][1], sums[1][1], sums[2][1], sums[3][1]]);
+            let above = output_row(simd, [sums[0][0], sums[1][0], sums[2][0], sums[3][0]]);
+            let below = output_row(simd, [sums[0][1], sums[1][1], sums[2][1], sums[3][1]]);
             for j in 0..2 {
                 let at = (2 * tile + j) * self.columns + begin;
-                // Behind the image's last row or column there is no room.
+                // A tile may reach beyond the image's last row or column.
                 if let Some(out) = upper.get_mut(at..at + len) {
                     put(simd, above[j], out);
                 }

@@ -1,28 +1,41 @@
-//! The linear layer for few rows, as most heads and the similarity with a queue have it: the products with the weight are
-//! computed turned, `[outputs, batch]` and `[inputs, batch]`, so that weights are read as they lie and only the smaller operand
-//! is packed. Every sum runs in the same order as in [`super::linear`].
+//! The linear layer for few rows, as in most heads and in the similarity with a queue: the products with the weight are computed
+//! transposed, `[outputs, batch]` and `[inputs, batch]`, so that the weight is read as it lies in memory and only the smaller
+//! operand is packed. Every sum has the same order as in [`super::linear_packed`].
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
-use super::linear::{DEPTH_BLOCK, add_tile};
-use super::scratch::{Scratch, buffer};
+use super::buffers::{Scratch, buffer};
+use super::linear_packed::{DEPTH_BLOCK, add_tile};
 use super::threads;
 use super::tile::{Tiled, load, outer_in_order, store, tiled};
 use crate::shape::LinearShape;
 
-/// Results of a task: whole tiles of both kinds, and whole lines of the cache.
+/// Results of a task: whole register tiles of either height, and whole cache lines.
 const TASK: usize = 48;
-/// Steps of a gradient's sum at once: what they take of the packed rows stays in the nearest cache.
-const STEPS: usize = 256;
+/// Terms of an input gradient's sum at once: their packed rows stay in L1.
+const DEPTH: usize = 256;
 
-/// `x` `[batch, inputs]` times the transpose of `weight` `[outputs, inputs]`: `[batch, outputs]`.
-pub struct Turned<'a> {
-    pub shape: &'a LinearShape,
-    pub x: &'a [f32],
-    pub weight: &'a [f32],
+/// See [`super::linear()`].
+pub fn forward(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(Forward { shape, x, weight })
 }
 
-impl WithSimd for Turned<'_> {
+/// See [`super::linear_grad_input`]. There are at least as many inputs as the largest register tile has rows, 8.
+pub fn grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+    Arch::new().dispatch(InputGradient {
+        shape,
+        grad,
+        weight,
+    })
+}
+
+struct Forward<'a> {
+    shape: &'a LinearShape,
+    x: &'a [f32],
+    weight: &'a [f32],
+}
+
+impl WithSimd for Forward<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -31,16 +44,16 @@ impl WithSimd for Turned<'_> {
     }
 }
 
-impl Tiled for Turned<'_> {
+impl Tiled for Forward<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let &LinearShape {
             batch,
             inputs,
             outputs,
         } = self.shape;
-        let packed = side_by_side(self.x, inputs, V * S::F32_LANES);
+        let packed = panels(self.x, inputs, V * S::F32_LANES);
         let work = batch * inputs * outputs;
-        turned(batch, outputs, V * S::F32_LANES, work, |first, sums| {
+        transposed(batch, outputs, V * S::F32_LANES, work, |first, sums| {
             simd.vectorize(Outputs::<P, V> {
                 weight: &self.weight[first * inputs..],
                 packed: &packed,
@@ -51,14 +64,13 @@ impl Tiled for Turned<'_> {
     }
 }
 
-/// The input gradient: `grad` `[batch, outputs]` times `weight`: `[batch, inputs]`, of [`Self::LEAST`] inputs or more.
-pub struct TurnedGradient<'a> {
-    pub shape: &'a LinearShape,
-    pub grad: &'a [f32],
-    pub weight: &'a [f32],
+struct InputGradient<'a> {
+    shape: &'a LinearShape,
+    grad: &'a [f32],
+    weight: &'a [f32],
 }
 
-impl WithSimd for TurnedGradient<'_> {
+impl WithSimd for InputGradient<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -67,21 +79,16 @@ impl WithSimd for TurnedGradient<'_> {
     }
 }
 
-impl TurnedGradient<'_> {
-    /// Inputs that fill the largest tile.
-    pub const LEAST: usize = 8;
-}
-
-impl Tiled for TurnedGradient<'_> {
+impl Tiled for InputGradient<'_> {
     fn with<S: Simd, const P: usize, const V: usize>(&self, simd: S) -> Vec<f32> {
         let &LinearShape {
             batch,
             inputs,
             outputs,
         } = self.shape;
-        let packed = side_by_side(self.grad, outputs, V * S::F32_LANES);
+        let packed = panels(self.grad, outputs, V * S::F32_LANES);
         let work = batch * inputs * outputs;
-        turned(batch, inputs, V * S::F32_LANES, work, |first, sums| {
+        transposed(batch, inputs, V * S::F32_LANES, work, |first, sums| {
             simd.vectorize(Inputs::<P, V> {
                 weight: self.weight,
                 packed: &packed,
@@ -93,10 +100,10 @@ impl Tiled for TurnedGradient<'_> {
     }
 }
 
-/// The rows of `[rows, values]` side by side, `[panel][value][width]`, and zeros where there are no more.
-fn side_by_side(rows: &[f32], values: usize, width: usize) -> Scratch {
-    let panels = (rows.len() / values).div_ceil(width);
-    let mut packed = Scratch::zeros(panels * values * width);
+/// The rows of `[rows, values]` as the columns of panels, `[panel][value][width]`, zeros beyond the last row.
+fn panels(rows: &[f32], values: usize, width: usize) -> Scratch {
+    let count = (rows.len() / values).div_ceil(width);
+    let mut packed = Scratch::zeros(count * values * width);
     for (row, line) in rows.chunks_exact(values).enumerate() {
         let panel = &mut packed[row / width * values * width..][..values * width];
         let places = panel[row % width..].iter_mut().step_by(width);
@@ -107,9 +114,9 @@ fn side_by_side(rows: &[f32], values: usize, width: usize) -> Scratch {
     packed
 }
 
-/// `[batch, results]` of what `task(first, sums)` computes turned, for some results from the `first` on:
+/// `[batch, results]` from their transpose, which `task(first, sums)` computes for some results from `first` on as
 /// `[result][panels of width rows]`.
-fn turned(
+fn transposed(
     batch: usize,
     results: usize,
     width: usize,
@@ -130,7 +137,7 @@ fn turned(
     out
 }
 
-/// Some outputs, for all rows: `[output][panel * width]`.
+/// Some outputs for all rows: `[output][panel * width]`.
 struct Outputs<'a, const P: usize, const V: usize> {
     weight: &'a [f32],
     packed: &'a [f32],
@@ -160,7 +167,7 @@ impl<const P: usize, const V: usize> WithSimd for Outputs<'_, P, V> {
     }
 }
 
-/// The gradient by some inputs from the `first` on, for all rows: `[input][panel * width]`.
+/// The gradients of some inputs from `first` on, for all rows: `[input][panel * width]`.
 struct Inputs<'a, const P: usize, const V: usize> {
     weight: &'a [f32],
     packed: &'a [f32],
@@ -179,10 +186,10 @@ impl<const P: usize, const V: usize> WithSimd for Inputs<'_, P, V> {
         } = self.shape;
         let width = V * S::F32_LANES;
         let wide = self.packed.len() / outputs;
-        for from in (0..outputs).step_by(STEPS) {
-            let steps = STEPS.min(outputs - from);
+        for from in (0..outputs).step_by(DEPTH) {
+            let steps = DEPTH.min(outputs - from);
             for (tile, sums) in self.sums.chunks_mut(P * wide).enumerate() {
-                // The last tile begins earlier where it would end behind the row; what it computes anew is left alone.
+                // The last tile begins earlier where it would end beyond the row; what it computes twice is not stored.
                 let input = self.first + tile * P;
                 let begin = input.min(inputs - P);
                 let left = (&self.weight[from * inputs + begin..], inputs);
@@ -206,14 +213,12 @@ impl<const P: usize, const V: usize> WithSimd for Inputs<'_, P, V> {
 
 #[cfg(test)]
 mod tests {
-    use pulp::Arch;
+    use super::super::linear_packed;
+    use super::{LinearShape, grad_input};
 
-    use super::super::linear::{Order, Product};
-    use super::{LinearShape, TurnedGradient};
-
-    /// Wherever a processor takes the one or the other, the bits are the same.
+    /// Processors that select one or the other give the same bits.
     #[test]
-    fn a_turned_gradient_has_the_bits_of_a_straight_one() {
+    fn a_transposed_input_gradient_has_the_bits_of_a_packed_one() {
         for (batch, inputs, outputs) in [
             (1, 8, 1),
             (3, 13, 7),
@@ -232,20 +237,9 @@ mod tests {
             };
             let grad = values(batch * outputs, 7);
             let weight = values(outputs * inputs, 13);
-            let turned = Arch::new().dispatch(TurnedGradient {
-                shape: &shape,
-                grad: &grad,
-                weight: &weight,
-            });
-            let straight = Arch::new().dispatch(Product {
-                left: &grad,
-                right: &weight,
-                batch,
-                depth: outputs,
-                columns: inputs,
-                order: Order::Depth,
-            });
-            assert_eq!(turned, straight, "{shape:?}");
+            let transposed = grad_input(&shape, &grad, &weight);
+            let packed = linear_packed::grad_input(&shape, &grad, &weight);
+            assert_eq!(transposed, packed, "{shape:?}");
         }
     }
 }

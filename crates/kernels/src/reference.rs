@@ -1,5 +1,5 @@
-//! The operations in f64 on the CPU: plain loops, written as the definitions are, for checks in which f32 would
-//! hide an error. A run never comes here.
+//! The operations in f64 on the CPU: plain loops, written as the definitions are, for checks in which rounding to f32 would
+//! hide an error. A run computes in f32.
 
 use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
@@ -15,7 +15,7 @@ impl Host {
     }
 
     fn values(&self) -> &[f64] {
-        // The caller looked at the element type, and `new` made the values contiguous.
+        // The caller has checked the dtype, and `new` made the values contiguous.
         self.0.as_slice().unwrap_or(&[])
     }
 }
@@ -24,11 +24,11 @@ fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// Calls `each` with the indices of output, input and weight of every product of a convolution.
+/// Calls `each` with the indices of output, input and weight for every product of a convolution.
 fn products(shape: &ConvShape, mut each: impl FnMut(usize, usize, usize)) {
     let ([rows, columns], [height, width]) = (shape.out_size(), shape.size);
     let [kh, kw] = shape.kernel;
-    // Where a tap reads: outside of the image are zeros.
+    // The input's coordinate under a tap; padding is zero and contributes nothing.
     let read = |axis: usize, place: usize, tap: usize| {
         let at = place * shape.stride[axis] + tap * shape.dilation[axis];
         at.checked_sub(shape.padding[axis])
@@ -81,7 +81,7 @@ pub fn conv_grad_weight(x: FlexTensor, grad: FlexTensor, shape: ConvShape) -> Fl
     tensor(weight, [shape.outputs, shape.inputs, height, width])
 }
 
-/// Sum over the rows of `value(index)`, for every channel.
+/// The sum of `value(index)` over the rows, for every channel.
 fn sums(len: usize, channels: usize, value: impl Fn(usize) -> f64) -> Vec<f64> {
     let mut sums = vec![0.0; channels];
     for index in 0..len {
@@ -103,9 +103,9 @@ pub fn norm(
     let (x, weight, bias) = (x.values(), weight.values(), bias.values());
     let channels = weight.len();
     let rows = x.len() / channels;
-    let share = |sums: Vec<f64>| -> Vec<f64> { sums.iter().map(|s| s / rows as f64).collect() };
-    let mean = share(sums(x.len(), channels, |i| x[i]));
-    let variance = share(sums(x.len(), channels, |i| {
+    let average = |sums: Vec<f64>| -> Vec<f64> { sums.iter().map(|s| s / rows as f64).collect() };
+    let mean = average(sums(x.len(), channels, |i| x[i]));
+    let variance = average(sums(x.len(), channels, |i| {
         (x[i] - mean[i % channels]).powi(2)
     }));
     let value = |i: usize| {
@@ -133,7 +133,7 @@ pub fn norm_grad(saved: SavedNorm<Flex>, grad: FlexTensor) -> [FlexTensor; 4] {
     let (mean, variance) = (mean.values(), variance.values());
     let channels = weight.len();
     let rows = x.len() / channels;
-    // The gradient in front of ReLU, which is that of the residual.
+    // The gradient before ReLU, which is the residual's.
     let residual: Vec<f64> = match &output {
         Some(output) => {
             let pairs = output.values().iter().zip(grad);
@@ -160,10 +160,10 @@ pub fn norm_grad(saved: SavedNorm<Flex>, grad: FlexTensor) -> [FlexTensor; 4] {
     ]
 }
 
-/// For every output of a max-pool the index of the input that wins: the first of the largest.
-fn winners(x: &[f64], shape: &PoolShape) -> Vec<usize> {
+/// For every output of a max-pool the index of its maximum, the first of equal ones.
+fn argmax(x: &[f64], shape: &PoolShape) -> Vec<usize> {
     let ([rows, columns], [height, width]) = (shape.out_size(), shape.size);
-    let mut winners = Vec::with_capacity(shape.batch * rows * columns * shape.channels);
+    let mut indices = Vec::with_capacity(shape.batch * rows * columns * shape.channels);
     let window = |place: usize, side: usize| {
         let begin = place * shape.stride;
         begin.saturating_sub(shape.padding)
@@ -188,17 +188,17 @@ fn winners(x: &[f64], shape: &PoolShape) -> Vec<usize> {
                         best = index;
                     }
                 }
-                winners.push(best);
+                indices.push(best);
             }
         }
     }
-    winners
+    indices
 }
 
 pub fn pool(x: FlexTensor, shape: PoolShape) -> FlexTensor {
     let x = Host::new(x);
     let x = x.values();
-    let output = winners(x, &shape)
+    let output = argmax(x, &shape)
         .into_iter()
         .map(|index| x[index])
         .collect();
@@ -209,7 +209,7 @@ pub fn pool(x: FlexTensor, shape: PoolShape) -> FlexTensor {
 pub fn pool_grad(x: FlexTensor, grad: FlexTensor, shape: PoolShape) -> FlexTensor {
     let (x, grad) = (Host::new(x), Host::new(grad));
     let mut input = vec![0.0; x.values().len()];
-    for (index, grad) in winners(x.values(), &shape).into_iter().zip(grad.values()) {
+    for (index, grad) in argmax(x.values(), &shape).into_iter().zip(grad.values()) {
         input[index] += grad;
     }
     let [height, width] = shape.size;

@@ -1,4 +1,4 @@
-//! How the transformed tiles and the sums of the weight's gradient lie.
+//! Memory layout of the weight gradient's transformed tiles and sums.
 
 use pulp::Simd;
 
@@ -7,12 +7,12 @@ use crate::shape::ConvShape;
 
 /// Left `[16][panel of left_width inputs][tile][left_width]`, right `[16][panel of width outputs][tile][width]`, sums
 /// `[16][panel][group of P inputs][P][width]`.
-pub struct Lay {
+pub struct Layout {
     /// Tiles of a block.
     pub block: usize,
     /// P
     pub rows: usize,
-    /// Inputs of a panel: whole vectors, and whole groups of P.
+    /// Inputs of a panel of the left operand: whole vectors, and whole groups of P.
     pub left_width: usize,
     pub left_panels: usize,
     pub groups: usize,
@@ -20,7 +20,7 @@ pub struct Lay {
     pub panels: usize,
 }
 
-impl Lay {
+impl Layout {
     pub fn new<S: Simd, const P: usize, const V: usize>(shape: &ConvShape, block: usize) -> Self {
         let width = V * S::F32_LANES;
         let mut left_width = S::F32_LANES;
@@ -54,12 +54,12 @@ impl Lay {
         16 * self.right_plane()
     }
 
-    /// Sums of one place, one panel and some groups.
+    /// Sums of one of the 16 products, one panel and some groups.
     pub fn panel_sums(&self, groups: usize) -> usize {
         groups * self.rows * self.width
     }
 
-    /// Where the inputs of a group begin in a plane of the left operand.
+    /// The index of a group's first input in a plane of the left operand.
     pub fn group(&self, group: usize) -> usize {
         let first = group * self.rows;
         first / self.left_width * self.block * self.left_width + first % self.left_width

@@ -1,0 +1,119 @@
+//! What a device implements.
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+
+use crate::options::SgdOptions;
+use crate::shape::{ConvShape, LinearShape, PoolShape};
+
+/// Forward and backward passes on tensors without a graph, of the shapes that the arguments say.
+///
+/// Activations are channels-last; batch norm sees them as `[rows, channels]`. Values are f32. In convolution, batch norm and
+/// pooling, the activations, their gradients and the convolution's weight may be f16 or bf16 instead, all of one dtype;
+/// statistics and gradients of parameters are f32 always.
+pub trait Kernels: Backend {
+    /// `[batch, height, width, in]` and `[out, in, kernel, kernel]` to `[batch, height', width', out]`.
+    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)
+    -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::conv`].
+    fn conv_grad_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// The weight gradient of [`Kernels::conv`].
+    fn conv_grad_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// Batch norm with the batch's statistics, then the residual, then ReLU if `relu`: output, mean, biased variance.
+    fn norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: Option<FloatTensor<Self>>,
+        relu: bool,
+        epsilon: f64,
+    ) -> [FloatTensor<Self>; 3];
+
+    /// The gradients of [`Kernels::norm`] with respect to x, weight, bias and residual.
+    fn norm_grad(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 4];
+
+    /// The first three of [`Kernels::norm_grad`], where no residual was added.
+    fn norm_grad_without_residual(
+        saved: SavedNorm<Self>,
+        grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        let [x, weight, bias, _] = Self::norm_grad(saved, grad);
+        [x, weight, bias]
+    }
+
+    /// Max-pool; padding is never the maximum.
+    fn pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::pool`].
+    fn pool_grad(
+        x: FloatTensor<Self>,
+        output: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: PoolShape,
+    ) -> FloatTensor<Self>;
+
+    /// `[batch, inputs]` and `[outputs, inputs]` to `[batch, outputs]`.
+    fn linear_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::linear_forward`].
+    fn linear_grad_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// The weight gradient of [`Kernels::linear_forward`].
+    fn linear_grad_weight(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        shape: LinearShape,
+    ) -> FloatTensor<Self>;
+
+    /// `by_a a + by_b b`, of equal shapes.
+    fn weighted_sum(
+        a: FloatTensor<Self>,
+        by_a: f64,
+        b: FloatTensor<Self>,
+        by_b: f64,
+    ) -> FloatTensor<Self>;
+
+    /// The next weight and velocity of an SGD step, of equal shapes.
+    fn sgd_step(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        options: SgdOptions,
+    ) -> [FloatTensor<Self>; 2];
+}
+
+/// What batch norm saves for its backward pass.
+#[derive(Clone, Debug)]
+pub struct SavedNorm<B: Backend> {
+    /// `[rows, channels]`
+    pub x: FloatTensor<B>,
+    /// `[rows, channels]`, where ReLU followed
+    pub output: Option<FloatTensor<B>>,
+    /// Scale, `[channels]`
+    pub weight: FloatTensor<B>,
+    /// `[channels]`
+    pub mean: FloatTensor<B>,
+    /// Biased, `[channels]`
+    pub variance: FloatTensor<B>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}

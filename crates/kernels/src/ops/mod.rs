@@ -1,0 +1,7 @@
+//! The operations: [`Kernels`] is what a device implements, and the other traits are its entries into Burn's dispatch.
+
+mod dispatch;
+mod kernels;
+
+pub use self::dispatch::{GradientOps, LayerOps, UpdateOps};
+pub use self::kernels::{Kernels, SavedNorm};
