@@ -383,7 +383,7 @@ fn multiply<S: Simd, const P: usize, const V: usize>(
     let width = V * S::F32_LANES;
     let planes = patches.chunks_exact(patches.len() / 16);
     let weights = kernel.chunks_exact(channels * width);
-    let outs = out.chunks_exact_mut(plane(capacity * line));
+    let outs = out.chunks_exact_mut(plane(tiles * line));
     for ((plane, weights), out) in planes.zip(weights).zip(outs) {
         for tile in (0..tiles).step_by(P) {
             let zeros = [[simd.splat_f32s(0.0); V]; P];
