@@ -3,4 +3,4 @@
 pub mod cpu;
 mod flex;
 pub(crate) mod gpu;
-pub(crate) mod pooled;
+mod pooled;
