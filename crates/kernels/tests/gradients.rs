@@ -21,7 +21,7 @@ fn device() -> Device {
             .expect("nothing uses the device before");
         device
     };
-    DEVICE.get_or_init(open).autodiff()
+    DEVICE.get_or_init(open).clone().autodiff()
 }
 
 /// Values between -2 and 2 without a pattern.
