@@ -9,7 +9,10 @@ use anyhow::{Context as _, Result};
 use parallax_data::Source;
 use parallax_kernels::Adapter;
 use parallax_probes::knn_accuracy;
-use parallax_train::{DataShape, Event, Loader, Recipe, Row, Run, RunError, features, final_table};
+use parallax_train::{
+    Control, DataShape, Driver, Due, Event, Loader, Recipe, Row, Run, RunError, Stop, features,
+    final_table,
+};
 use pollster::block_on;
 use serde_json::json;
 
@@ -37,10 +40,7 @@ pub fn run(arguments: &Pretrain) -> Result<()> {
     let (folder, run) = begin(arguments, recipe, &sources, &opened)?;
     let stop = stop_on_ctrl_c()?;
     let mut session = Session::new(folder, run, sources, opened, arguments)?;
-    match session.train(&stop)? {
-        Outcome::Stopped => Ok(()),
-        Outcome::Done => session.finish(arguments.json),
-    }
+    session.train(&stop)
 }
 
 /// A new run in a new folder, or the newest checkpoint of an old one.
@@ -121,11 +121,6 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-enum Outcome {
-    Stopped,
-    Done,
-}
-
 /// A run with everything around it.
 struct Session {
     folder: RunFolder,
@@ -136,7 +131,10 @@ struct Session {
     board: EventWriter,
     threads: usize,
     json: bool,
-    began: Instant,
+    /// When training began, until its time was told.
+    began: Option<Instant>,
+    /// The final comparison, once it was made.
+    table: Vec<Row>,
 }
 
 impl Session {
@@ -174,7 +172,8 @@ impl Session {
             progress: Progress::new(run.step_index(), run.total_steps(), steps_per_epoch),
             threads: arguments.loader_threads.unwrap_or(default_threads),
             json: arguments.json,
-            began: Instant::now(),
+            began: Some(Instant::now()),
+            table: Vec::new(),
             board,
             folder,
             run,
@@ -183,7 +182,7 @@ impl Session {
         })
     }
 
-    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome> {
+    fn train(&mut self, stop: &AtomicBool) -> Result<()> {
         let total = self.run.total_steps();
         let examples = self.sources.train.len();
         let start = Event::Start {
@@ -200,55 +199,55 @@ impl Session {
             self.folder.path().display()
         ));
         self.emit(&start)?;
-        let probe = self.run.recipe().probe_interval(examples);
-        let save = self.run.recipe().checkpoint_interval(examples);
-        let due = |interval: Option<u64>, step: u64| {
-            interval.is_some_and(|every| step.is_multiple_of(every))
-        };
-
         memory::training_begins();
         let source = Arc::clone(&self.sources.train);
         let loader = Loader::new(self.run.recipe(), source, self.run.device())?;
-        let mut batches = Prefetch::start(&loader, self.run.step_index(), total, self.threads);
-        while self.run.step_index() < total {
-            let begin = Instant::now();
-            let batch = batches.next()?;
-            let report = match block_on(self.run.step(&batch)) {
-                Ok(report) => report,
-                Err(error) => return Err(self.give_up(error)),
+        let step = self.run.step_index();
+        let mut batches = Prefetch::start(&loader, step, total, self.threads);
+        let mut driver = Driver::new(self.run.recipe(), examples, step);
+        loop {
+            let asked = match stop.load(Ordering::SeqCst) {
+                true => Stop::Suspend,
+                false => Stop::No,
             };
-            let seconds = begin.elapsed().as_secs_f64();
-            self.emit(&Event::Step {
-                step: report.step,
-                epoch: report.epoch,
-                loss: report.loss,
-                lr: report.lr,
-                momentum: report.momentum,
-                embedding_std: report.embedding_std,
-                online_loss: report.online.map(|online| online.loss),
-                online_accuracy: report.online.map(|online| online.accuracy),
-                images_per_second: batch.size as f64 / seconds,
-                data_wait: batches.waited.as_secs_f64() / seconds,
-            })?;
-            if due(probe, report.step) && report.step < total {
-                self.probe()?;
-            }
-            let stopped = stop.load(Ordering::SeqCst) && report.step < total;
-            if stopped || due(save, report.step) || report.step == total {
-                self.save()?;
-            }
-            if stopped {
-                self.emit(&Event::Stop { step: report.step })?;
-                self.progress.finish();
-                let path = self.folder.path().display();
-                eprintln!(
-                    "stopped at step {}; go on with --resume --out {path}",
-                    report.step
-                );
-                return Ok(Outcome::Stopped);
+            let control = Control {
+                stop: asked,
+                ..Control::default()
+            };
+            match driver.next(self.run.step_index(), control) {
+                Due::Step => self.step(&mut batches)?,
+                Due::Probe => self.probe()?,
+                Due::Checkpoint => self.save()?,
+                Due::Evaluate => self.evaluate()?,
+                Due::Done => break,
             }
         }
-        Ok(Outcome::Done)
+        match self.run.step_index() < total {
+            true => self.stopped(),
+            false => self.finish(),
+        }
+    }
+
+    fn step(&mut self, batches: &mut Prefetch) -> Result<()> {
+        let begin = Instant::now();
+        let batch = batches.next()?;
+        let report = match block_on(self.run.step(&batch)) {
+            Ok(report) => report,
+            Err(error) => return Err(self.give_up(error)),
+        };
+        let seconds = begin.elapsed().as_secs_f64();
+        self.emit(&Event::Step {
+            step: report.step,
+            epoch: report.epoch,
+            loss: report.loss,
+            lr: report.lr,
+            momentum: report.momentum,
+            embedding_std: report.embedding_std,
+            online_loss: report.online.map(|online| online.loss),
+            online_accuracy: report.online.map(|online| online.accuracy),
+            images_per_second: batch.size as f64 / seconds,
+            data_wait: batches.waited.as_secs_f64() / seconds,
+        })
     }
 
     /// Saves what was before a step that diverged, where that is of use.
@@ -272,7 +271,7 @@ impl Session {
         }
     }
 
-    fn probe(&mut self) -> Result<f64> {
+    fn probe(&mut self) -> Result<()> {
         let side = self.run.recipe().views.size;
         let of = |source: &dyn Source| {
             block_on(features(self.run.online(), source, side, self.run.device()))
@@ -285,8 +284,7 @@ impl Session {
         self.emit(&Event::Probe {
             step: self.run.step_index(),
             knn,
-        })?;
-        Ok(knn)
+        })
     }
 
     fn save(&mut self) -> Result<()> {
@@ -298,29 +296,9 @@ impl Session {
         })
     }
 
-    fn finish(&mut self, as_json: bool) -> Result<()> {
-        let seconds = self.began.elapsed().as_secs_f64();
-        self.progress.say(&format!("trained in {seconds:.0} s"));
-        let table = match self.run.recipe().probe.table {
-            true => self.table()?,
-            false => Vec::new(),
-        };
-        let step = self.run.step_index();
-        self.emit(&Event::Done {
-            step,
-            table: table.clone(),
-        })?;
-        self.progress.finish();
-        if !as_json {
-            if !table.is_empty() {
-                print_table(&table, self.sources.test.len());
-            }
-            println!("run: {}", self.folder.path().display());
-        }
-        Ok(())
-    }
-
-    fn table(&self) -> Result<Vec<Row>> {
+    /// The final comparison.
+    fn evaluate(&mut self) -> Result<()> {
+        self.trained();
         let recipe = self.run.recipe();
         self.progress.say(match recipe.probe.pixels {
             true => "comparing with random weights and raw pixels",
@@ -328,14 +306,48 @@ impl Session {
         });
         let sources = (self.sources.bank.as_ref(), self.sources.test.as_ref());
         let random = self.run.random_backbone();
-        let table = final_table(
-            self.run.online(),
+        let online = self.run.online();
+        self.table = block_on(final_table(
+            online,
             &random,
             sources,
             recipe,
             self.run.device(),
-        );
-        Ok(block_on(table)?)
+        ))?;
+        Ok(())
+    }
+
+    /// Says how to go on with a run that was stopped before its end.
+    fn stopped(&mut self) -> Result<()> {
+        let step = self.run.step_index();
+        self.emit(&Event::Stop { step })?;
+        self.progress.finish();
+        let path = self.folder.path().display();
+        eprintln!("stopped at step {step}; go on with --resume --out {path}");
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.trained();
+        let step = self.run.step_index();
+        let table = self.table.clone();
+        self.emit(&Event::Done { step, table })?;
+        self.progress.finish();
+        if !self.json {
+            if !self.table.is_empty() {
+                print_table(&self.table, self.sources.test.len());
+            }
+            println!("run: {}", self.folder.path().display());
+        }
+        Ok(())
+    }
+
+    /// Says once how long training took.
+    fn trained(&mut self) {
+        if let Some(began) = self.began.take() {
+            let seconds = began.elapsed().as_secs_f64();
+            self.progress.say(&format!("trained in {seconds:.0} s"));
+        }
     }
 
     /// Tells everyone: the log, TensorBoard, the terminal, and standard output with `--json`.

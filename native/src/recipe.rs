@@ -10,8 +10,8 @@ use crate::usage::BadArgument;
 
 /// Reads a recipe; `data` stands for `data.source`.
 pub fn read(name: &str, data: Option<&str>, overrides: &[String]) -> Result<Recipe> {
-    let text = match RECIPES.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => (*text).to_string(),
+    let text = match Recipe::embedded(name) {
+        Some(text) => text.to_string(),
         None if Path::new(name).is_file() => {
             fs::read_to_string(name).with_context(|| format!("{name} cannot be read"))?
         }

@@ -10,8 +10,7 @@ mod device;
 mod js;
 mod run;
 
-use parallax_methods::MethodKind;
-use parallax_train::{RECIPES, Recipe};
+use parallax_train::Recipe;
 use wasm_bindgen::prelude::*;
 
 pub use augment::{Augmenter, pipelines};
@@ -40,60 +39,13 @@ fn register() {
     ONCE.call_once(|| unsafe { __wasm_call_ctors() });
 }
 
-/// LARS takes a step in proportion to a layer's weights, so its rate is far above that of SGD.
-const LARS: [&str; 3] = [
-    "optimizer.name=lars",
-    "optimizer.base_lr=16.0",
-    "optimizer.weight_decay=1e-6",
-];
-
-/// The page's recipe for a system of the paper (by the name of its recipe: a method's, with `-lars` behind it where LARS
-/// moves the network) and a size (`tiny`, `small`), as TOML: the default recipe of the command line with another method,
-/// optimiser or network.
+/// An embedded recipe, such as `demo` or `page/byol-tiny`, with values replaced, each as `section.key=value`: TOML.
 #[wasm_bindgen]
-pub fn recipe(system: &str, size: &str) -> Result<String, JsError> {
-    // The page has room for a curve of many points.
-    let probe = ["probe.knn_every=1"];
-    // BYOL keeps the default's learning rate. Mean kNN accuracy over the passes 9 to 23 of 45, in percent: 34.0 with a
-    // base of 0.1, 32.1 with 0.2, 29.9 with 0.4; over the first 8 passes 30.2, 30.9, 29.1, and 28.6 with 0.03. An
-    // untrained network has 25.2. (`parallax pretrain --set` the overrides below, `optimizer.base_lr` and
-    // `probe.knn_every=1`.)
-    let method = system.strip_suffix("-lars");
-    let kind = MethodKind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == method.unwrap_or(system));
-    let kind = kind.ok_or_else(|| JsError::new(&format!("there is no method '{system}'")))?;
-    let optimizer: &[&str] = match method {
-        Some(_) => &LARS,
-        None => &[],
-    };
-    let overrides: &[&str] = match kind {
-        MethodKind::MocoV2Plus => &[],
-        MethodKind::SMocoV2Plus => &["method.name=s-moco-v2-plus"],
-        MethodKind::Byol => &["method.name=byol", "views.pipeline=byol-asymmetric"],
-        MethodKind::Supervised => &["method.name=supervised", "views.pipeline=supervised"],
-        MethodKind::MocoV1 => &[
-            "method.name=moco-v1",
-            "views.pipeline=moco-v1",
-            "method.temperature=0.07",
-            "method.momentum_schedule=constant",
-        ],
-        MethodKind::MocoV2 => &["method.name=moco-v2", "method.momentum_schedule=constant"],
-    };
-    let network: &[&str] = match size {
-        "tiny" => &[],
-        "small" => &["model.arch=resnet18", "model.stem=cifar", "model.width=16"],
-        other => return Err(JsError::new(&format!("there is no size '{other}'"))),
-    };
-    let overrides = [&probe, overrides, optimizer, network].concat();
-    let demo = RECIPES
-        .iter()
-        .find(|(name, _)| *name == "demo")
-        .map_or("", |(_, text)| text);
-    override_recipe(demo, overrides.into_iter().map(str::to_string).collect())
+pub fn recipe(name: &str, overrides: Vec<String>) -> Result<String, JsError> {
+    Ok(Recipe::named(name, &overrides)?.to_toml()?)
 }
 
-/// A recipe with values replaced, each as `section.key=value`.
+/// A recipe's TOML with values replaced, each as `section.key=value`.
 #[wasm_bindgen]
 pub fn override_recipe(text: &str, overrides: Vec<String>) -> Result<String, JsError> {
     Ok(Recipe::parse(text, &overrides)?.to_toml()?)

@@ -8,8 +8,8 @@ use parallax_methods::random_backbone;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
-    Checkpoint, DataShape, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError, STATE_FILE,
-    TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
+    Checkpoint, Control, DataShape, Driver, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run,
+    RunError, STATE_FILE, Stop, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
 };
 use parallax_weights::{WeightFile, copy};
 use wasm_bindgen::prelude::*;
@@ -22,6 +22,7 @@ use crate::js::{bytes, object, rgba, texts};
 #[wasm_bindgen(js_name = Run)]
 pub struct WebRun {
     run: Run,
+    driver: Driver,
     loader: Loader,
     test: Arc<dyn Source>,
     opened: Opened,
@@ -36,7 +37,9 @@ impl WebRun {
         test: Arc<dyn Source>,
         opened: Opened,
     ) -> Result<WebRun, JsError> {
+        let examples = train.len();
         Ok(WebRun {
+            driver: Driver::new(run.recipe(), examples, run.step_index()),
             loader: Loader::new(run.recipe(), train, run.device())?,
             recipe: run.recipe().to_toml()?,
             embedding_std: 1.0,
@@ -123,6 +126,41 @@ impl WebRun {
     #[wasm_bindgen(getter)]
     pub fn recipe(&self) -> String {
         self.recipe.clone()
+    }
+
+    /// The system of the paper: the method, with `-lars` behind it where LARS is the optimiser.
+    #[wasm_bindgen(getter)]
+    pub fn system(&self) -> String {
+        self.run.recipe().system()
+    }
+
+    /// What is due: `step`, `probe`, `checkpoint`, `evaluate` (which is [`WebRun::finish`]) or `done`. All but a step count
+    /// as carried out once they were returned.
+    ///
+    /// `stop`: `no`, `suspend` (save and leave, to be resumed) or `end` (save and evaluate as if this had been the last
+    /// step). `checkpoint`: save now. `defer_probe`: put off a probe that is due; it stays due.
+    #[wasm_bindgen(
+        unchecked_return_type = "\"step\" | \"probe\" | \"checkpoint\" | \"evaluate\" | \"done\""
+    )]
+    pub fn next(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "\"no\" | \"suspend\" | \"end\"")] stop: &str,
+        checkpoint: bool,
+        defer_probe: bool,
+    ) -> Result<String, JsError> {
+        let stop = match stop {
+            "no" => Stop::No,
+            "suspend" => Stop::Suspend,
+            "end" => Stop::End,
+            other => return Err(JsError::new(&format!("there is no way to stop '{other}'"))),
+        };
+        let control = Control {
+            stop,
+            checkpoint,
+            defer_probe,
+        };
+        let due = self.driver.next(self.run.step_index(), control);
+        Ok(due.name().to_string())
     }
 
     /// Steps between two probes that the recipe asks for; 0 for none.
@@ -231,7 +269,7 @@ impl WebRun {
 }
 
 /// kNN accuracy, in percent, of the encoder in a `weights.safetensors`.
-#[wasm_bindgen(unchecked_return_type = "{ recipe: string; knn: number }")]
+#[wasm_bindgen(unchecked_return_type = "{ recipe: string; system: string; knn: number }")]
 pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<JsValue, JsError> {
     let file = WeightFile::from_bytes("weights.safetensors", &weights)?;
     let (train, test) = data.split()?;
@@ -243,6 +281,7 @@ pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<Js
     let knn = knn_accuracy(&train, &test)?;
     Ok(object([
         ("recipe", recipe.to_toml()?.into()),
+        ("system", recipe.system().into()),
         ("knn", knn.into()),
     ]))
 }

@@ -23,6 +23,9 @@ pub enum RecipeError {
         /// What it must be.
         reason: String,
     },
+    /// No embedded recipe has this name.
+    #[error("there is no recipe '{0}'")]
+    Unknown(String),
     /// A value that TOML cannot hold.
     #[error("the recipe cannot be written: {0}")]
     Write(String),

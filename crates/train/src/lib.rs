@@ -8,6 +8,7 @@ mod batch;
 mod check;
 mod checkpoint;
 mod classifier;
+mod driver;
 mod error;
 mod evaluate;
 mod event;
@@ -19,6 +20,7 @@ mod paper;
 mod parse;
 mod precision;
 mod recipe;
+mod recipes;
 mod run;
 mod schedule;
 mod sgd;
@@ -27,6 +29,7 @@ mod views;
 pub use batch::{Batch, Loader, Preview, shuffle_order};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
 pub use classifier::OnlineClassifier;
+pub use driver::{Control, Driver, Due, Stop};
 pub use error::{LESS_MEMORY, RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
 pub use event::Event;
@@ -35,12 +38,12 @@ pub use lars::Lars;
 pub use memory::MemoryEstimate;
 pub use optimizer::{Optimizer, Rule};
 pub use parallax_weights::{ONLINE, TARGET};
-pub use parse::RECIPES;
 pub use precision::Precision;
 pub use recipe::{
     CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
     ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
+pub use recipes::{PAGE_RECIPES, RECIPES};
 pub use run::{DataShape, Norms, OnlineReport, Run, StepReport};
 pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;

@@ -222,6 +222,15 @@ section! {
 }
 
 impl Recipe {
+    /// The system of the paper: the method, with `-lars` behind it where LARS is the optimiser.
+    pub fn system(&self) -> String {
+        let optimizer = match self.optimizer.name {
+            OptimizerKind::Sgd => "",
+            OptimizerKind::Lars => "-lars",
+        };
+        format!("{}{optimizer}", self.method.name.name())
+    }
+
     /// The pipeline of the two views.
     pub fn pipeline(&self) -> Pipeline {
         self.views.pipeline.unwrap_or(self.method.name.pipeline())

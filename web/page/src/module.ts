@@ -80,8 +80,12 @@ export interface Run {
   readonly total_steps: number;
   readonly step_index: number;
   readonly recipe: string;
+  /** Method, with `-lars` behind it where LARS is the optimiser. */
+  readonly system: string;
   /** Steps between two probes that the recipe asks for; 0 for none. */
   readonly probe_interval: number;
+  /** What is due; all but a step count as carried out once they were returned. */
+  next(stop: 'no' | 'suspend' | 'end', checkpoint: boolean, deferProbe: boolean): 'step' | 'probe' | 'checkpoint' | 'evaluate' | 'done';
   step(): Promise<StepReport>;
   views(count: number): Views;
   probe(): Promise<ProbeReport>;
@@ -201,7 +205,7 @@ export interface BenchViewPlan {
 /** `D`, `R` and `A` are the module's own classes: what they take back is what they gave. */
 export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A extends Augmenter = Augmenter> {
   default(module?: { module_or_path: Response | Promise<Response> }): Promise<unknown>;
-  recipe(name: Method, size: Size): string;
+  recipe(name: `page/${Method}-${Size}`, overrides: string[]): string;
   Data: {
     sample(trainSprite: Uint8Array, trainLabels: Uint8Array, testSprite: Uint8Array, testLabels: Uint8Array): D;
     own(): D;
@@ -210,7 +214,7 @@ export interface ParallaxWeb<D extends Data = Data, R extends Run = Run, A exten
     start(recipe: string, data: D, device: Device): Promise<R>;
     resume(weights: Uint8Array, training: Uint8Array, state: string, data: D, device: Device): Promise<R>;
   };
-  evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; knn: number }>;
+  evaluate(weights: Uint8Array, data: D, device: Device): Promise<{ recipe: string; system: string; knn: number }>;
   pipelines(): PipelinePolicies[];
   Augmenter: { sample(sprite: Uint8Array, labels: Uint8Array): A };
   benchPlan(width: number, size: number, batch: number): { kernels: string[]; steps: string[]; convolutions: BenchConvolution[] };

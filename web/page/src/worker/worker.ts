@@ -1,7 +1,7 @@
 /** The worker: owns the WASM module and the device, takes commands, and answers with events. */
 import { CHECKPOINT_FILES, type CheckpointFile, type Device } from '../module';
 import type { Command, DeviceWish, Event, Gpu, History, Picture, Trouble } from '../protocol';
-import { setKey, systemOf } from '../recipe';
+import { systemOf } from '../recipe';
 import { open, storageHere, type SavedRun } from '../saved';
 import { unpack } from '../tar';
 import { choose, inspect, watch } from './gpu';
@@ -106,9 +106,10 @@ type Begin = (data: WebData, device: Device) => Promise<{ run: WebRun; history: 
 
 async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
   const { method, size, seed, steps, batch } = settings;
-  let recipe = setKey(web.recipe(method, size), 'run', 'seed', seed);
-  if (steps !== null) recipe = setKey(recipe, 'run', 'total_steps', steps);
-  if (batch !== null) recipe = setKey(recipe, 'run', 'batch_size', batch);
+  const overrides = [`run.seed=${seed}`];
+  if (steps !== null) overrides.push(`run.total_steps=${steps}`);
+  if (batch !== null) overrides.push(`run.batch_size=${batch}`);
+  const recipe = web.recipe(`page/${method}-${size}`, overrides);
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   await train(about, settings.device, pictures, async (data, device) => ({
     run: await web.Run.start(recipe, data, device),
