@@ -6,8 +6,9 @@ use parallax_methods::PartsMut;
 
 use crate::batch::Batch;
 use crate::error::RunError;
+use crate::forward::{Forward, read};
 use crate::precision::Precision;
-use crate::run::{Forward, Run, read};
+use crate::run::Run;
 
 /// What [`Run::attempt`] gives: all that a step is made of.
 pub(crate) struct Attempt {
@@ -64,9 +65,9 @@ impl Run {
     /// One pass forward and back, and its figures. One read for all of them: reading waits for the device.
     async fn measured(&mut self, batch: &Batch, scale: f64) -> Result<Attempt, RunError> {
         let forward = self.forward(batch, scale)?;
-        let mut figures = vec![forward.loss.clone(), forward.spread.clone()];
-        if let Some(verdict) = &forward.verdict {
-            figures.extend([verdict.loss.clone(), verdict.accuracy.clone()]);
+        let mut figures = vec![forward.loss.clone(), forward.embedding_std.clone()];
+        if let Some(online) = &forward.online {
+            figures.extend([online.loss.clone(), online.accuracy.clone()]);
         }
         let at_norms = figures.len();
         let watched = self.norms || self.recipe.run.precision == Precision::F16;
@@ -93,6 +94,20 @@ impl Run {
             epoch: seen / self.data.examples as f64,
             loss,
             precision: self.recipe.run.precision.name(),
+        }
+    }
+
+    /// Where a NaN or infinite loss occurred, and whether the weights before it are finite.
+    async fn diverged(&self, loss: f64) -> RunError {
+        let norms = self.param_norms().await;
+        let whole = norms.is_ok_and(|norms| norms.values().all(|norm| norm.is_finite()));
+        let (step, examples) = (self.step + 1, self.data.examples as f64);
+        RunError::Diverged {
+            step,
+            epoch: step as f64 * self.recipe.run.batch_size as f64 / examples,
+            loss,
+            lr: self.schedule.rate(self.step),
+            whole,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The online classifier (methods.md 3.9): what the features are worth while they form.
+//! The online classifier (methods.md 3.9): a linear layer trained on the features while they are learned.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
@@ -15,7 +15,7 @@ const RULE: Sgd = Sgd {
     nesterov: false,
 };
 
-/// A linear layer with its own SGD. It sees features without their graph, so it never touches the network.
+/// A linear layer with its own SGD. Its features are detached: no gradient reaches the network.
 #[derive(Clone, Debug)]
 pub struct OnlineClassifier {
     /// `[classes, features]`
@@ -26,11 +26,11 @@ pub struct OnlineClassifier {
     pub velocity: Option<[Tensor<1>; 2]>,
 }
 
-/// What the classifier makes of a batch before it learns from it.
-pub struct Verdict {
+/// The classifier on a batch, before it learns from it.
+pub struct OnlineEvaluation {
     /// Cross-entropy, `[1]`.
     pub loss: Tensor<1>,
-    /// Share of the images whose class has the largest logit, `[1]`, from 0 to 1.
+    /// Top-1 accuracy, `[1]`, from 0 to 1.
     pub accuracy: Tensor<1>,
     gradients: [Tensor<1>; 2],
 }
@@ -46,8 +46,8 @@ impl OnlineClassifier {
         }
     }
 
-    /// `features`: `[batch, features]`, `labels`: `[batch]`, both without graph.
-    pub fn judge(&self, features: Tensor<2>, labels: Tensor<1, Int>) -> Verdict {
+    /// Loss, accuracy and gradients on a batch. `features`: `[batch, features]`, `labels`: `[batch]`, both detached.
+    pub fn evaluate(&self, features: Tensor<2>, labels: Tensor<1, Int>) -> OnlineEvaluation {
         let [classes, width] = self.weight.dims();
         let batch = features.dims()[0];
         let logits = features.clone().matmul(self.weight.clone().transpose())
@@ -55,29 +55,29 @@ impl OnlineClassifier {
         let truth = one_hot(labels.clone(), classes);
         let logs = log_softmax(logits.clone(), 1);
         let loss = (logs.clone() * truth.clone()).sum_dim(1).mean().neg();
-        let right = logits.argmax(1).reshape([batch]).equal(labels);
-        // The gradient of the mean cross-entropy by the logits is (softmax - truth) / batch.
+        let correct = logits.argmax(1).reshape([batch]).equal(labels);
+        // The gradient of the mean cross-entropy with respect to the logits is (softmax - truth) / batch.
         let error = (logs.exp() - truth) / batch as f64;
-        let by_weight = error.clone().transpose().matmul(features);
-        let by_bias = error.sum_dim(0).reshape([classes]);
-        Verdict {
+        let weight_gradient = error.clone().transpose().matmul(features);
+        let bias_gradient = error.sum_dim(0).reshape([classes]);
+        OnlineEvaluation {
             loss,
-            accuracy: right.float().mean(),
-            gradients: [by_weight.reshape([classes * width]), by_bias],
+            accuracy: correct.float().mean(),
+            gradients: [weight_gradient.reshape([classes * width]), bias_gradient],
         }
     }
 
-    /// Learns from a batch that was judged.
-    pub fn learn(&mut self, verdict: Verdict, rate: f64) {
+    /// One SGD step with the gradients of an evaluation.
+    pub fn learn(&mut self, evaluation: OnlineEvaluation, rate: f64) {
         let shape = self.weight.dims();
-        let [by_weight, by_bias] = verdict.gradients;
+        let [weight_gradient, bias_gradient] = evaluation.gradients;
         let [v_weight, v_bias] = match self.velocity.take() {
             Some(velocity) => velocity.map(Some),
             None => [None, None],
         };
         let weight = self.weight.clone().reshape([shape[0] * shape[1]]);
-        let (weight, v_weight) = RULE.update(weight, by_weight, v_weight, rate);
-        let (bias, v_bias) = RULE.update(self.bias.clone(), by_bias, v_bias, rate);
+        let (weight, v_weight) = RULE.update(weight, weight_gradient, v_weight, rate);
+        let (bias, v_bias) = RULE.update(self.bias.clone(), bias_gradient, v_bias, rate);
         self.weight = weight.reshape(shape);
         self.bias = bias;
         self.velocity = Some([v_weight, v_bias]);

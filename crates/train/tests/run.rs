@@ -217,10 +217,10 @@ fn the_classifier_learns_by_the_gradient_of_its_loss() {
     let stepped = classifier.weight.clone() - weight.grad(&gradients).unwrap() * 0.5;
     let stepped_bias = classifier.bias.clone() - bias.grad(&gradients).unwrap() * 0.5;
 
-    let verdict = classifier.judge(features, labels);
-    let judged = verdict.loss.clone().into_scalar::<f32>();
-    assert!((judged - loss.into_scalar::<f32>()).abs() < 1e-6);
-    classifier.learn(verdict, 0.5);
+    let evaluation = classifier.evaluate(features, labels);
+    let found = evaluation.loss.clone().into_scalar::<f32>();
+    assert!((found - loss.into_scalar::<f32>()).abs() < 1e-6);
+    classifier.learn(evaluation, 0.5);
     let near = |a: Vec<f32>, b: Vec<f32>| a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6);
     let values = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
     assert!(near(values(classifier.weight), values(stepped)));
