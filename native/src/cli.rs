@@ -1,4 +1,4 @@
-//! Arguments. The names are a contract: scripts rely on them.
+//! Arguments. Their names are stable: scripts rely on them.
 
 use std::path::PathBuf;
 
@@ -22,13 +22,13 @@ pub enum Command {
     Pretrain(Pretrain),
     /// Make views of an image: those that a recipe draws, or given operations
     Augment(Augment),
-    /// Take steps from given weights on given views, to be compared with another program
+    /// Take steps from given weights on given views, for comparison with another implementation
     Trace(Trace),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
-    /// Turn weights of any known tool into those of another
+    /// Convert weights between the formats of Parallax and other tools
     Convert(Convert),
-    /// Give each tensor the norm that it has in another model
+    /// Rescale each tensor to the norm that it has in another model (NormRescale)
     NormRescale(NormRescale),
     /// List what can be used here, with limits
     Devices {
@@ -48,7 +48,7 @@ pub enum Command {
     },
 }
 
-/// Where a command computes.
+/// The device of a command.
 #[derive(Args)]
 pub struct On {
     /// cpu, auto, vulkan, metal, dx12 or webgpu, with :N for the N-th adapter
@@ -74,7 +74,7 @@ pub struct Pretrain {
     /// Folder of the run [default: runs/RECIPE, numbered when taken]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on from the newest whole checkpoint
+    /// Resume from the newest undamaged checkpoint
     #[arg(long)]
     pub resume: bool,
     /// Override a value of the recipe, for example optimizer.base_lr=0.06
@@ -83,7 +83,7 @@ pub struct Pretrain {
     /// What to do with an image that cannot be read
     #[arg(long, value_enum, default_value_t = OnBadImage::Error)]
     pub on_bad_image: OnBadImage,
-    /// Threads that make views beside the step [default: one less than the cores, at least one]
+    /// Threads that load and augment images [default: one less than the cores, at least one]
     #[arg(long, value_name = "N")]
     pub loader_threads: Option<usize>,
     /// Print every event as a JSON line instead of the table
@@ -129,15 +129,15 @@ pub struct Augment {
 
 #[derive(Args)]
 pub struct Trace {
-    /// A recipe's name (see `recipes/`) or a file; without run.total_steps and schedule.warmup_steps its data are
-    /// opened to count them
+    /// A recipe's name (see `recipes/`) or a file; without run.total_steps and schedule.warmup_steps its images are
+    /// counted
     #[arg(long, value_name = "RECIPE")]
     pub recipe: String,
-    /// Weights to begin with: online_encoder.*, target_encoder.* (else a copy of the online network), queue, queue_ptr
+    /// Initial weights: online_encoder.*, target_encoder.* (else a copy of the online network), queue, queue_ptr
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Views: view1, view2 [steps, batch, 3, height, width], labels [steps, batch], enqueue_view [steps] or [steps, devices] (1 or 2);
-    /// shuffle [steps, batch], the order of ShuffleBN, if it shall not be drawn
+    /// Views: view1, view2 [steps, batch, 3, height, width], labels [steps, batch], enqueue_view [steps] or
+    /// [steps, bn_groups] (1 or 2); shuffle [steps, batch], the permutation of ShuffleBN [default: drawn]
     #[arg(long, value_name = "FILE")]
     pub batches: PathBuf,
     /// Steps to take [default: all in the file]
@@ -161,10 +161,10 @@ pub struct Knn {
     /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Recipe of the network, for files that carry none [default: what the shapes of the tensors say]
+    /// Recipe of the network, for files without one [default: inferred from the shapes of the tensors]
     #[arg(long)]
     pub recipe: Option<String>,
-    /// Labelled images that vote [default: the run's own training data]
+    /// Labelled images, the neighbours [default: the run's own training data]
     #[arg(long, value_name = "SRC")]
     pub train: Option<String>,
     /// Images to classify [default: the run's own test data]
@@ -194,6 +194,9 @@ pub struct Convert {
     /// One network of IN [default: all, or the online one where only one fits]
     #[arg(long, value_enum)]
     pub branch: Option<Branch>,
+    /// List every tensor
+    #[arg(long)]
+    pub verbose: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -218,10 +221,10 @@ pub struct NormRescale {
     /// Weights to rescale
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Weights whose norms are taken; their online network
+    /// Weights with the norms to rescale to; their online network
     #[arg(long, value_name = "FILE")]
     pub anchor: Option<PathBuf>,
-    /// Factor for every norm instead
+    /// Multiply every norm by a constant instead
     #[arg(long, value_name = "FACTOR")]
     pub constant: Option<f64>,
     /// Tensors to rescale [default: all with --anchor, weights with --constant]
@@ -233,6 +236,9 @@ pub struct NormRescale {
     /// File to write: .safetensors, .pth or .pkl
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// List every tensor
+    #[arg(long)]
+    pub verbose: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -241,9 +247,9 @@ pub struct NormRescale {
 /// Which tensors are rescaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
-    /// Every tensor of floats, also batch norm's
+    /// Every floating-point tensor, batch norm included
     All,
-    /// Convolutions and linear layers
+    /// Weights of convolutions and linear layers
     Weights,
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::Convert;
 use crate::weights::{self, Format};
 
-/// Writes a weight file in another format or layout and says what became of every tensor.
+/// Writes a weight file in another format or layout and reports what became of its tensors.
 pub fn run(arguments: &Convert) -> Result<()> {
     let format = Format::of(&arguments.out, arguments.to)?;
     weights::keep_apart(&arguments.from, &arguments.out)?;
@@ -111,6 +111,31 @@ impl<'a> Report<'a> {
             .iter()
             .filter(|(from, to, _)| from != to)
             .count();
+        if arguments.verbose {
+            self.list();
+        }
+        println!(
+            "{} ({}, names of {}) -> {} ({})",
+            arguments.from.display(),
+            self.import.packing,
+            self.import.layout,
+            arguments.out.display(),
+            format.label()
+        );
+        println!(
+            "{} taken, {renamed} renamed, {} skipped, {} missing, {} unused",
+            self.written.len() - renamed,
+            self.skipped.len(),
+            self.missing.len(),
+            self.import.unused.len()
+        );
+        if !arguments.verbose {
+            println!("--verbose lists every tensor");
+        }
+    }
+
+    /// Every tensor, a line each.
+    fn list(&self) {
         for (from, to, shape) in &self.written {
             match from == to {
                 true => println!("taken    {from} {shape:?}"),
@@ -126,24 +151,10 @@ impl<'a> Report<'a> {
         for line in self.unused() {
             println!("unused   {line}");
         }
-        println!(
-            "\n{} ({}, names of {}) -> {} ({})",
-            arguments.from.display(),
-            self.import.packing,
-            self.import.layout,
-            arguments.out.display(),
-            format.label()
-        );
-        println!(
-            "{} taken, {renamed} renamed, {} skipped, {} missing, {} unused",
-            self.written.len() - renamed,
-            self.skipped.len(),
-            self.missing.len(),
-            self.import.unused.len()
-        );
+        println!();
     }
 
-    /// Tensors without a place; many under one name, as an optimiser's, in one line.
+    /// Tensors that no name is known for; many under one name, as an optimiser's, in one line.
     fn unused(&self) -> Vec<String> {
         const MANY: usize = 8;
         let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();

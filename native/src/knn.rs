@@ -12,7 +12,7 @@ use crate::data::{OnBadImage, Split};
 use crate::sources::Sources;
 use crate::{data, device, recipe, weights};
 
-/// Prints the accuracy of a file's encoder.
+/// Prints the kNN accuracy of an encoder.
 pub fn run(arguments: &Knn) -> Result<()> {
     let mut file = weights::read(&arguments.weights)?.file;
     if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {

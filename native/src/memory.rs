@@ -1,4 +1,4 @@
-//! Memory: what a run will take, said before it takes it, and a way out where it is not there.
+//! Memory: an estimate before a run starts, and a clean exit where there is not enough.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -8,24 +8,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mimalloc::MiMalloc;
 use parallax_train::{LESS_MEMORY, MemoryEstimate, Recipe};
 
-/// What the program takes before it trains, by measurement.
+/// Resident memory of the process before training, measured.
 const PROGRAM: u64 = 75 << 20;
 
-/// The system's allocator gives large buffers back to the kernel each time that a step frees them, and faulting them in
-/// anew costs as much as the work on them; mimalloc keeps them. Where there is no memory left, the process says so and
-/// ends with 1; Rust alone would abort it.
+/// mimalloc, because the system's allocator returns large buffers to the kernel whenever a step frees them, and the page
+/// faults when they are allocated again cost as much as the work on them. Out of memory the process prints a message
+/// and exits with 1, where Rust's default is to abort.
 pub struct Allocator;
 
-/// Whether it is a training step that wants the memory.
+/// Whether a run is training.
 static TRAINING: AtomicBool = AtomicBool::new(false);
 
-/// Tells [`Allocator`] what advice to give.
+/// From now on an out-of-memory message says how to make a step smaller.
 pub fn training_begins() {
     TRAINING.store(true, Ordering::Relaxed);
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe by nature")]
-// SAFETY: every call is passed on to mimalloc as it came; a null that comes back never leaves.
+// SAFETY: every call is forwarded to mimalloc unchanged; a null never returns to the caller.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -56,7 +56,7 @@ fn or_leave(place: *mut u8, bytes: usize) -> *mut u8 {
     place
 }
 
-/// Ends the process. Nothing here may ask for memory: standard error has no buffer, numbers are formatted in place.
+/// Exits. Nothing here may allocate: standard error is unbuffered and numbers are formatted in place.
 #[cold]
 fn leave(bytes: usize) -> ! {
     thread_local!(static LEAVING: Cell<bool> = const { Cell::new(false) });
@@ -65,7 +65,7 @@ fn leave(bytes: usize) -> ! {
     }
     static FIRST: AtomicBool = AtomicBool::new(true);
     if !FIRST.swap(false, Ordering::SeqCst) {
-        // Another thread is on its way out with the same news.
+        // Another thread is already exiting.
         loop {
             std::thread::park();
         }
@@ -74,7 +74,7 @@ fn leave(bytes: usize) -> ! {
     let mib = bytes.div_ceil(1 << 20);
     let _ = write!(
         out,
-        "\nerror: out of memory: {mib} MiB more were asked for, and there is no more"
+        "\nerror: out of memory: an allocation of {mib} MiB failed"
     );
     if TRAINING.load(Ordering::Relaxed) {
         let _ = write!(out, "; {LESS_MEMORY}");
@@ -83,12 +83,12 @@ fn leave(bytes: usize) -> ! {
     std::process::exit(1)
 }
 
-/// Says what the run takes before it takes it; a machine or a GPU that is too small fails at the first step otherwise.
+/// Prints the estimate before the first step, where a machine or a GPU that is too small would fail.
 pub fn announce(recipe: &Recipe, classes: usize, on_cpu: bool) {
     let estimate = MemoryEstimate::of(recipe, classes);
     let total = estimate.total() + if on_cpu { PROGRAM } else { 0 };
     eprintln!(
-        "memory on the device: about {} (networks {}, queue {}, activations {}, at work {})",
+        "memory on the device: about {} (networks {}, queue {}, activations {}, workspace {})",
         size(total),
         size(estimate.networks),
         size(estimate.queue),
@@ -111,7 +111,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Bytes that programs may still take, where the system says so (Linux).
+/// Available memory in bytes (Linux).
 fn free() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text

@@ -8,7 +8,7 @@ use crate::cli::{self, NormRescale};
 use crate::usage::BadArgument;
 use crate::weights::{self, Format};
 
-/// Writes a network whose tensors have the norms of another.
+/// Writes a network rescaled to the norms of another (NormRescale).
 pub fn run(arguments: &NormRescale) -> Result<()> {
     let format = Format::of(&arguments.out, None)?;
     for read in std::iter::once(&arguments.weights).chain(&arguments.anchor) {
@@ -56,20 +56,36 @@ pub fn run(arguments: &NormRescale) -> Result<()> {
         return Ok(());
     }
     let groups = [
-        ("out of scope, unchanged", &report.out_of_scope),
-        ("norm of zero, unchanged", &report.zero),
-        ("not in the anchor, unchanged", &report.not_in_anchor),
+        ("out of scope", &report.out_of_scope),
+        ("with a norm of zero", &report.zero),
+        ("not in the anchor", &report.not_in_anchor),
     ];
-    for (what, names) in groups {
-        for name in names {
-            println!("{what}: {name}");
+    if arguments.verbose {
+        for name in &report.rescaled {
+            println!("rescaled: {name}");
+        }
+        for (what, names) in groups {
+            for name in names {
+                println!("{what}, unchanged: {name}");
+            }
         }
     }
+    let unchanged = groups.iter().filter(|(_, names)| !names.is_empty());
+    let unchanged: Vec<String> = unchanged
+        .map(|(what, names)| format!("{} {what}", names.len()))
+        .collect();
     println!(
-        "{}: {} tensors rescaled, {} unchanged",
+        "{}: {} tensors rescaled, {} unchanged{}",
         arguments.out.display(),
         report.rescaled.len(),
-        groups.iter().map(|(_, names)| names.len()).sum::<usize>()
+        groups.iter().map(|(_, names)| names.len()).sum::<usize>(),
+        match unchanged.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", unchanged.join(", ")),
+        }
     );
+    if !arguments.verbose {
+        println!("--verbose lists every tensor");
+    }
     Ok(())
 }

@@ -2,8 +2,17 @@
 
 use std::io::IsTerminal as _;
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parallax_probes::{Metric, Metrics};
 use parallax_train::Event;
+
+/// Columns of the bar where there is room, and where there is little.
+const BAR: [usize; 2] = [28, 6];
+/// What stands between two metrics.
+const GAP: &str = "  ";
+/// Columns of `  00:01:23 left`.
+const TIME_LEFT: usize = 15;
 
 /// Progress on standard error.
 pub struct Progress {
@@ -11,7 +20,10 @@ pub struct Progress {
     terminal: bool,
     steps_per_epoch: u64,
     total_steps: u64,
-    knn: Option<f64>,
+    /// Columns of the bar as it is shown now.
+    width: usize,
+    /// Those of the last probe.
+    probe: Metrics,
 }
 
 impl Progress {
@@ -22,11 +34,9 @@ impl Progress {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        let style = ProgressStyle::with_template(
-            "{bar:28.cyan/238} {pos}/{len}  {msg}  {eta_precise} left",
-        );
+        let (width, _) = layout(columns(), total_steps, &[]);
         let bar = ProgressBar::with_draw_target(Some(total_steps), target)
-            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_style(style(width))
             .with_position(step);
         bar.reset_eta();
         Self {
@@ -34,7 +44,8 @@ impl Progress {
             terminal,
             steps_per_epoch,
             total_steps,
-            knn: None,
+            width,
+            probe: Metrics::new(),
         }
     }
 
@@ -44,36 +55,29 @@ impl Progress {
             Event::Step {
                 step,
                 epoch,
-                loss,
-                embedding_std,
-                online_accuracy,
-                images_per_second,
-                data_wait,
-                ..
-            } => {
-                let knn = self
-                    .knn
-                    .map(|knn| format!("  kNN {knn:.1} %"))
-                    .unwrap_or_default();
-                let online = online_accuracy
-                    .map(|accuracy| format!("  online {accuracy:.0} %"))
-                    .unwrap_or_default();
-                let message = format!(
-                    "loss {loss:.4}  spread {embedding_std:.2}{knn}{online}  {images_per_second:.0} img/s  wait {:.1} %",
-                    100.0 * data_wait
-                );
-                self.bar.set_position(*step);
-                if !self.terminal && (step % self.steps_per_epoch == 0 || *step == self.total_steps)
-                {
-                    eprintln!(
-                        "epoch {epoch:>5.1}  step {step}/{}  {message}",
-                        self.total_steps
-                    );
-                }
-                self.bar.set_message(message);
-            }
-            Event::Probe { knn, .. } => self.knn = Some(*knn),
+                metrics,
+            } => self.step(*step, *epoch, metrics),
+            Event::Probe { metrics, .. } => self.probe = metrics.clone(),
             _ => {}
+        }
+    }
+
+    fn step(&mut self, step: u64, epoch: f64, metrics: &Metrics) {
+        let texts = texts(metrics, &self.probe);
+        self.bar.set_position(step);
+        if self.terminal {
+            let (width, message) = layout(columns(), self.total_steps, &texts);
+            if width != self.width {
+                self.width = width;
+                self.bar.set_style(style(width));
+            }
+            self.bar.set_message(message);
+        } else if step.is_multiple_of(self.steps_per_epoch) || step == self.total_steps {
+            let message = texts.join(GAP);
+            eprintln!(
+                "epoch {epoch:>5.1}  step {step}/{}  {message}",
+                self.total_steps
+            );
         }
     }
 
@@ -85,5 +89,69 @@ impl Progress {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+fn style(width: usize) -> ProgressStyle {
+    let template = format!("{{bar:{width}.cyan/238}} {{pos}}/{{len}}{{msg}}  {{eta_precise}} left");
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Columns of the terminal.
+fn columns() -> usize {
+    usize::from(Term::stderr().size().1)
+}
+
+/// Metrics of a step and of the last probe for people, by rank.
+fn texts(step: &Metrics, probe: &Metrics) -> Vec<String> {
+    let ranked = |(metric, value): (&'static Metric, f64)| Some((metric.rank?, metric.text(value)));
+    let mut texts: Vec<_> = step.iter().chain(probe.iter()).filter_map(ranked).collect();
+    texts.sort_by_key(|(rank, _)| *rank);
+    texts.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Columns of the bar, and as many of the texts, the first ones first, as fit into one line of a terminal.
+fn layout(columns: usize, total_steps: u64, texts: &[String]) -> (usize, String) {
+    let [widest, narrowest] = BAR;
+    let digits = total_steps.to_string().len();
+    // One column stays free: some terminals break a line that fills the last one.
+    let room = columns.saturating_sub(1 + 1 + 2 * digits + 1 + TIME_LEFT);
+    let mut message = String::new();
+    for text in texts {
+        if narrowest + message.len() + GAP.len() + text.len() > room {
+            break;
+        }
+        message.push_str(GAP);
+        message.push_str(text);
+    }
+    let width = room.saturating_sub(message.len()).clamp(narrowest, widest);
+    (width, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_its_terminal() {
+        let texts = [
+            "loss 6.9315",
+            "spread 0.98",
+            "kNN 37.1 %",
+            "online 12 %",
+            "1590 img/s",
+            "wait 0.1 %",
+        ]
+        .map(str::to_string);
+        for columns in 40..200 {
+            let (width, message) = layout(columns, 2790, &texts);
+            let line = width + " 2790/2790".len() + message.len() + "  00:01:23 left".len();
+            assert!(line < columns, "{line} in {columns}");
+        }
+        let shown = |columns| layout(columns, 2790, &texts).1;
+        assert!(shown(60).contains("spread") && !shown(60).contains("kNN"));
+        assert!(shown(80).contains("kNN") && !shown(80).contains("online"));
+        assert!(shown(110).ends_with("wait 0.1 %"));
+        assert_eq!(layout(160, 2790, &texts).0, 28);
     }
 }

@@ -8,7 +8,7 @@ use parallax_train::{RECIPES, Recipe};
 
 use crate::usage::BadArgument;
 
-/// Reads a recipe; `data` stands for `data.source`.
+/// Reads a recipe; `data` overrides `data.source`.
 pub fn read(name: &str, data: Option<&str>, overrides: &[String]) -> Result<Recipe> {
     let text = match Recipe::embedded(name) {
         Some(text) => text.to_string(),
@@ -30,7 +30,7 @@ pub fn read(name: &str, data: Option<&str>, overrides: &[String]) -> Result<Reci
     Ok(recipe)
 }
 
-/// What the folder of a run is called when the arguments do not say.
+/// Name of a run's folder by default.
 pub fn short_name(name: &str) -> &str {
     Path::new(name)
         .file_stem()

@@ -1,4 +1,4 @@
-//! The folder of a run: recipe, events, checkpoints that are never half.
+//! The folder of a run: recipe, events, checkpoints, each written atomically.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -83,8 +83,8 @@ impl RunFolder {
             .context("events.jsonl cannot be written")
     }
 
-    /// Drops what was logged after `step`: a run that was killed goes on from its checkpoint, and the steps
-    /// since then are taken, and logged, again.
+    /// Drops what was logged after `step`: a run that was killed is resumed from its checkpoint, and takes and logs the
+    /// steps since then again.
     pub fn rewind_events(&mut self, step: u64) -> Result<()> {
         let path = self.path.join(EVENTS);
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -102,9 +102,10 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Saves a checkpoint: written beside, synced, renamed. Returns its path relative to the run.
+    /// Saves a checkpoint atomically: written to a temporary folder, synced, renamed. Returns its path relative to the
+    /// run.
     ///
-    /// A whole one of the same step stays as it is; a damaged one gives way once the new one is on disk.
+    /// A whole checkpoint of the same step is left as it is; a damaged one is replaced once the new one is on disk.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<String> {
         let name = format!("{CHECKPOINTS}/step-{}", checkpoint.step);
         let place = self.path.join(&name);
@@ -123,7 +124,7 @@ impl RunFolder {
             File::open(self.path.join(CHECKPOINTS))?.sync_all()
         });
         if let Err(error) = written {
-            // What was written is no use to anyone and may be what fills the disk.
+            // A partial checkpoint is of no use, and may be what fills the disk.
             let _ = fs::remove_dir_all(&partial);
             return Err(error).with_context(|| {
                 format!(
@@ -137,7 +138,7 @@ impl RunFolder {
         Ok(name)
     }
 
-    /// The newest checkpoint whose files are whole; damaged ones are named on standard error.
+    /// The newest undamaged checkpoint; damaged ones are named on standard error.
     pub fn newest(&self) -> Result<Option<Checkpoint>> {
         let folder = self.path.join(CHECKPOINTS);
         let mut steps: Vec<u64> = match fs::read_dir(&folder) {
@@ -173,7 +174,7 @@ impl RunFolder {
     }
 }
 
-/// Reads the files of a checkpoint and checks them.
+/// Reads the files of a checkpoint and verifies their checksums.
 pub fn read_checkpoint(path: &Path, step: u64) -> Result<Checkpoint> {
     let mut files = Vec::new();
     for name in [WEIGHTS_FILE, TRAINING_FILE, STATE_FILE, RECIPE_FILE] {

@@ -8,18 +8,18 @@ use parallax_train::Recipe;
 
 use crate::data::{self, OnBadImage, Split, has_own_test};
 
-/// What a run learns from and is judged by.
+/// What a run is trained and evaluated on.
 pub struct Sources {
-    /// Images of the chosen classes: the views come from these.
+    /// Training images: those of the chosen classes.
     pub train: Arc<dyn Source>,
-    /// Labelled images of all classes that the probes learn from.
+    /// Labelled training images of all classes, for probes.
     pub bank: Arc<dyn Source>,
     /// Held-out images of all classes.
     pub test: Arc<dyn Source>,
 }
 
 impl Sources {
-    /// Opens what the recipe names. A folder without a test part has every fifth image held out.
+    /// Opens the data that the recipe names. Of a folder without a test split, every fifth image is held out.
     pub fn open(recipe: &Recipe, on_bad: OnBadImage) -> Result<Self> {
         let section = &recipe.data;
         let whole = data::open(&section.source, Split::Train, on_bad)?;

@@ -1,4 +1,4 @@
-//! `parallax trace`: optimisation steps from given weights on given views, to be compared with another program.
+//! `parallax trace`: optimisation steps from given weights on given views, for comparison with another implementation.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write, stdout};
@@ -23,7 +23,7 @@ use crate::{device, recipe};
 /// Runs the steps and writes a line for each.
 pub fn run(arguments: &Trace) -> Result<()> {
     let mut recipe = recipe::read(&arguments.recipe, None, &arguments.overrides)?;
-    // The classifier beside the method is no part of what is compared.
+    // The online classifier is not compared.
     recipe.probe.online = false;
     let weights = read(&arguments.weights)?;
     let views = Views::read(read(&arguments.batches)?, &recipe)?;
@@ -77,7 +77,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     Ok(())
 }
 
-/// A safetensors file with plain names: without `module.` in front, a linear head under `fc.0`.
+/// A safetensors file with normalised names: without the prefix `module.`, a linear head as `fc.0`.
 fn read(path: &Path) -> Result<WeightFile> {
     if !path.exists() {
         return Err(BadArgument(format!("{} does not exist", path.display())).into());
@@ -100,7 +100,7 @@ fn read(path: &Path) -> Result<WeightFile> {
     Ok(file)
 }
 
-/// Images of the recipe's data, where its length in steps does not follow from the recipe alone.
+/// Number of training images, which is read from the data where the schedule depends on it.
 fn examples(recipe: &Recipe) -> Result<usize> {
     use parallax_train::ScheduleKind::WarmupCosine;
     let warmup = recipe.schedule.kind != WarmupCosine || recipe.schedule.warmup_steps.is_some();
@@ -113,20 +113,20 @@ fn examples(recipe: &Recipe) -> Result<usize> {
     Ok(sources.train.len())
 }
 
-/// Outputs of a supervised head: the recipe's or the file's.
+/// Classes of a supervised head: the recipe's or the file's.
 fn classes(recipe: &Recipe, weights: &WeightFile) -> usize {
     let head = weights.tensors.get(&format!("{ONLINE}fc.0.weight"));
     let rows = head.and_then(|tensor| tensor.shape.first().copied());
     recipe.method.out.or(rows).unwrap_or(1)
 }
 
-/// Gives the run the file's weights.
+/// Loads the file's weights and queue into the run.
 fn begin(run: &mut Run, weights: &WeightFile, device: &Device) -> Result<()> {
     let parts = run.method_mut().parts_mut();
     *parts.online = load(parts.online.clone(), ONLINE, weights)?.0;
     if let Some(target) = parts.target {
         let given = weights.tensors.keys().any(|name| name.starts_with(TARGET));
-        // What the target has the online network has too, under the same names.
+        // The target's tensors are a subset of the online network's.
         let branch = if given { TARGET } else { ONLINE };
         *target = load(target.clone(), branch, weights)?.0;
     }
@@ -170,7 +170,7 @@ fn expect(file: &WeightFile, tensor: &NamedTensor, shape: &[usize]) -> Result<()
     Ok(())
 }
 
-/// The file of batches.
+/// The batches of views in a file.
 struct Views {
     file: WeightFile,
     steps: usize,
@@ -178,7 +178,7 @@ struct Views {
 }
 
 impl Views {
-    /// Checks names and shapes of everything that the method needs.
+    /// Checks names and shapes of what the method needs.
     fn read(file: WeightFile, recipe: &Recipe) -> Result<Self> {
         let (kind, batch) = (recipe.method.name, recipe.run.batch_size);
         let first = find(&file, "view1")?;
@@ -257,10 +257,10 @@ impl Views {
                 step + 1
             );
         }
-        let devices = recipe.method.bn_groups;
+        let groups = recipe.method.bn_groups;
         let enqueue_second = match self.row("enqueue_view", step) {
-            _ if !is_symmetric_moco(kind) => vec![false; devices],
-            [view] => vec![*view == 2.0; devices],
+            _ if !is_symmetric_moco(kind) => vec![false; groups],
+            [view] => vec![*view == 2.0; groups],
             views => views.iter().map(|view| *view == 2.0).collect(),
         };
         let order = self.row("shuffle", step);

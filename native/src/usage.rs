@@ -1,4 +1,4 @@
-//! What the caller did wrong, as opposed to what went wrong.
+//! Errors of the arguments, as opposed to failures.
 
 use std::fmt;
 

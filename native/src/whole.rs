@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Atomic writes of files.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Replaces a file in one step: written beside, synced, renamed. What was there stays if anything fails.
+/// Replaces a file atomically: written to a temporary file, synced, renamed. The old file stays if anything fails.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -20,7 +20,7 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     };
     write()
         .inspect_err(|_| {
-            // What was written is no use to anyone and may be what fills the disk.
+            // A partial file is of no use, and may be what fills the disk.
             let _ = fs::remove_file(&partial);
         })
         .with_context(|| format!("{} cannot be written", path.display()))

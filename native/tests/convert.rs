@@ -58,16 +58,23 @@ fn every_tensor_is_accounted_for() {
     assert_eq!(first["from"], "target_encoder.conv1.weight");
     assert_eq!(first["shape"].to_string(), "[1,3,7,7]");
 
-    // The table says the same in words.
-    let output = succeed(&mut parallax(&[
-        "convert",
-        text(&out),
-        text(&scratch.join("out.pth")),
-    ]));
-    let table = String::from_utf8(output.stdout).unwrap();
+    // The summary says the same in words, and --verbose lists every tensor.
+    let summary = "0 taken, 72 renamed, 0 skipped, 0 missing, 0 unused";
+    let back = scratch.join("out.pth");
+    let print = |more: &[&str]| {
+        let arguments = [&["convert", text(&out), text(&back)], more].concat();
+        String::from_utf8(succeed(&mut parallax(&arguments)).stdout).unwrap()
+    };
+    let short = print(&[]);
+    assert!(
+        short.contains(summary) && !short.contains("conv1"),
+        "{short}"
+    );
+    assert!(short.lines().count() <= 4, "{short}");
+    let table = print(&["--verbose"]);
     for line in [
         "renamed  model.stem.conv1.weight -> online_encoder.conv1.weight [1, 3, 7, 7]",
-        "0 taken, 72 renamed, 0 skipped, 0 missing, 0 unused",
+        summary,
     ] {
         assert!(table.contains(line), "{table}");
     }

@@ -6,19 +6,19 @@ use js_sys::{Array, Float32Array, Uint32Array};
 use parallax_data::Source;
 use parallax_methods::random_backbone;
 use parallax_nets::{Init, ResNet};
-use parallax_probes::{Features, knn_accuracy, principal_plane};
+use parallax_probes::{Features, KNN, LINEAR, knn_accuracy, principal_plane};
 use parallax_train::{
-    Checkpoint, Control, DataShape, Driver, Encoder, Loader, ONLINE, RECIPE_FILE, Recipe, Run,
-    RunError, STATE_FILE, Stop, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table,
+    Checkpoint, Control, DataShape, Driver, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError,
+    STATE_FILE, Stop, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table, probe,
 };
 use parallax_weights::{WeightFile, copy};
 use wasm_bindgen::prelude::*;
 
 use crate::data::Data;
 use crate::device::{self, Opened};
-use crate::js::{bytes, object, rgba, texts};
+use crate::js::{bytes, metrics, object, rgba, texts};
 
-/// A pre-training run with its pictures.
+/// A pre-training run with its images.
 #[wasm_bindgen(js_name = Run)]
 pub struct WebRun {
     run: Run,
@@ -49,7 +49,7 @@ impl WebRun {
         })
     }
 
-    /// The online backbone where probes are computed.
+    /// The online backbone on the device of the probes.
     async fn encoder(&self) -> Result<ResNet, RunError> {
         let network = self.run.recipe().backbone();
         let fresh = ResNet::new(&network, &mut Init::new(0, &self.opened.probes));
@@ -69,7 +69,7 @@ impl WebRun {
 
 #[wasm_bindgen(js_class = Run)]
 impl WebRun {
-    /// Begins a run; the pictures are taken over.
+    /// Starts a run; it takes ownership of the images.
     #[wasm_bindgen(unchecked_return_type = "Run")]
     pub async fn start(recipe: String, data: Data, device: String) -> Result<WebRun, JsError> {
         let recipe = Recipe::parse(&recipe, &[])?;
@@ -79,7 +79,7 @@ impl WebRun {
         Self::assemble(run, train, test, opened)
     }
 
-    /// Goes on from a checkpoint's files, of this page or of the command line.
+    /// Resumes from a checkpoint's files, written by the page or by the command line.
     #[wasm_bindgen(unchecked_return_type = "Run")]
     pub async fn resume(
         weights: Vec<u8>,
@@ -122,7 +122,7 @@ impl WebRun {
         self.run.step_index() as f64
     }
 
-    /// The recipe with every value.
+    /// The recipe as TOML, defaults included.
     #[wasm_bindgen(getter)]
     pub fn recipe(&self) -> String {
         self.recipe.clone()
@@ -170,7 +170,7 @@ impl WebRun {
         self.run.recipe().probe_interval(examples).unwrap_or(0) as f64
     }
 
-    /// One optimiser step.
+    /// One optimisation step.
     #[wasm_bindgen(unchecked_return_type = "StepReport")]
     pub async fn step(&mut self) -> Result<JsValue, JsError> {
         let batch = self.loader.load(self.run.step_index())?;
@@ -183,10 +183,11 @@ impl WebRun {
             ("momentum", report.momentum.into()),
             ("images", (batch.size as f64).into()),
             ("collapse", report.embedding_std.into()),
+            ("metrics", metrics(&report.metrics())),
         ]))
     }
 
-    /// The first pictures of the next step and their views.
+    /// The first `count` images of the next step and their views.
     #[wasm_bindgen(unchecked_return_type = "ViewPairs")]
     pub fn views(&self, count: usize) -> Result<JsValue, JsError> {
         let pairs = Array::new();
@@ -209,7 +210,7 @@ impl WebRun {
         Ok(object([("size", size.into()), ("pairs", pairs.into())]))
     }
 
-    /// Accuracy of the features now.
+    /// kNN accuracy and principal components of the current features.
     #[wasm_bindgen(unchecked_return_type = "ProbeReport")]
     pub async fn probe(&self) -> Result<JsValue, JsError> {
         let encoder = self.encoder().await?;
@@ -217,10 +218,12 @@ impl WebRun {
             .features(&encoder, self.loader.source().as_ref())
             .await?;
         let test = self.features(&encoder, self.test.as_ref()).await?;
+        let measured = probe(&train, &test)?;
         Ok(object([
             ("step", (self.run.step_index() as f64).into()),
-            ("knn", knn_accuracy(&train, &test)?.into()),
+            ("knn", measured.get(&KNN).into()),
             ("collapse", self.embedding_std.into()),
+            ("metrics", metrics(&measured)),
             (
                 "embedding",
                 Float32Array::from(principal_plane(&test).as_slice()).into(),
@@ -229,7 +232,7 @@ impl WebRun {
         ]))
     }
 
-    /// The final comparison: trained, random, pixels.
+    /// The final comparison: trained encoder, random encoder, raw pixels.
     #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
         let config = self.run.method_config();
@@ -243,21 +246,17 @@ impl WebRun {
         .await?;
         let rows = Array::new();
         for row in table {
-            let encoder = match row.encoder {
-                Encoder::Trained => "trained",
-                Encoder::Random => "random",
-                Encoder::Pixels => "pixels",
-            };
             rows.push(&object([
-                ("encoder", encoder.into()),
-                ("knn", row.knn.into()),
-                ("linear", row.linear.into()),
+                ("encoder", row.encoder.name().into()),
+                ("knn", row.metrics.get(&KNN).into()),
+                ("linear", row.metrics.get(&LINEAR).into()),
+                ("metrics", metrics(&row.metrics)),
             ]));
         }
         Ok(object([("rows", rows.into())]))
     }
 
-    /// The files of a checkpoint, as the command line reads them.
+    /// The files of a checkpoint, the same as the command line's.
     #[wasm_bindgen(unchecked_return_type = "CheckpointFile[]")]
     pub async fn checkpoint(&self) -> Result<JsValue, JsError> {
         let files = Array::new();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// What makes a probe impossible.
+/// Why a probe cannot be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// Nothing to learn from or to test on.
@@ -26,12 +26,12 @@ pub enum ProbeError {
         /// How many columns.
         columns: usize,
     },
-    /// A feature that is not a number.
+    /// A NaN or infinite feature.
     #[error("the features hold a NaN or an infinity: the network has diverged")]
     NotFinite,
 }
 
-/// One row a example, with its label.
+/// One row of features for each example, with its label.
 #[derive(Clone, Debug)]
 pub struct Features {
     pub(crate) values: Vec<f32>,
@@ -67,7 +67,7 @@ impl Features {
         self.labels.len()
     }
 
-    /// Width of a feature.
+    /// Features of an example.
     pub fn columns(&self) -> usize {
         self.columns
     }

@@ -1,61 +1,104 @@
 //! Weighted nearest neighbours by cosine similarity (Wu et al. 2018, section 3.4).
 
+use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError, check};
+use crate::metric::{Format, Metric, Metrics};
 
-/// Neighbours that vote.
-pub const KNN_NEIGHBOURS: usize = 20;
-/// A neighbour of similarity s votes with exp(s / temperature).
-pub const KNN_TEMPERATURE: f32 = 0.07;
+/// Top-1 accuracy of [`Knn`].
+pub const KNN: Metric = Metric {
+    key: "knn",
+    tag: "probe/knn",
+    label: "kNN",
+    format: Format::Percent(1),
+    single: false,
+    rank: Some(20),
+};
 
 /// Test rows a block: bounds the memory of the similarities.
 const BLOCK: usize = 512;
 
-/// Share of right answers on `test`, in percent.
+/// Weighted k-nearest-neighbour classifier by cosine similarity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Knn {
+    /// k, the neighbours that vote: at least 1; all training examples where those are fewer.
+    pub neighbours: usize,
+    /// tau, above 0: a neighbour of similarity s votes with exp(s / tau).
+    pub temperature: f32,
+}
+
+impl Default for Knn {
+    fn default() -> Self {
+        Self {
+            neighbours: 20,
+            temperature: 0.07,
+        }
+    }
+}
+
+impl Knn {
+    /// Top-1 accuracy on `test`, in percent.
+    ///
+    /// # Errors
+    /// When one set is empty or the widths differ.
+    pub fn accuracy(&self, train: &Features, test: &Features) -> Result<f64, ProbeError> {
+        check(train, test)?;
+        let (train, test) = (l2_normalised(train), l2_normalised(test));
+        let classes = train.classes();
+        let keys = train.tensor().transpose();
+        let mut correct = 0;
+        for start in (0..test.rows()).step_by(BLOCK) {
+            let rows = start..(start + BLOCK).min(test.rows());
+            let block = test.select(rows.clone()).tensor().matmul(keys.clone());
+            let similarities = block.into_data().try_to_vec::<f32>().unwrap_or_default();
+            for (row, similarities) in rows.zip(similarities.chunks_exact(train.rows())) {
+                let label = self.vote(similarities, &train.labels, classes);
+                correct += usize::from(label == test.labels[row]);
+            }
+        }
+        Ok(100.0 * correct as f64 / test.rows() as f64)
+    }
+
+    /// The class with the most votes; the earlier example and the lower class win ties.
+    fn vote(&self, similarities: &[f32], labels: &[u32], classes: usize) -> u32 {
+        let neighbours = self.neighbours.clamp(1, similarities.len().max(1));
+        let mut order: Vec<usize> = (0..similarities.len()).collect();
+        let nearer =
+            |&a: &usize, &b: &usize| similarities[b].total_cmp(&similarities[a]).then(a.cmp(&b));
+        if neighbours < order.len() {
+            order.select_nth_unstable_by(neighbours - 1, nearer);
+            order.truncate(neighbours);
+        }
+        order.sort_unstable_by(nearer);
+        let mut votes = vec![0.0f64; classes];
+        for index in order {
+            votes[labels[index] as usize] +=
+                f64::from(similarities[index] / self.temperature).exp();
+        }
+        let best = votes
+            .iter()
+            .enumerate()
+            .rev()
+            .max_by(|a, b| a.1.total_cmp(b.1));
+        best.map_or(0, |(class, _)| class as u32)
+    }
+}
+
+impl Evaluator for Knn {
+    fn evaluate(&self, train: &Features, test: &Features) -> Result<Metrics, ProbeError> {
+        Ok(Metrics::new().with(&KNN, self.accuracy(train, test)?))
+    }
+}
+
+/// Top-1 accuracy of [`Knn`] with its default values, in percent.
 ///
 /// # Errors
 /// When one set is empty or the widths differ.
 pub fn knn_accuracy(train: &Features, test: &Features) -> Result<f64, ProbeError> {
-    check(train, test)?;
-    let (train, test) = (unit_rows(train), unit_rows(test));
-    let classes = train.classes();
-    let neighbours = KNN_NEIGHBOURS.min(train.rows());
-    let keys = train.tensor().transpose();
-    let mut right = 0;
-    for start in (0..test.rows()).step_by(BLOCK) {
-        let rows = start..(start + BLOCK).min(test.rows());
-        let block = test.select(rows.clone()).tensor().matmul(keys.clone());
-        let similarities = block.into_data().try_to_vec::<f32>().unwrap_or_default();
-        for (row, similarities) in rows.zip(similarities.chunks_exact(train.rows())) {
-            let label = vote(similarities, &train.labels, neighbours, classes);
-            right += usize::from(label == test.labels[row]);
-        }
-    }
-    Ok(100.0 * right as f64 / test.rows() as f64)
+    Knn::default().accuracy(train, test)
 }
 
-/// The class with the most votes; the earlier example and the lower class win ties.
-fn vote(similarities: &[f32], labels: &[u32], neighbours: usize, classes: usize) -> u32 {
-    let mut order: Vec<usize> = (0..similarities.len()).collect();
-    let nearer =
-        |&a: &usize, &b: &usize| similarities[b].total_cmp(&similarities[a]).then(a.cmp(&b));
-    if neighbours < order.len() {
-        order.select_nth_unstable_by(neighbours - 1, nearer);
-        order.truncate(neighbours);
-    }
-    order.sort_unstable_by(nearer);
-    let mut votes = vec![0.0f64; classes];
-    for index in order {
-        votes[labels[index] as usize] += f64::from(similarities[index] / KNN_TEMPERATURE).exp();
-    }
-    let best = votes
-        .iter()
-        .enumerate()
-        .rev()
-        .max_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(0, |(class, _)| class as u32)
-}
-
-fn unit_rows(features: &Features) -> Features {
+/// Every row divided by its L2 norm.
+fn l2_normalised(features: &Features) -> Features {
     let mut features = features.clone();
     for row in features.values.chunks_exact_mut(features.columns) {
         let norm = row

@@ -1,16 +1,20 @@
-//! What a representation is worth: kNN, linear evaluation, collapse.
+//! Evaluation of representations: kNN, linear probe, collapse.
 //!
 //! Probes always run on the CPU, on features that the caller read from its device: the same features give
-//! the same figures natively and in a browser.
+//! the same values natively and in a browser.
 
 mod collapse;
+mod evaluator;
 mod features;
 mod knn;
 mod linear;
+mod metric;
 mod scatter;
 
-pub use collapse::embedding_std;
+pub use collapse::{EMBEDDING_STD, embedding_std};
+pub use evaluator::{Evaluator, EvaluatorKind, evaluate};
 pub use features::{Features, ProbeError};
-pub use knn::{KNN_NEIGHBOURS, KNN_TEMPERATURE, knn_accuracy};
-pub use linear::linear_accuracy;
+pub use knn::{KNN, Knn, knn_accuracy};
+pub use linear::{LINEAR, Linear, linear_accuracy};
+pub use metric::{Format, Metric, Metrics};
 pub use scatter::principal_plane;

@@ -1,12 +1,11 @@
-//! A flat image of features.
+//! Features in two dimensions: their first two principal components.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Features;
 
-/// Coordinates of every row in the plane of the two main directions, `x, y, x, y, ...`, scaled to unit
-/// spread. The sign of an axis is fixed (its largest component is positive), so that the image of a
-/// training network turns slowly instead of jumping.
+/// The first two principal components of every row, `x, y, x, y, ...`, scaled to unit variance. The sign of an axis is
+/// fixed (its largest component is positive), so that a plot during training moves slowly instead of jumping.
 pub fn principal_plane(features: &Features) -> Vec<f32> {
     if features.rows() == 0 {
         return Vec::new();
@@ -15,7 +14,7 @@ pub fn principal_plane(features: &Features) -> Vec<f32> {
     let mut x = raw.clone() - raw.mean_dim(0);
     let mut axes = Vec::new();
     for _ in 0..2 {
-        let axis = main_direction(&x);
+        let axis = principal_direction(&x);
         let along = x.clone().matmul(axis.clone());
         x = x - along.clone().matmul(axis.transpose());
         let spread = along
@@ -33,8 +32,8 @@ pub fn principal_plane(features: &Features) -> Vec<f32> {
         .unwrap_or_default()
 }
 
-/// The unit vector along which the rows vary most, `[columns, 1]`.
-fn main_direction(x: &Tensor<2>) -> Tensor<2> {
+/// The first principal direction by power iteration, a unit vector `[columns, 1]`.
+fn principal_direction(x: &Tensor<2>) -> Tensor<2> {
     let columns = x.dims()[1];
     let start: Vec<f32> = (0..columns).map(|i| 1.0 + (i % 7) as f32 / 7.0).collect();
     let mut direction =

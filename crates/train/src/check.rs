@@ -1,4 +1,4 @@
-//! Which values of a recipe make sense.
+//! Ranges of a recipe's values.
 
 use parallax_views::Pipeline;
 
@@ -6,7 +6,7 @@ use crate::error::RecipeError;
 use crate::recipe::Recipe;
 
 impl Recipe {
-    /// Values that no network or schedule can be made of.
+    /// Checks every value's range.
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         let wrong = |key: &str, reason: &str| {
             Err(RecipeError::Value {
@@ -37,11 +37,11 @@ impl Recipe {
             }
             r if r.method.bn_groups > 1 && r.method.bn_groups % r.run.accumulate != 0 => wrong(
                 "run.accumulate",
-                "must divide method.bn_groups: a part is normalised by whole virtual devices",
+                "must divide method.bn_groups: a micro-batch holds whole BN groups",
             ),
             r if r.run.batch_size / r.method.bn_groups.max(r.run.accumulate) < 2 => wrong(
                 "run.batch_size",
-                "leaves a virtual device, or a part of the step, fewer than 2 images",
+                "leaves a BN group or a micro-batch fewer than 2 images",
             ),
             r if !(8..=1024).contains(&r.views.size) => {
                 wrong("views.size", "must be between 8 and 1024 pixels")
@@ -58,6 +58,10 @@ impl Recipe {
                 wrong("optimizer.weight_decay", "must be 0 or above")
             }
             r if !positive(r.optimizer.eta) => wrong("optimizer.eta", "must be above 0"),
+            r if r.probe.table && r.probe.evaluators.is_empty() => wrong(
+                "probe.evaluators",
+                "must name at least one evaluator; probe.table=false leaves the comparison out",
+            ),
             r if !positive(r.probe.online_lr) => wrong("probe.online_lr", "must be above 0"),
             r if !(r.data.class_ratio > 0.0 && r.data.class_ratio <= 1.0) => {
                 wrong("data.class_ratio", "must be above 0 and at most 1")

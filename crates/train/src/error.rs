@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! Errors of recipes and runs.
 
 use std::fmt;
 
@@ -9,13 +9,15 @@ use parallax_weights::WeightsError;
 /// A recipe that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    /// No TOML, an unknown key, a wrong type.
+    /// Invalid TOML, an unknown key, a wrong type.
     #[error("{}", .0.to_string().trim_end())]
     Toml(toml::de::Error),
     /// An override without a section, a key or a value.
-    #[error("'{0}' is no override; write section.key=value, for example optimizer.base_lr=0.06")]
+    #[error(
+        "'{0}' is not an override; write section.key=value, for example optimizer.base_lr=0.06"
+    )]
     Override(String),
-    /// A value that makes no sense.
+    /// A value out of range.
     #[error("{key} {reason}")]
     Value {
         /// Section and key.
@@ -31,12 +33,12 @@ pub enum RecipeError {
     Write(String),
 }
 
-/// What makes a step smaller.
-pub const LESS_MEMORY: &str = "lower run.batch_size, take a step in parts with run.accumulate, compute blocks anew with \
-     run.recompute=true, or lower views.size; run.precision=f16 halves activations on GPUs that have it. Checkpoints that \
-     were written are whole: go on from the newest with --resume where there is more memory";
+/// Advice where a step takes too much memory.
+pub const LESS_MEMORY: &str = "lower run.batch_size, split it into micro-batches with run.accumulate, recompute blocks with \
+     run.recompute=true, or lower views.size; run.precision=f16 halves activations on GPUs that support it. Checkpoints that \
+     were written are whole: continue from the newest with --resume where there is more memory";
 
-/// A run that cannot start or go on.
+/// Why a run cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The recipe.
@@ -70,7 +72,7 @@ pub enum RunError {
         /// How many a step takes.
         batch: usize,
     },
-    /// A tensor that the device does not take as a whole.
+    /// A tensor larger than the device's largest buffer.
     #[error(
         "the largest tensor of a step has {} MiB, this device takes {} MiB at most: a larger run.accumulate, a smaller \
          run.batch_size or a smaller method.queue makes it smaller", .needed >> 20, .most >> 20
@@ -81,12 +83,12 @@ pub enum RunError {
         /// Bytes that the device binds.
         most: u64,
     },
-    /// A loss that is no number. The step was not taken.
+    /// A NaN or infinite loss. The step was not taken.
     #[error(
         "the loss became {loss} at step {step} (epoch {epoch:.2}, learning rate {lr:.3e}): training diverged; \
          {}. Start again with a lower optimizer.base_lr or a longer schedule.warmup_epochs",
         if *.whole { "the state before that step is whole" } else {
-            "the weights are not finite any more, so only older checkpoints are of use"
+            "the weights are not finite any more, so that only older checkpoints are of use"
         }
     )]
     Diverged {
@@ -101,7 +103,7 @@ pub enum RunError {
         /// Whether the weights before the step are finite, so that the run can be saved.
         whole: bool,
     },
-    /// A gradient that f16 cannot hold, whatever the loss is multiplied by. The step was not taken.
+    /// A gradient that overflows f16 at every loss scale. The step was not taken.
     #[error(
         "the gradients of step {step} (epoch {epoch:.2}, loss {loss:.4}) are not finite in {precision}, with any loss \
          scale; the state before that step is whole. Go on with --set run.precision=f32, or start again with a lower \
@@ -117,7 +119,7 @@ pub enum RunError {
         /// Of the run.
         precision: &'static str,
     },
-    /// A checkpoint that is not whole or not of this run.
+    /// A checkpoint that is damaged or not of this run.
     #[error("{file}: {reason}")]
     Checkpoint {
         /// Name of the file.
@@ -125,23 +127,23 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
-    /// Memory that the device has not.
+    /// The device is out of memory.
     #[error(
         "the device cannot give {} MiB in one piece: it is out of memory, or allows no buffer that large; {LESS_MEMORY}",
         .bytes.div_ceil(1 << 20)
     )]
     Memory {
-        /// What was asked for last.
+        /// Size of the allocation that failed.
         bytes: u64,
     },
-    /// The device refused work.
+    /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
 }
 
 impl RunError {
-    /// What a device's failure comes to. A buffer that could not be had makes everything fail that needed it, and all of
-    /// that is listed in front of the cause.
+    /// From an error of the device. A failed allocation makes every later operation on the buffer fail, and those are
+    /// listed in front of the cause.
     pub(crate) fn of_device(error: impl fmt::Debug) -> Self {
         let text = format!("{error:?}");
         match refused(&text) {

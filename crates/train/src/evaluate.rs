@@ -1,27 +1,27 @@
-//! Features of held-out images, and the final comparison.
+//! Features of images, and the final comparison.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_data::Source;
 use parallax_nets::{Init, Mode, ResNet};
-use parallax_probes::{Features, knn_accuracy, linear_accuracy};
+use parallax_probes::{Evaluator as _, Features, Knn, Metrics, evaluate};
 use parallax_views::{Canvas, eval_ops};
 use parallax_weights::{Structure, WeightFile, load};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::batch::view_error;
 use crate::error::RunError;
 use crate::recipe::Recipe;
 
-/// Images that go through the network at once: fewer where they are large, so that a probe takes less memory than a
-/// step. What an image gives does not depend on it.
+/// Batch size of feature extraction: smaller for large images, so that a probe takes less memory than a step. In
+/// evaluation mode an image's features do not depend on it.
 fn eval_batch(side: u32) -> usize {
     let pixels = (side * side) as usize;
     (100 * 64 * 64 / pixels.max(1)).clamp(4, 100)
 }
 
 /// What turns an image into features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoder {
     /// The online backbone after training.
@@ -33,6 +33,15 @@ pub enum Encoder {
 }
 
 impl Encoder {
+    /// The key in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoder::Trained => "trained",
+            Encoder::Random => "random",
+            Encoder::Pixels => "pixels",
+        }
+    }
+
     /// The name in tables.
     pub fn label(self) -> &'static str {
         match self {
@@ -43,24 +52,23 @@ impl Encoder {
     }
 }
 
-/// One row of the final comparison, accuracies in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// One row of the final comparison.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// Whose features.
     pub encoder: Encoder,
-    /// Weighted nearest neighbours.
-    pub knn: f64,
-    /// Linear probe.
-    pub linear: f64,
+    /// Those of the recipe's `probe.evaluators`.
+    #[serde(flatten)]
+    pub metrics: Metrics,
 }
 
-/// The bare backbone in a weight file, and the recipe that it was trained by; where the file carries none, as those of
-/// other tools, one that says what the shapes of its tensors say.
+/// The backbone in a weight file, without its head, and the recipe that it was trained by. Where the file has no recipe,
+/// as those of other tools, the network is inferred from the shapes of its tensors.
 ///
 /// `branch` is [`ONLINE`](crate::ONLINE) or [`TARGET`](crate::TARGET).
 ///
 /// # Errors
-/// When the tensors do not fit the recipe, or are no standard ResNet's.
+/// When the tensors do not fit the recipe, or are not those of a standard ResNet.
 pub fn encoder_from(
     file: &WeightFile,
     branch: &str,
@@ -75,8 +83,8 @@ pub fn encoder_from(
     Ok((encoder, recipe))
 }
 
-/// What the tensors say about their network. A first convolution of 7 pixels belongs to images of 224, one of 3 to
-/// images of 32 (methods.md 2.1).
+/// A recipe with the network that the tensors' shapes are those of. A first convolution of 7 pixels belongs to images of
+/// 224, one of 3 to images of 32 (methods.md 2.1).
 fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError> {
     let unknown = |reason: String| RunError::Checkpoint {
         file: file.name.clone(),
@@ -129,7 +137,8 @@ fn labels(source: &dyn Source) -> Vec<u32> {
     (0..source.len()).map(|index| source.label(index)).collect()
 }
 
-/// Pooled features of every example, batch norm in evaluation mode (methods.md 5).
+/// Pooled features of every example, `[examples, features]`, with the running statistics of batch norm (methods.md 5). Each
+/// image is resized and cropped to `side` pixels.
 ///
 /// # Errors
 /// When an image cannot be read, the device fails, or a feature is not finite.
@@ -165,7 +174,16 @@ pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunErr
     Ok(Features::new(values, labels(source), columns)?)
 }
 
-/// Trained against random against, where the recipe says so, raw pixels: learned from `train`, judged on `test`.
+/// The periodic probe: kNN accuracy of the features on `test`, with those of `train` as neighbours.
+///
+/// # Errors
+/// When one set is empty or the widths differ.
+pub fn probe(train: &Features, test: &Features) -> Result<Metrics, RunError> {
+    Ok(Knn::default().evaluate(train, test)?)
+}
+
+/// The final comparison: the recipe's evaluators on features of the trained encoder, of the random one and, where the
+/// recipe says so, on raw pixels.
 ///
 /// # Errors
 /// As [`features`].
@@ -177,6 +195,10 @@ pub async fn final_table(
     device: &Device,
 ) -> Result<Vec<Row>, RunError> {
     let side = recipe.views.size;
+    let row = |encoder, train: &Features, test: &Features| {
+        let metrics = evaluate(&recipe.probe.evaluators, train, test)?;
+        Ok::<_, RunError>(Row { encoder, metrics })
+    };
     let mut rows = Vec::with_capacity(3);
     for (encoder, network) in [(Encoder::Trained, trained), (Encoder::Random, random)] {
         let train = features(network, train, side, device).await?;
@@ -189,12 +211,4 @@ pub async fn final_table(
         rows.push(row(Encoder::Pixels, &train, &test)?);
     }
     Ok(rows)
-}
-
-fn row(encoder: Encoder, train: &Features, test: &Features) -> Result<Row, RunError> {
-    Ok(Row {
-        encoder,
-        knn: knn_accuracy(train, test)?,
-        linear: linear_accuracy(train, test)?,
-    })
 }

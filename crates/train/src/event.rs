@@ -1,14 +1,15 @@
-//! What a run tells the world: one JSON line each in `events.jsonl`.
+//! The events of a run: one JSON line each in `events.jsonl`.
 
-use serde::{Deserialize, Serialize};
+use parallax_probes::Metrics;
+use serde::Serialize;
 
 use crate::evaluate::Row;
 
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    /// A run began or went on.
+    /// A run began or was resumed.
     Start {
         /// Step it begins after; 0 for a new run.
         step: u64,
@@ -19,38 +20,23 @@ pub enum Event {
         /// Device and adapter.
         device: String,
     },
-    /// One optimiser step.
+    /// One optimisation step.
     Step {
         /// 1-based.
         step: u64,
-        /// Passes over the data so far.
+        /// Epochs so far.
         epoch: f64,
-        /// Loss of the step's batch.
-        loss: f64,
-        /// Learning rate.
-        lr: f64,
-        /// Target momentum, where there is a target.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        momentum: Option<f64>,
-        /// Spread of the embeddings: 1 even, 0 collapsed.
-        embedding_std: f32,
-        /// Cross-entropy of the online classifier on the step's batch, where there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        online_loss: Option<f64>,
-        /// Its right answers, percent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        online_accuracy: Option<f32>,
-        /// Images a second since the step before.
-        images_per_second: f64,
-        /// Share of the step's time that was spent waiting for data.
-        data_wait: f64,
+        /// Those of [`StepReport::metrics`](crate::StepReport::metrics), and the caller's of speed.
+        #[serde(flatten)]
+        metrics: Metrics,
     },
-    /// A kNN probe of the online backbone.
+    /// An evaluation of the online backbone between steps.
     Probe {
         /// Steps taken.
         step: u64,
-        /// Accuracy on held-out images, percent.
-        knn: f64,
+        /// Accuracy on held-out images.
+        #[serde(flatten)]
+        metrics: Metrics,
     },
     /// A whole checkpoint was written.
     Checkpoint {
@@ -71,4 +57,47 @@ pub enum Event {
         /// Final comparison.
         table: Vec<Row>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use parallax_probes::{EMBEDDING_STD, KNN, LINEAR};
+
+    use super::*;
+    use crate::evaluate::Encoder;
+    use crate::report::{LOSS, ONLINE_ACCURACY};
+
+    #[test]
+    fn metrics_are_keys_of_the_line() {
+        let line = |event: &Event| serde_json::to_string(event).unwrap();
+        let metrics = Metrics::new()
+            .with(&LOSS, 0.1)
+            .with(&EMBEDDING_STD, f64::from(0.7f32))
+            .with(&ONLINE_ACCURACY, f64::from(12.5f32));
+        let step = Event::Step {
+            step: 3,
+            epoch: 0.5,
+            metrics,
+        };
+        assert_eq!(
+            line(&step),
+            r#"{"event":"step","step":3,"epoch":0.5,"loss":0.1,"embedding_std":0.7,"online_accuracy":12.5}"#
+        );
+        let metrics = Metrics::new().with(&KNN, 37.2);
+        let probe = Event::Probe { step: 3, metrics };
+        assert_eq!(line(&probe), r#"{"event":"probe","step":3,"knn":37.2}"#);
+        let row = Row {
+            encoder: Encoder::Random,
+            metrics: Metrics::new().with(&KNN, 24.0).with(&LINEAR, 31.5),
+        };
+        let done = Event::Done {
+            step: 9,
+            table: vec![row],
+        };
+        assert_eq!(
+            line(&done),
+            r#"{"event":"done","step":9,"table":[{"encoder":"random","knn":24.0,"linear":31.5}]}"#
+        );
+    }
 }

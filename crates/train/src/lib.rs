@@ -1,7 +1,9 @@
-//! The run: recipe, optimiser, schedule, step, events, checkpoint, resume.
+//! A pre-training run: recipe, optimiser, schedule, step, evaluation, events, checkpoint, resume.
 //!
-//! Nothing here opens a file, starts a thread or reads a clock: a run takes batches in, and gives reports and
-//! bytes out. What waits for a device is `async`, because a browser must not block.
+//! Nothing here opens a file, starts a thread or reads a clock: a run takes batches and returns reports and bytes. What
+//! waits for a device is `async`, because a browser must not block.
+//!
+//! [`Recipe`] describes a run, [`Run`] takes its steps, [`Driver`] says when to probe, save and evaluate it.
 
 mod attempt;
 mod batch;
@@ -35,7 +37,7 @@ pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS
 pub use classifier::OnlineClassifier;
 pub use driver::{Control, Driver, Due, Stop};
 pub use error::{LESS_MEMORY, RecipeError, RunError};
-pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features};
+pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features, probe};
 pub use event::Event;
 pub use gradients::ParamGradients;
 pub use lars::Lars;
@@ -49,7 +51,9 @@ pub use recipe::{
     ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
 pub use recipes::{PAGE_RECIPES, RECIPES};
-pub use report::{OnlineReport, StepReport};
+pub use report::{
+    LOSS, LR, ONLINE_ACCURACY, ONLINE_LOSS, OnlineReport, StepReport, TARGET_MOMENTUM,
+};
 pub use run::{DataShape, Run};
 pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;

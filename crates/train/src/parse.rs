@@ -11,8 +11,7 @@ impl Recipe {
     /// Reads a recipe and applies overrides of the form `section.key=value`.
     ///
     /// # Errors
-    /// On text that is no TOML, unknown keys (the message lists the known ones), wrong types, and values
-    /// that make no sense.
+    /// On invalid TOML, unknown keys (the message lists the known ones), wrong types, and values out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, RecipeError> {
         let mut table: Table = text.parse().map_err(RecipeError::Toml)?;
         for text in overrides {
@@ -24,7 +23,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The whole recipe, with every value that was left to a default.
+    /// The recipe as TOML, defaults included.
     ///
     /// # Errors
     /// When a value cannot be written as TOML, such as a seed above 2^63.
@@ -33,12 +32,12 @@ impl Recipe {
     }
 }
 
-/// Puts one override into the table.
+/// Applies one override.
 fn set(table: &mut Table, text: &str) -> Result<(), RecipeError> {
     let malformed = || RecipeError::Override(text.to_string());
     let (path, value) = text.split_once('=').ok_or_else(malformed)?;
     let (section, key) = path.trim().split_once('.').ok_or_else(malformed)?;
-    // What is no number, truth value or quoted text is text: `--set data.source=cifar10`.
+    // Anything that is not a TOML value is a string: `--set data.source=cifar10`.
     let value = match format!("v = {value}").parse::<Table>() {
         Ok(mut parsed) => parsed.remove("v").ok_or_else(malformed)?,
         Err(_) => Value::String(value.trim().to_string()),

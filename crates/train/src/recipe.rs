@@ -1,15 +1,16 @@
-//! The recipe: everything that describes a run.
+//! The recipe: all that a run is described by.
 
 use parallax_methods::{MethodConfig, MethodKind, Norm, NormKind};
 use parallax_nets::{Arch, HeadKind, ResNetConfig, Stem};
+use parallax_probes::EvaluatorKind;
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
 use crate::precision::Precision;
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 
-/// A recipe, as in `recipes/*.toml`. Unknown keys are refused; missing ones take the paper's values for the
-/// method, which [`Recipe::parse`] fills in.
+/// A recipe, as in `recipes/*.toml`. Unknown keys are errors; [`Recipe::parse`] fills in missing ones with the paper's
+/// values for the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -19,7 +20,7 @@ pub struct Recipe {
     /// Where examples come from.
     #[serde(default)]
     pub data: DataSection,
-    /// How an example becomes two views.
+    /// Augmentation: how an image becomes two views.
     #[serde(default)]
     pub views: ViewsSection,
     /// The network.
@@ -27,13 +28,13 @@ pub struct Recipe {
     pub model: ModelSection,
     /// The loss and its target network.
     pub method: MethodSection,
-    /// The update rule.
+    /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerSection,
     /// The learning rate over time.
     #[serde(default)]
     pub schedule: ScheduleSection,
-    /// What is measured while training.
+    /// What is evaluated, during and after training.
     #[serde(default)]
     pub probe: ProbeSection,
     /// When a run is saved.
@@ -61,23 +62,22 @@ macro_rules! section {
 section! {
     /// `[run]`
     RunSection {
-        /// Passes over the data, each of `examples / batch_size` whole batches.
+        /// Epochs, each of `examples / batch_size` whole batches.
         epochs: u64 = 200,
-        /// Optimiser steps; wins over `epochs`.
+        /// Optimisation steps; takes precedence over `epochs`.
         #[serde(skip_serializing_if = "Option::is_none")]
         total_steps: Option<u64> = None,
-        /// Images a step.
+        /// Images in a step's batch.
         batch_size: usize = 256,
-        /// Parts that a step's batch goes through the network in, one after the other: see
-        /// [`RunSection::accumulates_equally`].
+        /// Micro-batches of a step, whose gradients are averaged: see [`RunSection::accumulates_equally`].
         accumulate: usize = 1,
-        /// Whether the backward pass computes the backbone's blocks anew instead of keeping their activations: the same
-        /// bits in less memory and more time.
+        /// Activation checkpointing: the backward pass recomputes the backbone's blocks instead of keeping their
+        /// activations. The same bits in less memory and more time.
         recompute: bool = false,
-        /// What the backbone's activations are stored in: `f32`, or on GPUs that have it `f16` or `bf16`; weights and
-        /// all that a run keeps are f32 in any case.
+        /// Data type of the backbone's activations: `f32`, or `f16` or `bf16` on GPUs that support them. Weights and
+        /// everything that a checkpoint holds are f32.
         precision: Precision = Precision::F32,
-        /// Key of all randomness: order, views, weights, queue.
+        /// Seed of everything random: order, views, weights, queue.
         seed: u64 = 0,
     }
 }
@@ -87,9 +87,9 @@ section! {
     DataSection {
         /// `sample`, `cifar10` or an image folder.
         source: String = "sample".to_string(),
-        /// Share of the classes that is used, all images of a chosen class (methods.md 8.1).
+        /// Fraction of the classes that is trained on, with all images of a chosen class (methods.md 8.1).
         class_ratio: f64 = 1.0,
-        /// What the classes are grouped by.
+        /// How classes are grouped.
         taxonomy: Taxonomy = Taxonomy::None,
     }
 }
@@ -105,7 +105,7 @@ pub enum Taxonomy {
 section! {
     /// `[views]`
     ViewsSection {
-        /// Sampling law of the two views; the method's own where it is left out.
+        /// Augmentation policies of the two views; the method's own by default.
         #[serde(skip_serializing_if = "Option::is_none")]
         pipeline: Option<Pipeline> = None,
         /// Side of a view in pixels.
@@ -116,11 +116,11 @@ section! {
 section! {
     /// `[model]`
     ModelSection {
-        /// Depth.
+        /// Architecture.
         arch: Arch = Arch::ResNet18,
-        /// First layers.
+        /// Stem: the layers in front of the first stage.
         stem: Stem = Stem::Imagenet,
-        /// Channels of the first stage; the architecture's own where it is left out.
+        /// Channels of the first stage; the architecture's own by default.
         #[serde(skip_serializing_if = "Option::is_none")]
         width: Option<usize> = None,
     }
@@ -132,51 +132,51 @@ section! {
 pub struct MethodSection {
     /// Which method.
     pub name: MethodKind,
-    /// Hidden units of the head.
+    /// Hidden width of the heads.
     pub hidden: usize,
-    /// Width of the embedding; of supervised training the number of classes, by default the data's.
+    /// Width of the embedding. Supervised: number of classes, by default that of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<usize>,
-    /// Divisor of the similarities; MoCo only.
+    /// Temperature of the softmax over similarities; MoCo only.
     pub temperature: f64,
     /// Keys in the queue; MoCo only.
     pub queue: usize,
-    /// Share of the target that stays at an update.
+    /// Momentum of the target network's EMA update.
     pub momentum: f64,
-    /// Whether that share rises to 1.
+    /// Whether that momentum is constant or rises to 1.
     pub momentum_schedule: EmaScheduleKind,
-    /// Whose statistics batch norm takes (methods.md 2.3).
+    /// What batch norm's statistics are computed over (methods.md 2.3).
     pub bn: NormKind,
-    /// Virtual devices: parts of the batch with statistics of their own and ShuffleBN, where the method has
-    /// that, and each with its own enqueue coin.
+    /// BN groups: equal parts of the batch that are normalised as if each were on a GPU of its own, with ShuffleBN where
+    /// the method has it, and an enqueue coin for each.
     pub bn_groups: usize,
 }
 
-/// The update rules.
+/// The optimisers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Momentum SGD (methods.md 4.1).
     #[default]
     Sgd,
-    /// Layer-wise trust ratios (methods.md 4.2).
+    /// LARS (methods.md 4.2).
     Lars,
 }
 
 section! {
     /// `[optimizer]`
     OptimizerSection {
-        /// Which rule.
+        /// Which optimiser.
         name: OptimizerKind = OptimizerKind::Sgd,
         /// Learning rate for 256 images a step; scaled with the batch.
         base_lr: f64 = 0.03,
-        /// Share of the velocity that stays.
+        /// Momentum.
         momentum: f64 = 0.9,
-        /// Pull towards zero: with SGD of every parameter, with LARS of convolution and linear weights alone.
+        /// Weight decay: with SGD of every parameter, with LARS of convolution and linear weights only.
         weight_decay: f64 = 1e-4,
-        /// Whether SGD looks ahead (Nesterov).
+        /// Nesterov momentum; SGD only.
         nesterov: bool = false,
-        /// Trust coefficient of LARS.
+        /// Trust coefficient; LARS only.
         eta: f64 = 0.001,
     }
 }
@@ -184,11 +184,11 @@ section! {
 section! {
     /// `[schedule]`
     ScheduleSection {
-        /// Shape of the curve.
+        /// Shape of the schedule.
         kind: ScheduleKind = ScheduleKind::WarmupCosine,
-        /// Epochs of linear rise.
+        /// Epochs of linear warm-up.
         warmup_epochs: u64 = 10,
-        /// Steps of linear rise; wins over `warmup_epochs`.
+        /// Steps of linear warm-up; takes precedence over `warmup_epochs`.
         #[serde(skip_serializing_if = "Option::is_none")]
         warmup_steps: Option<u64> = None,
     }
@@ -197,15 +197,18 @@ section! {
 section! {
     /// `[probe]`
     ProbeSection {
-        /// Whether a linear classifier learns beside the method from its features (methods.md 3.9).
+        /// Whether a linear classifier is trained on the detached features at every step (methods.md 3.9).
         online: bool = true,
         /// Learning rate of that classifier, not scaled with the batch.
         online_lr: f64 = 30.0,
         /// Epochs between two kNN probes; 0 for none.
         knn_every: u64 = 1,
-        /// Whether the run ends with the comparison of trained, random and raw pixels.
+        /// Whether the run ends with the comparison of the trained encoder, a random one and raw pixels.
         table: bool = true,
-        /// Whether raw pixels are in it: of many images their row takes longer than both others.
+        /// What that comparison evaluates: `knn`, `linear`.
+        #[serde(skip_serializing_if = "is_every_evaluator")]
+        evaluators: Vec<EvaluatorKind> = EvaluatorKind::ALL.to_vec(),
+        /// Whether raw pixels are in it; with many images their row takes longer than the other two.
         pixels: bool = true,
     }
 }
@@ -215,10 +218,15 @@ section! {
     CheckpointSection {
         /// Epochs between two checkpoints; 0 for the last one only.
         every: u64 = 50,
-        /// Steps between two checkpoints; wins over `every`.
+        /// Steps between two checkpoints; takes precedence over `every`.
         #[serde(skip_serializing_if = "Option::is_none")]
         every_steps: Option<u64> = None,
     }
+}
+
+/// Recipes that leave the evaluators at their default do not name them.
+fn is_every_evaluator(evaluators: &[EvaluatorKind]) -> bool {
+    evaluators == EvaluatorKind::ALL
 }
 
 impl Recipe {
@@ -271,12 +279,12 @@ impl Recipe {
         }
     }
 
-    /// Whole batches in one pass over `examples`.
+    /// Whole batches in an epoch over `examples`.
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
         (examples / self.run.batch_size) as u64
     }
 
-    /// Optimiser steps of the whole run.
+    /// Optimisation steps of the whole run.
     pub fn total_steps(&self, examples: usize) -> u64 {
         let epochs = self.run.epochs * self.steps_per_epoch(examples);
         self.run.total_steps.unwrap_or(epochs)
@@ -317,7 +325,7 @@ impl Recipe {
         }
     }
 
-    /// The target's momentum over time.
+    /// The momentum of the target's EMA update over time.
     pub fn momentum(&self, examples: usize) -> EmaSchedule {
         EmaSchedule {
             kind: self.method.momentum_schedule,
@@ -339,13 +347,13 @@ impl Recipe {
 }
 
 impl RunSection {
-    /// Whether a step in parts equals the step in one, for a method and its virtual devices.
+    /// Whether a step with gradient accumulation equals one without.
     ///
-    /// Gradients are averaged over the parts, all parts see one queue, and all keys enter it after the last. What
-    /// differs is batch norm: a part is normalised by its own statistics, and the first part's are remembered. That
-    /// is what virtual devices do anyway, so supervised training is equal where `accumulate` divides
-    /// `method.bn_groups`. MoCo v1 and v2 deal keys to devices within a part (equal in law, not in value), and the
-    /// symmetric methods have the whole batch's statistics in one piece only.
+    /// Gradients are averaged over the micro-batches, which see the same queue; all keys are enqueued after the last. What
+    /// differs is batch norm: a micro-batch is normalised by its own statistics, and the running statistics of the first
+    /// are kept. BN groups do the same, so supervised training is equal where `accumulate` divides `method.bn_groups`.
+    /// MoCo v1 and v2 shuffle keys within a micro-batch (equal in distribution, not in value), and the symmetric methods
+    /// need the statistics of the whole batch.
     pub fn accumulates_equally(&self, method: &MethodSection) -> bool {
         let supervised = method.name == MethodKind::Supervised && method.bn == NormKind::PerDevice;
         self.accumulate == 1 || (supervised && method.bn_groups.is_multiple_of(self.accumulate))

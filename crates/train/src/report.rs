@@ -1,6 +1,58 @@
-//! What a step reports.
+//! What a step reports, and its metrics.
+
+use parallax_probes::{EMBEDDING_STD, Format, Metric, Metrics};
 
 use crate::norms::Norms;
+
+/// Loss of the step's batch.
+pub const LOSS: Metric = Metric {
+    key: "loss",
+    tag: "train/loss",
+    label: "loss",
+    format: Format::Decimals(4),
+    single: false,
+    rank: Some(0),
+};
+
+/// Learning rate of the step.
+pub const LR: Metric = Metric {
+    key: "lr",
+    tag: "train/lr",
+    label: "lr",
+    format: Format::Scientific(2),
+    single: false,
+    rank: None,
+};
+
+/// Momentum of the target network's EMA update.
+pub const TARGET_MOMENTUM: Metric = Metric {
+    key: "momentum",
+    tag: "train/target_momentum",
+    label: "target momentum",
+    format: Format::Decimals(4),
+    single: false,
+    rank: None,
+};
+
+/// Cross-entropy of the online classifier on the step's batch.
+pub const ONLINE_LOSS: Metric = Metric {
+    key: "online_loss",
+    tag: "online/loss",
+    label: "online loss",
+    format: Format::Decimals(4),
+    single: false,
+    rank: None,
+};
+
+/// Top-1 accuracy of the online classifier on the step's batch.
+pub const ONLINE_ACCURACY: Metric = Metric {
+    key: "online_accuracy",
+    tag: "online/accuracy",
+    label: "online",
+    format: Format::Percent(0),
+    single: true,
+    rank: Some(30),
+};
 
 /// What one step was like.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +75,22 @@ pub struct StepReport {
     pub norms: Option<Norms>,
     /// Loss scale of the backward pass; 1 in f32 and bf16.
     pub loss_scale: f64,
+}
+
+impl StepReport {
+    /// The step's metrics by name.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new().with(&LOSS, self.loss).with(&LR, self.lr);
+        if let Some(momentum) = self.momentum {
+            metrics.push(&TARGET_MOMENTUM, momentum);
+        }
+        metrics.push(&EMBEDDING_STD, f64::from(self.embedding_std));
+        if let Some(online) = self.online {
+            metrics.push(&ONLINE_LOSS, online.loss);
+            metrics.push(&ONLINE_ACCURACY, f64::from(online.accuracy));
+        }
+        metrics
+    }
 }
 
 /// The online classifier on a step's batch, before it learned from it.

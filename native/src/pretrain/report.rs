@@ -1,0 +1,120 @@
+//! Where a run's events go: the log, TensorBoard, the terminal, and standard output with `--json`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use parallax_probes::{Format, Metric, Metrics};
+use parallax_train::{Event, Row, Run};
+
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
+use crate::tensorboard::EventWriter;
+
+/// Images a second of a step, waiting for data included.
+pub const IMAGES_PER_SECOND: Metric = Metric {
+    key: "images_per_second",
+    tag: "speed/images_per_second",
+    label: "",
+    format: Format::Unit("img/s"),
+    single: false,
+    rank: Some(40),
+};
+
+/// Fraction of a step's time that was spent waiting for data.
+pub const DATA_WAIT: Metric = Metric {
+    key: "data_wait",
+    tag: "speed/data_wait",
+    label: "wait",
+    format: Format::Fraction(1),
+    single: false,
+    rank: Some(50),
+};
+
+/// All that is told of a run.
+pub struct Report {
+    /// The run's folder, with the log of events.
+    pub folder: RunFolder,
+    /// The terminal.
+    pub progress: Progress,
+    board: EventWriter,
+    json: bool,
+}
+
+impl Report {
+    /// Of a run in `folder`, with events as JSON lines on standard output where `json` says so.
+    pub fn new(folder: RunFolder, run: &Run, json: bool) -> Result<Self> {
+        let board = EventWriter::create(&folder.path().join("tensorboard"), now(), "parallax")
+            .context("TensorBoard's event file cannot be made")?;
+        let steps_per_epoch = run.recipe().steps_per_epoch(run.data_shape().examples);
+        Ok(Self {
+            progress: Progress::new(run.step_index(), run.total_steps(), steps_per_epoch),
+            board,
+            folder,
+            json,
+        })
+    }
+
+    /// Writes an event everywhere.
+    pub fn emit(&mut self, event: &Event) -> Result<()> {
+        self.folder.log(event)?;
+        self.progress.show(event);
+        if self.json {
+            println!("{}", serde_json::to_string(event)?);
+        }
+        match event {
+            Event::Step { step, metrics, .. } | Event::Probe { step, metrics } => {
+                self.scalars(*step, metrics)
+            }
+            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => self
+                .board
+                .flush()
+                .context("TensorBoard's event file cannot be written"),
+            Event::Start { .. } => Ok(()),
+        }
+    }
+
+    fn scalars(&mut self, step: u64, metrics: &Metrics) -> Result<()> {
+        for (metric, value) in metrics.iter() {
+            let written = self
+                .board
+                .scalar(metric.tag, value as f32, step as i64, now());
+            written.context("TensorBoard's event file cannot be written")?;
+        }
+        Ok(())
+    }
+
+    /// The final comparison and the run's folder, for people.
+    pub fn result(&self, table: &[Row], test_images: usize) {
+        if self.json {
+            return;
+        }
+        if !table.is_empty() {
+            print_table(table, test_images);
+        }
+        println!("run: {}", self.folder.path().display());
+    }
+}
+
+fn print_table(table: &[Row], test_images: usize) {
+    println!("\naccuracy on {test_images} held-out images, in percent\n");
+    print!("{:<18}", "features");
+    for (metric, _) in table.iter().take(1).flat_map(|row| row.metrics.iter()) {
+        print!(" {:>8}", metric.label);
+    }
+    println!();
+    for row in table {
+        print!("{:<18}", row.encoder.label());
+        for (metric, value) in row.metrics.iter() {
+            let text = metric.value(value);
+            print!(" {:>8}", text.trim_end_matches(" %"));
+        }
+        println!();
+    }
+    println!();
+}
+
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
