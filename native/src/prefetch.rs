@@ -1,4 +1,4 @@
-//! Batches made beside the step, on threads.
+//! Batches loaded and augmented by threads, ahead of the step.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use parallax_train::{Batch, Loader, RunError};
 
-/// Batches that wait, a thread.
+/// Batches that each thread may be ahead.
 const AHEAD: usize = 2;
 
-/// The batches of the steps in order, whatever the number of threads.
+/// The batches of the steps in order; the same for any number of threads.
 pub struct Prefetch {
     threads: Vec<Receiver<Result<Batch, RunError>>>,
     turn: usize,

@@ -1,4 +1,4 @@
-//! A run as files, and back.
+//! Checkpoints: a run as files, and resuming from them.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use crate::error::RunError;
 use crate::recipe::Recipe;
 use crate::run::{DataShape, Run};
 
-/// Both networks and the queue, with PyTorch's names: what other tools read.
+/// Both networks and the queue under PyTorch's names, for other tools, too.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
-/// The optimiser's velocity and the online classifier.
+/// The optimiser's momentum buffers and the online classifier.
 pub const TRAINING_FILE: &str = "training.safetensors";
-/// The place in time, and sizes and checksums of the other files.
+/// Step index, size of the data, and sizes and checksums of the other files.
 pub const STATE_FILE: &str = "state.json";
 /// The recipe.
 pub const RECIPE_FILE: &str = "recipe.toml";
@@ -28,7 +28,7 @@ const CLASSIFIER_VELOCITY: &str = "classifier_velocity.";
 const WEIGHT: &str = "weight";
 const BIAS: &str = "bias";
 
-/// Everything that a run needs to go on as if it had never stopped.
+/// Everything that a run needs to continue with the same bits as if it had never stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Steps taken.
@@ -82,11 +82,11 @@ impl Checkpoint {
     /// When the checkpoint has no such file.
     pub fn file(&self, name: &str) -> Result<&[u8], RunError> {
         let found = self.files.iter().find(|(other, _)| other == name);
-        let missing = || broken(name, "the file is missing: this is no whole checkpoint");
+        let missing = || broken(name, "the file is missing: the checkpoint is incomplete");
         found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(missing)
     }
 
-    /// Checks sizes and checksums, without building anything.
+    /// Verifies sizes and checksums.
     ///
     /// # Errors
     /// When a file is missing, cut off or changed.
@@ -119,7 +119,7 @@ impl Checkpoint {
 }
 
 impl Run {
-    /// Reads the whole run from its device.
+    /// Copies the run from its device.
     ///
     /// # Errors
     /// When the device fails.
@@ -171,7 +171,7 @@ impl Run {
         })
     }
 
-    /// Continues from a checkpoint, on any device.
+    /// Resumes from a checkpoint, on any device.
     ///
     /// # Errors
     /// When the checkpoint is damaged, or was made with another number of examples or classes.
@@ -277,7 +277,7 @@ fn load_classifier(
     classifier.weight = upload(weight, shape, device);
     classifier.bias = upload(bias, [shape[0]], device);
     let names = [WEIGHT, BIAS].map(|part| format!("{CLASSIFIER_VELOCITY}{part}"));
-    // Before its first step there is no velocity.
+    // Before the first step there are no momentum buffers.
     if names.iter().any(|name| training.tensors.contains_key(name)) {
         let velocity = [find(&names[0], &[count])?, find(&names[1], &shape[..1])?];
         classifier.velocity = Some(velocity.map(|v| upload(v, [v.values.len()], device)));
