@@ -279,7 +279,7 @@ pub struct BenchKernels {
     /// List what a GPU would launch, and measure nothing
     #[arg(long)]
     pub choices: bool,
-    /// List what an adapter that is a program would launch, with SwiftShader's tiles
+    /// List what a software adapter would launch, with SwiftShader's tiles
     #[arg(long, requires = "choices")]
     pub software: bool,
     /// Measure every product with each tile that the rule for GPUs chooses among
