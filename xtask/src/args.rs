@@ -1,4 +1,4 @@
-//! The few arguments that the chores take.
+//! The command line's arguments.
 
 use anyhow::{Context, Result, bail};
 

@@ -1,5 +1,5 @@
-//! Cargo's test programs, two at a time: many of them wait for one thread or for a device most of their time, and cargo
-//! itself runs them one behind the other.
+//! Runs Cargo's test executables two at a time: many of them wait for one thread or for a device most of their time, and
+//! Cargo itself runs them in sequence.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use crate::{repo, sh};
 
-/// Programs side by side.
-const LANES: usize = 2;
+/// Executables that run at the same time.
+const WORKERS: usize = 2;
 
 /// A line of `cargo test --no-run --message-format=json`.
 #[derive(Deserialize)]
@@ -38,8 +38,8 @@ struct Profile {
     test: bool,
 }
 
-/// A program of tests.
-struct Program {
+/// A test executable.
+struct Executable {
     /// Package and target, as in `parity/native`.
     name: String,
     path: PathBuf,
@@ -47,24 +47,24 @@ struct Program {
     home: PathBuf,
 }
 
-/// Builds the tests that `cargo` says, and runs them all; fails behind the last if any failed.
+/// Builds the tests that `cargo` selects and runs them all with `arguments`; fails after the last if any failed.
 pub fn run(cargo: &mut Command) -> Result<()> {
-    let mut programs = built(cargo)?;
+    let mut executables = built(cargo)?;
     let times = Times::read();
-    // The longest is taken first, from the end, so that none is left over for a lane alone.
-    programs.sort_by(|a, b| times.of(&a.name).total_cmp(&times.of(&b.name)));
-    let waiting = Mutex::new(programs);
+    // The longest come first, from the end of the list, so that both workers end at about the same time.
+    executables.sort_by(|a, b| times.of(&a.name).total_cmp(&times.of(&b.name)));
+    let waiting = Mutex::new(executables);
     let (times, failed) = (Mutex::new(times), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..LANES {
+        for _ in 0..WORKERS {
             scope.spawn(|| {
-                while let Some(program) = taken(&waiting) {
-                    let (good, seconds) = tested(&program);
+                while let Some(executable) = taken(&waiting) {
+                    let (good, seconds) = tested(&executable);
                     if let Ok(mut times) = times.lock() {
-                        times.0.insert(program.name.clone(), seconds);
+                        times.0.insert(executable.name.clone(), seconds);
                     }
                     if let (false, Ok(mut failed)) = (good, failed.lock()) {
-                        failed.push(program.name);
+                        failed.push(executable.name);
                     }
                 }
             });
@@ -80,16 +80,16 @@ pub fn run(cargo: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn taken(waiting: &Mutex<Vec<Program>>) -> Option<Program> {
+fn taken(waiting: &Mutex<Vec<Executable>>) -> Option<Executable> {
     waiting.lock().ok()?.pop()
 }
 
-fn built(cargo: &mut Command) -> Result<Vec<Program>> {
+fn built(cargo: &mut Command) -> Result<Vec<Executable>> {
     cargo
         .args(["--no-run", "--message-format=json"])
         .stderr(Stdio::inherit());
     let said = sh::capture(cargo)?;
-    let mut programs = Vec::new();
+    let mut executables = Vec::new();
     for line in said.lines().filter(|line| line.starts_with('{')) {
         let message: Message = serde_json::from_str(line).context("cargo's message")?;
         let Some(path) = message.executable.filter(|_| message.profile.test) else {
@@ -97,24 +97,24 @@ fn built(cargo: &mut Command) -> Result<Vec<Program>> {
         };
         let home = message.manifest_path.parent().unwrap_or(Path::new("."));
         let package = home.file_name().unwrap_or_default().to_string_lossy();
-        programs.push(Program {
+        executables.push(Executable {
             name: format!("{package}/{}", message.target.name),
             path,
             home: home.to_owned(),
         });
     }
-    match programs.is_empty() {
+    match executables.is_empty() {
         true => bail!("cargo built no tests"),
-        false => Ok(programs),
+        false => Ok(executables),
     }
 }
 
-/// Runs a program and shows what it said: all of it if it failed, else how many tests passed.
-fn tested(program: &Program) -> (bool, f64) {
+/// Runs an executable and prints its output if it failed, else the number of tests that passed.
+fn tested(executable: &Executable) -> (bool, f64) {
     let begin = Instant::now();
-    let ran = sh::cmd(&program.path)
-        .current_dir(&program.home)
-        .env("CARGO_MANIFEST_DIR", &program.home)
+    let ran = sh::cmd(&executable.path)
+        .current_dir(&executable.home)
+        .env("CARGO_MANIFEST_DIR", &executable.home)
         .output();
     let seconds = begin.elapsed().as_secs_f64();
     let (good, said) = match &ran {
@@ -130,15 +130,15 @@ fn tested(program: &Program) -> (bool, f64) {
         .find_map(|line| line.strip_prefix("test result: "))
         .unwrap_or("no result");
     let tests = outcome.split(';').next().unwrap_or_default();
-    // One call, so that the lanes' lines do not mix.
+    // One call, so that the lines of two workers do not mix.
     match good {
-        true => println!("{:<28} {tests} {seconds:>6.1} s", program.name),
-        false => println!("{said}\n{:<28} FAILED {seconds:>6.1} s", program.name),
+        true => println!("{:<28} {tests} {seconds:>6.1} s", executable.name),
+        false => println!("{said}\n{:<28} FAILED {seconds:>6.1} s", executable.name),
     }
     (good, seconds)
 }
 
-/// Seconds that programs took the last time.
+/// Seconds that each executable took the last time.
 struct Times(BTreeMap<String, f64>);
 
 impl Times {
@@ -151,12 +151,12 @@ impl Times {
         Self(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// What is not known counts as long.
+    /// Unknown durations count as long.
     fn of(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or(f64::INFINITY)
     }
 
-    /// Times only order what is run: where they cannot be written, nothing is lost.
+    /// Durations only order the executables: where they cannot be written, nothing is lost.
     fn write(&self) {
         let file = Self::file();
         if let (Some(folder), Ok(text)) = (file.parent(), serde_json::to_string(&self.0)) {

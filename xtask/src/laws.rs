@@ -1,4 +1,5 @@
-//! The laws of the house that no compiler checks: who may use whom, and what a crate under `crates/` must not do.
+//! The rules of ARCHITECTURE.md that no compiler checks: which crate may import which, what a crate under `crates/` must not
+//! do, that modules do not import each other in circles, and which words the tree must not hold.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,45 +8,68 @@ use anyhow::{Context, Result, bail};
 
 use crate::repo;
 
+mod circles;
 mod directions;
+mod modules;
 mod sources;
+mod terms;
+mod tokens;
 mod trees;
 
-/// Checks all of them and reports every breach.
+/// Checks every rule and prints every violation.
 pub fn check() -> Result<()> {
-    let rooms = rooms()?;
-    let mut breaches = directions::check(&rooms)?;
-    breaches.extend(sources::check(&rooms)?);
-    breaches.extend(trees::check(&rooms)?);
-    if breaches.is_empty() {
-        println!("laws: {} crates keep them", rooms.len());
-        return Ok(());
-    }
-    for breach in &breaches {
+    let members = members()?;
+    let mut breaches = directions::check(&members)?;
+    breaches.extend(sources::check(&members)?);
+    breaches.extend(trees::check(&members)?);
+    report(&breaches)?;
+    println!("laws: {} crates follow them", members.len());
+    Ok(())
+}
+
+/// Checks imports between modules alone.
+pub fn check_circles() -> Result<()> {
+    report(&circles::check(&members()?)?)?;
+    println!("laws: no modules import each other");
+    Ok(())
+}
+
+/// Checks words alone.
+pub fn check_terms() -> Result<()> {
+    report(&terms::check()?)?;
+    println!("laws: no retired term is in the tree");
+    Ok(())
+}
+
+fn report(breaches: &[String]) -> Result<()> {
+    for breach in breaches {
         println!("{breach}");
     }
-    bail!("{} breaches of the laws of ARCHITECTURE.md", breaches.len())
+    match breaches.len() {
+        0 => Ok(()),
+        count => bail!("{count} violations of the rules that `cargo xtask laws` checks"),
+    }
 }
 
 /// One crate under `crates/`.
-pub struct Room {
+pub struct Member {
     pub name: String,
     pub folder: PathBuf,
 }
 
-fn rooms() -> Result<Vec<Room>> {
+fn members() -> Result<Vec<Member>> {
     let crates = repo::root().join("crates");
-    let mut rooms = Vec::new();
+    let mut members = Vec::new();
     for entry in fs::read_dir(&crates).with_context(|| crates.display().to_string())? {
         let folder = entry?.path();
         if folder.join("Cargo.toml").is_file() {
             let name = folder.file_name().unwrap_or_default();
-            rooms.push(Room {
+            members.push(Member {
                 name: name.to_string_lossy().into_owned(),
                 folder,
             });
         }
     }
-    rooms.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(rooms)
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(members)
 }

@@ -1,4 +1,4 @@
-//! The chores of the project: `cargo xtask help` lists them.
+//! Tasks of the project: `cargo xtask help` lists them.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ mod web;
 const HELP: &str = "\
 cargo xtask setup [--only STEP]        get what is missing on this machine; prints what it has and what it gets
 cargo xtask test [NAME]...             set up, then run every test; with names, only those steps or groups
-cargo xtask laws                       check which crate may use what
+cargo xtask laws [--circles|--terms]   check the rules that no compiler checks: imports, circles of modules, terms
 cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
 cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
 cargo xtask web [--port N]             build the page and serve it on this machine (5173)
@@ -51,8 +51,14 @@ fn run() -> Result<bool> {
         }
         "test" | "ci" => return test::run(&args.rest()),
         "laws" => {
+            let circles = args.flag("--circles");
+            let terms = args.flag("--terms");
             args.finish()?;
-            laws::check()?;
+            match (circles, terms) {
+                (true, _) => laws::check_circles()?,
+                (_, true) => laws::check_terms()?,
+                _ => laws::check()?,
+            }
         }
         "wasm" => {
             let optimise = !args.flag("--no-opt");

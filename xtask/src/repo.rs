@@ -1,4 +1,4 @@
-//! The repository's own places and versions.
+//! Paths of the repository and versions of its lock file.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

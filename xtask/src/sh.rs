@@ -12,8 +12,8 @@ use crate::repo;
 
 /// A command that runs in the repository's root, without input.
 ///
-/// Cargo's own variables of this very run are taken away: some build scripts read them, and would run again
-/// each time that a build is started from here and then by hand.
+/// Cargo's variables of the current run are removed: some build scripts read them, and would run again each time that a
+/// build is started from here and then by hand.
 pub fn cmd(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(repo::root()).stdin(Stdio::null());
@@ -29,7 +29,7 @@ pub fn cmd(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A command of words: `words("cargo fmt --all")`.
+/// A command from a line that is split at spaces: `words("cargo fmt --all")`.
 pub fn words(line: &str) -> Command {
     let mut parts = line.split_whitespace();
     let mut command = cmd(parts.next().unwrap_or_default());
@@ -50,7 +50,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command for its standard output; what it says on standard error is shown when it fails.
+/// Runs a command and returns its standard output; its standard error is part of the error.
 pub fn capture(command: &mut Command) -> Result<String> {
     let line = show(command);
     let output = command
@@ -72,7 +72,7 @@ pub fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Runs a command and ends it when the time is over.
+/// Runs a command and ends it after `limit`.
 pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     let line = show(command);
     println!("$ {line}");
@@ -90,7 +90,7 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
         if start.elapsed() > limit {
             child.kill()?;
             child.wait()?;
-            bail!("`{line}` was not done after {} s", limit.as_secs());
+            bail!("`{line}` did not end within {} s", limit.as_secs());
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -102,7 +102,7 @@ pub fn version(program: impl AsRef<OsStr>) -> Option<String> {
     output.lines().next().map(|line| line.trim().to_owned())
 }
 
-/// Where a program lies: a path that exists, or a name found in PATH or in cargo's bin folder.
+/// Where a program is: a path that exists, or a name found in PATH or in cargo's bin folder.
 pub fn which(name: &str) -> Option<PathBuf> {
     if name.contains(std::path::MAIN_SEPARATOR) {
         let path = PathBuf::from(name);
@@ -115,7 +115,7 @@ pub fn which(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// PATH with the folder into which `cargo install` puts programs, where it is not in it already.
+/// PATH with the folder into which `cargo install` puts programs.
 fn path_with_cargo_bin() -> Option<std::ffi::OsString> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let bin = home

@@ -1,4 +1,4 @@
-//! Every test there is, in order, each step timed.
+//! All tests in order, each step timed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::setup::{self, browser, npm};
 use crate::{binaries, laws, repo, sh, wasm, web};
 
-/// Software WebGPU takes its time: seconds for a test in a browser before it counts as hung.
+/// Seconds before a test in a browser counts as hung: software WebGPU is slow.
 const BROWSER_SECONDS: &str = "1800";
 
 /// One step: its name, its group, the set-up steps it needs, and what it does.
@@ -19,7 +19,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-/// The page is tested with the module that a host would serve.
+/// The page is tested with the optimised module, which a host would serve.
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser"];
 
@@ -54,7 +54,7 @@ const fn step(
     }
 }
 
-/// Runs the steps chosen, all without a choice; says whether all passed.
+/// Runs the chosen steps, or the default ones; returns whether all passed.
 pub fn run(chosen: &[String]) -> Result<bool> {
     for name in chosen {
         if !STEPS
@@ -89,7 +89,7 @@ fn prepare(steps: &[&Step], all: bool) -> Result<()> {
     setup::run_these(&needs)
 }
 
-/// What was run, how it went and how long it took.
+/// Steps that ran, whether each passed, and its duration.
 #[derive(Default)]
 struct Report(Vec<(&'static str, bool, Duration)>);
 
@@ -139,9 +139,8 @@ fn fmt() -> Result<()> {
     sh::run(&mut sh::words("cargo fmt --all --check"))
 }
 
-/// Clippy as the compiler of our own crates, warnings denied: what it has looked at is built, and tests and the module are
-/// run as they came out of it. `cargo clippy` checks dependencies in a mode of its own and would go through all of Burn once
-/// more, and through our crates without leaving anything to run.
+/// Clippy as the compiler of the workspace's crates, with warnings denied, so that one build both lints and leaves the
+/// executables to run. `cargo clippy` would check all of Burn in another mode and build nothing to run.
 const LINT: [(&str, &str); 2] = [
     ("RUSTC_WORKSPACE_WRAPPER", "clippy-driver"),
     (
@@ -150,7 +149,7 @@ const LINT: [(&str, &str); 2] = [
     ),
 ];
 
-/// Every target that is no page's, with one set of features.
+/// A cargo command on every native crate, with one set of features.
 fn native_cargo(what: &str) -> Command {
     let mut cargo = sh::words(what);
     cargo
@@ -169,7 +168,7 @@ fn native() -> Result<()> {
     sh::run(native_cargo("cargo test").arg("--doc"))
 }
 
-/// The module's tests in a headless browser. The driver is told which browser to start.
+/// The module's tests in a headless browser.
 fn in_browser() -> Result<()> {
     let browser = browser::find()?;
     let capabilities = repo::target().join("xtask").join("webdriver.json");
@@ -179,7 +178,7 @@ fn in_browser() -> Result<()> {
         &capabilities,
         with_binary(&own, &browser.chrome.to_string_lossy())?,
     )?;
-    // Cargo hands the module of tests to this program, which starts it: `wasm::test`. (It would split a variable at spaces.)
+    // Cargo passes the test module to this executable: `wasm::test`. An environment variable would be split at spaces.
     let runner = [std::env::current_exe()?, "wasm-test".into()];
     let mut cargo = sh::words("cargo test --locked --release -p parallax-web --tests");
     cargo

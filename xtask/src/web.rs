@@ -1,4 +1,4 @@
-//! The page: built, served here, or left for a static host.
+//! Builds and serves the page.
 
 use anyhow::{Result, bail};
 
@@ -7,7 +7,7 @@ use crate::{repo, setup, sh, wasm};
 
 const PORT: &str = "5173";
 
-/// Builds the page; serves it unless only its files are wanted.
+/// Builds the page, and serves it unless `release`.
 pub fn run(release: bool, dev: bool, port: Option<&str>) -> Result<()> {
     let port = port.unwrap_or(PORT);
     if port.parse::<u16>().is_err() {
@@ -25,7 +25,10 @@ pub fn run(release: bool, dev: bool, port: Option<&str>) -> Result<()> {
     build()?;
     if release {
         let dist = repo::page().join("dist");
-        println!("{} is whole: any static host can serve it", dist.display());
+        println!(
+            "{} is complete: any static host can serve it",
+            dist.display()
+        );
         return Ok(());
     }
     serve("preview", port)

@@ -1,12 +1,12 @@
-//! A room imports only from rooms below it.
+//! A crate imports only crates below it.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::Room;
+use super::Member;
 
-/// Every room with the rooms that it may import.
+/// Every crate with the crates that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("views", &[]),
     ("gpu-views", &["views"]),
@@ -32,23 +32,23 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("bench", &["gpu-views", "kernels", "nets", "train", "views"]),
 ];
 
-pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
+pub fn check(members: &[Member]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for room in rooms {
-        let Some((_, may)) = MAY_IMPORT.iter().find(|(name, _)| *name == room.name) else {
+    for member in members {
+        let Some((_, may)) = MAY_IMPORT.iter().find(|(name, _)| *name == member.name) else {
             breaches.push(format!(
-                "crates/{}: say in xtask/src/laws/directions.rs which rooms it may import",
-                room.name
+                "crates/{}: say in xtask/src/laws/directions.rs which crates it may import",
+                member.name
             ));
             continue;
         };
-        let path = room.folder.join("Cargo.toml");
+        let path = member.folder.join("Cargo.toml");
         let manifest = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         for (line, import) in imports(&manifest) {
             if !may.contains(&import.as_str()) {
                 breaches.push(format!(
                     "crates/{}/Cargo.toml:{line}: {} must not import parallax-{import}",
-                    room.name, room.name
+                    member.name, member.name
                 ));
             }
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Room;
+use super::Member;
 use crate::repo;
 
 const FORBIDDEN: [(&str, &str); 9] = [
@@ -20,13 +20,13 @@ const FORBIDDEN: [(&str, &str); 9] = [
     ("std::env::", "reads the environment"),
 ];
 
-/// The CPU is a device as a GPU is: its kernels share out their work, among the threads of Burn's own pool.
+/// The CPU's kernels run on the threads of Burn's own pool.
 const ALLOWED: [(&str, &str); 1] = [("crates/kernels/src/backend/cpu/threads.rs", "rayon::")];
 
-pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
+pub fn check(members: &[Member]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for room in rooms {
-        for path in sources(&room.folder.join("src"))? {
+    for member in members {
+        for path in sources(&member.folder.join("src"))? {
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             let shown = path.strip_prefix(repo::root()).unwrap_or(&path);
             let allowed = |what: &str| {

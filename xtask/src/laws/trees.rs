@@ -1,15 +1,15 @@
-//! What every crate brings along when it is compiled for the browser.
+//! Dependencies of every crate when it is compiled for the browser.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::Room;
+use super::Member;
 use crate::sh;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What has no place in a module for the browser: threads, terminals, signals.
+/// Dependencies that a module for the browser must not have: threads, terminals, signals.
 const NOWHERE: [&str; 8] = [
     "clap",
     "crossterm",
@@ -21,16 +21,16 @@ const NOWHERE: [&str; 8] = [
     "tokio",
 ];
 
-/// Rooms whose business is no tensor on a device, and what they must not bring.
+/// Crates without tensors, and the dependencies that they must not have.
 const NO_DEVICE: [&str; 2] = ["data", "views"];
 const DEVICE: [&str; 4] = ["burn", "burn-tensor", "cubecl", "wgpu"];
 
-pub fn check(rooms: &[Room]) -> Result<Vec<String>> {
+pub fn check(members: &[Member]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for room in rooms {
-        let package = format!("parallax-{}", room.name);
+    for member in members {
+        let package = format!("parallax-{}", member.name);
         let tree = packages(&tree(&package, "normal", "{p}")?);
-        let without_device = NO_DEVICE.contains(&room.name.as_str());
+        let without_device = NO_DEVICE.contains(&member.name.as_str());
         let device = if without_device { &DEVICE[..] } else { &[] };
         for forbidden in NOWHERE
             .iter()

@@ -27,7 +27,7 @@ pub struct Browser {
     version: String,
 }
 
-/// Brings a browser if there is none with a driver.
+/// Installs a browser and its driver unless both are there.
 pub fn get() -> Result<()> {
     let why = match find() {
         Ok(browser) => {
@@ -45,7 +45,7 @@ pub fn get() -> Result<()> {
         "install Chromium or Chrome 120 or newer and the chromedriver of the same version, \
          or name them in CHROME and CHROMEDRIVER",
     )?;
-    let browser = find().context("installed, and yet not found")?;
+    let browser = find().context("installed, but not found")?;
     have("a browser", &browser.version);
     Ok(())
 }
@@ -58,17 +58,17 @@ pub fn find() -> Result<Browser> {
         }
         Err(_) => NAMES.iter().filter_map(|name| sh::which(name)).collect(),
     };
-    let mut lacking = Vec::new();
+    let mut unusable = Vec::new();
     for chrome in browsers {
         let Some(version) = sh::version(&chrome) else {
-            lacking.push(format!("{} does not start", chrome.display()));
+            unusable.push(format!("{} does not start", chrome.display()));
             continue;
         };
         let Some(driver) = drivers(&chrome)?
             .into_iter()
             .find(|driver| sh::version(driver).and_then(|v| major(&v)) == major(&version))
         else {
-            lacking.push(format!("{version} has no chromedriver of its version"));
+            unusable.push(format!("{version} has no chromedriver of its version"));
             continue;
         };
         return Ok(Browser {
@@ -77,10 +77,10 @@ pub fn find() -> Result<Browser> {
             version,
         });
     }
-    if lacking.is_empty() {
+    if unusable.is_empty() {
         bail!("there is no Chrome or Chromium");
     }
-    bail!("{}", lacking.join("; "))
+    bail!("{}", unusable.join("; "))
 }
 
 fn drivers(chrome: &Path) -> Result<Vec<PathBuf>> {
@@ -90,7 +90,7 @@ fn drivers(chrome: &Path) -> Result<Vec<PathBuf>> {
             driver.with_context(|| format!("CHROMEDRIVER names no file: {name}"))?,
         ]);
     }
-    let beside = chrome.with_file_name("chromedriver");
+    let adjacent = chrome.with_file_name("chromedriver");
     Ok([
         "chromedriver",
         "/usr/lib/chromium/chromedriver",
@@ -98,7 +98,7 @@ fn drivers(chrome: &Path) -> Result<Vec<PathBuf>> {
     ]
     .iter()
     .filter_map(|name| sh::which(name))
-    .chain(beside.is_file().then_some(beside))
+    .chain(adjacent.is_file().then_some(adjacent))
     .collect())
 }
 

@@ -1,4 +1,4 @@
-//! Getting what a machine lacks. Every step looks first, so running it again costs seconds.
+//! Installs what tests and builds need. Every step looks first, so running it again costs seconds.
 
 use std::time::Instant;
 
@@ -59,12 +59,12 @@ pub fn run_these(names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Says that something is here.
+/// Prints that something is installed.
 pub fn have(what: &str, version: &str) {
     println!("setup: have {what} ({version})");
 }
 
-/// Says that something is being fetched, and why.
+/// Prints that something is being installed, and why.
 pub fn getting(what: &str, why: &str) {
     println!("setup: getting {what}: {why}");
 }

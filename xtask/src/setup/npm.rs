@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::{getting, have};
 use crate::{repo, sh};
 
-/// Brings the page's packages, unless they are those of its lock file already.
+/// Installs the page's packages unless they match its lock file already.
 pub fn get() -> Result<()> {
     if !repo::has_page() {
         println!("setup: web/page has no package.json, so there are no npm packages to get");
@@ -26,9 +26,9 @@ pub fn get() -> Result<()> {
     getting("the page's npm packages", "web/page's are missing or old");
     let how = if lock.is_file() { "ci" } else { "install" };
     sh::run(npm(how).args(["--no-audit", "--no-fund"])).context(
-        "npm brings the page's packages; is Node 20 or newer here, and its registry in reach?",
+        "npm installs the page's packages: are Node 20 or newer and its registry available?",
     )?;
-    // `npm install` writes the lock file, so this is asked once more.
+    // `npm install` writes the lock file, so the digest may have changed.
     std::fs::write(&stamp, fingerprint()?)?;
     Ok(())
 }
@@ -43,7 +43,7 @@ pub fn npm(command: &str) -> Command {
     npm
 }
 
-/// A digest of what names the packages.
+/// A digest of the files that list the packages.
 fn fingerprint() -> Result<String> {
     let mut hash = DefaultHasher::new();
     for name in ["package.json", "package-lock.json"] {

@@ -9,11 +9,11 @@ use crate::sh;
 
 mod debian;
 
-/// Puts `library/` where cargo looks for it, if it is not there.
-pub fn bring(sysroot: &Path, rustc: &str) -> Result<()> {
+/// Installs `library/` where Cargo looks for it, if it is not there.
+pub fn install(sysroot: &Path, rustc: &str) -> Result<()> {
     let place = sysroot.join("lib/rustlib/src/rust/library");
     if is_library(&place) {
-        println!("setup: the sources lie in {}", place.display());
+        println!("setup: the sources are in {}", place.display());
         return Ok(());
     }
     let version = rustc.split_whitespace().nth(1).unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn bring(sysroot: &Path, rustc: &str) -> Result<()> {
             .context("PARALLAX_RUST_SRC must name Rust's `library` folder or a .tar.xz of it")?,
         None => debian::fetch(version, &scratch).with_context(|| advice(version))?,
     };
-    lay(&library, &place)?;
+    copy(&library, &place)?;
     sh::remove(&scratch)
 }
 
@@ -63,21 +63,21 @@ fn find_library(folder: &Path) -> Option<PathBuf> {
     None
 }
 
-fn lay(library: &Path, place: &Path) -> Result<()> {
+fn copy(library: &Path, place: &Path) -> Result<()> {
     let parent = place.parent().context("a sysroot has folders")?;
     std::fs::create_dir_all(parent)
         .with_context(|| format!("{} cannot be written", parent.display()))?;
     sh::remove(place)?;
     sh::run(sh::cmd("cp").arg("-a").arg(library).arg(place))?;
     if !is_library(place) {
-        bail!("{} is not whole", place.display());
+        bail!("{} is incomplete", place.display());
     }
     Ok(())
 }
 
 fn advice(version: &str) -> String {
     format!(
-        "the sources of Rust {version} are not to be had here. One of these helps: let rustup download \
+        "the sources of Rust {version} were not found. One of these helps: let rustup download \
          (`rustup target add wasm32-unknown-unknown`); set PARALLAX_RUST_SRC to the `library` folder, or a \
          .tar.xz of it, of Rust {version}'s sources; use a Rust whose version Debian's package rust-src has; \
          with Debian's own rustc, install libstd-rust-dev-wasm32"

@@ -17,7 +17,7 @@ pub extern \"C\" fn count() -> usize {
 }
 ";
 
-/// Brings the target: by rustup, else built from the sources of this very compiler.
+/// Installs the target by rustup, or else builds it from the sources of the compiler's own version.
 pub fn get() -> Result<()> {
     let rustc = sh::version("rustc").context("rustc is not here: install Rust")?;
     if compiles()? {
@@ -32,22 +32,22 @@ pub fn get() -> Result<()> {
                 have(TARGET, &rustc);
                 return Ok(());
             }
-            Ok(()) => println!("setup: rustup has the target, and yet nothing compiles for it"),
+            Ok(()) => println!("setup: rustup has the target, but nothing compiles for it"),
             Err(error) => println!("setup: {error:#}"),
         }
     }
-    println!("setup: rustup does not bring it, so it is built from Rust's sources");
+    println!("setup: rustup cannot install it, so it is built from Rust's sources");
     let sysroot = PathBuf::from(sh::capture(&mut sh::words("rustc --print sysroot"))?.trim());
-    rust_src::bring(&sysroot, &rustc)?;
+    rust_src::install(&sysroot, &rustc)?;
     build(&sysroot)?;
     if !compiles()? {
-        bail!("the target was built, and yet nothing compiles for it");
+        bail!("the target was built, but nothing compiles for it");
     }
     have(TARGET, &rustc);
     Ok(())
 }
 
-/// Whether a trivial crate compiles and links; a folder that looks right proves nothing.
+/// Whether a trivial crate compiles and links.
 fn compiles() -> Result<bool> {
     let folder = sh::scratch("trivial")?;
     let source = folder.join("trivial.rs");
@@ -64,7 +64,7 @@ fn compiles() -> Result<bool> {
     Ok(good)
 }
 
-/// Builds the standard library as a dependency of an empty crate and lays it where rustup would.
+/// Builds the standard library as a dependency of an empty crate and copies it to where rustup would install it.
 fn build(sysroot: &Path) -> Result<()> {
     let folder = sh::scratch("std")?;
     std::fs::create_dir_all(folder.join("src"))?;
@@ -99,6 +99,6 @@ fn build(sysroot: &Path) -> Result<()> {
             copied += 1;
         }
     }
-    println!("setup: {copied} libraries laid into {}", lib.display());
+    println!("setup: {copied} libraries copied to {}", lib.display());
     sh::remove(&folder)
 }

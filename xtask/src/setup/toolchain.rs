@@ -1,4 +1,4 @@
-//! Rust's own tools beside the compiler: rustfmt and Clippy.
+//! Node, and Rust's tools: rustfmt and Clippy.
 
 use anyhow::{Context, Result};
 

@@ -11,7 +11,7 @@ use crate::{repo, sh};
 const WASM_PACK: &str = "0.15.1";
 const WASM_PACK_OLDEST: (u32, u32) = (0, 13);
 
-/// Brings wasm-bindgen in the version of Cargo.lock: module and tool must agree to the last digit.
+/// Installs wasm-bindgen in the version of Cargo.lock: module and tool must have exactly the same.
 pub fn get_wasm_bindgen() -> Result<()> {
     let wanted = repo::locked_version("wasm-bindgen")?;
     let found = sh::version("wasm-bindgen");
@@ -22,19 +22,19 @@ pub fn get_wasm_bindgen() -> Result<()> {
     }
     let why = match &found {
         Some(other) => format!("Cargo.lock has {wanted}, here is {other}"),
-        None => "it joins the module and the page".into(),
+        None => "it generates the module's JavaScript".into(),
     };
     getting(&format!("wasm-bindgen {wanted} (minutes)"), &why);
     cargo_install("wasm-bindgen-cli", &wanted)?;
     let now = sh::version("wasm-bindgen");
     if !has(&now) {
         let now = now.unwrap_or_else(|| "none".into());
-        bail!("wasm-bindgen {wanted} was installed, and yet PATH leads to: {now}");
+        bail!("wasm-bindgen {wanted} was installed, but PATH leads to: {now}");
     }
     Ok(())
 }
 
-/// Brings wasm-pack.
+/// Installs wasm-pack.
 pub fn get_wasm_pack() -> Result<()> {
     if let Some(found) = sh::version("wasm-pack") {
         if number(&found) >= WASM_PACK_OLDEST {
@@ -51,7 +51,7 @@ pub fn get_wasm_pack() -> Result<()> {
     cargo_install("wasm-pack", WASM_PACK)
 }
 
-/// Brings wasm-opt: the user's, Debian's, or npm's.
+/// Finds wasm-opt, or installs Debian's or npm's.
 pub fn get_wasm_opt() -> Result<()> {
     if let Some(tool) = wasm_opt() {
         have("wasm-opt", &sh::version(tool).unwrap_or_default());

@@ -50,7 +50,7 @@ pub fn get() -> Result<()> {
     )
 }
 
-/// What looks like a GPU.
+/// A device file of a GPU.
 fn gpu() -> Option<PathBuf> {
     let nvidia = PathBuf::from("/dev/nvidia0");
     let mut nodes = files("/dev/dri");

@@ -1,5 +1,5 @@
-//! wasm-opt, and what Debian's, of Binaryen 108, gets wrong: it writes 0 for the number of every exported table, so that a
-//! page asks the table of functions for its objects.
+//! Runs wasm-opt and repairs an error of Binaryen 108, Debian's version: it writes index 0 for every exported table, so that
+//! a page looks up its objects in the table of functions.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,14 +15,14 @@ use crate::setup::tools;
 use crate::{repo, sh};
 
 const OPTIONS: [&str; 3] = ["-Os", "--strip-debug", "-all"];
-/// Counted up when what happens around wasm-opt changes, so that older results are not used.
+/// Incremented when the steps around wasm-opt change, so that older results are not used.
 const FORM: u32 = 2;
 const KEPT: usize = 4;
 
-/// The optimised form of a module, from the cache where this very module was there before.
+/// The optimised form of a module, from the cache if the same module was optimised before.
 pub fn optimised(module: &[u8]) -> Result<Vec<u8>> {
     let tool =
-        tools::wasm_opt().context("wasm-opt is not here: cargo xtask setup --only wasm-opt")?;
+        tools::wasm_opt().context("wasm-opt is missing: cargo xtask setup --only wasm-opt")?;
     let mut hash = DefaultHasher::new();
     (module, OPTIONS, sh::version(&tool), FORM).hash(&mut hash);
     let cache = repo::target().join("xtask").join("wasm-opt");
@@ -39,7 +39,7 @@ pub fn optimised(module: &[u8]) -> Result<Vec<u8>> {
     Ok(fs::read(&kept)?)
 }
 
-/// What wasm-opt makes of a module, by files beside `place`.
+/// Runs wasm-opt on a module, with temporary files next to `place`.
 fn through(tool: &Path, module: &[u8], place: &Path) -> Result<Vec<u8>> {
     let (before, after) = (
         place.with_extension("before"),
@@ -55,14 +55,14 @@ fn through(tool: &Path, module: &[u8], place: &Path) -> Result<Vec<u8>> {
     with_tables_of(module, &made)
 }
 
-/// `optimised`, its exported tables numbered as in `raw`: Binaryen keeps tables in order.
+/// `optimised` with the exported tables' indices of `raw`: Binaryen keeps the order of tables.
 fn with_tables_of(raw: &[u8], optimised: &[u8]) -> Result<Vec<u8>> {
-    let right = exports(raw)?;
+    let original = exports(raw)?;
     let mut section = ExportSection::new();
     for export in exports(optimised)? {
         let number = match export.kind {
             ExternalKind::Table => {
-                let same = right.iter().find(|other| other.name == export.name);
+                let same = original.iter().find(|other| other.name == export.name);
                 same.context("the optimised module exports a table of a new name")?
                     .index
             }
@@ -70,16 +70,16 @@ fn with_tables_of(raw: &[u8], optimised: &[u8]) -> Result<Vec<u8>> {
         };
         section.export(export.name, export.kind.into(), number);
     }
-    let mut mended = Module::new();
+    let mut repaired = Module::new();
     for payload in Parser::new(0).parse_all(optimised) {
         match payload? {
             Payload::ExportSection(_) => {
-                mended.section(&section);
+                repaired.section(&section);
             }
-            other => keep(&mut mended, &other, optimised),
+            other => keep(&mut repaired, &other, optimised),
         }
     }
-    Ok(mended.finish())
+    Ok(repaired.finish())
 }
 
 /// Keeps the newest few modules of the cache.

@@ -1,4 +1,4 @@
-//! The WebAssembly module: built by wasm-pack, made small by wasm-opt, and made once more for browsers with relaxed SIMD.
+//! The WebAssembly module: built by wasm-pack, optimised by wasm-opt, and rewritten once for browsers with relaxed SIMD.
 //!
 //! One profile and one set of flags (`.cargo/config.toml`) for the module and for its tests, so that its
 //! dependencies are built once.
@@ -15,12 +15,12 @@ use wasmparser::{Export, Parser, Payload};
 
 use crate::{repo, sh};
 
-/// For every browser with SIMD; what the loader of wasm-bindgen takes unless it is told otherwise.
+/// For every browser with SIMD; the default of wasm-bindgen's loader.
 const MODULE: &str = "parallax_web_bg.wasm";
-/// For browsers that have relaxed SIMD, too.
+/// For browsers with relaxed SIMD.
 const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
 
-/// Builds both modules into `web/pkg`, by a compiler that is told more by `env`.
+/// Builds both modules into `web/pkg`, with `env` in the compiler's environment.
 pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
     let pack =
         "wasm-pack build web --release --target web --out-dir pkg --no-opt --mode no-install";
@@ -39,7 +39,7 @@ pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
         );
     }
     fs::write(folder.join(RELAXED), relaxed::with_instructions(&module)?)?;
-    name_in_package(&folder.join("package.json"))
+    add_to_package(&folder.join("package.json"))
 }
 
 /// Runs a test binary in a browser as both modules. Tests named `fused_*` run with relaxed SIMD alone, those named `portable_*`
@@ -56,8 +56,8 @@ pub fn test(module: &Path, more: &[String]) -> Result<()> {
     run(&relaxed, &["portable_"])
 }
 
-/// Names the second module in the package's list of files, which wasm-pack has written for one.
-fn name_in_package(package: &Path) -> Result<()> {
+/// Adds the second module to the list of files in wasm-pack's package.
+fn add_to_package(package: &Path) -> Result<()> {
     let mut json: serde_json::Value = serde_json::from_str(&fs::read_to_string(package)?)?;
     let files = json["files"].as_array_mut();
     let files = files.context("wasm-pack's package.json lists no files")?;
@@ -76,7 +76,7 @@ fn exports(module: &[u8]) -> Result<Vec<Export<'_>>> {
     bail!("a module without exports")
 }
 
-/// Takes a section over as it is; `payload` is of `module`.
+/// Copies a section unchanged; `payload` is of `module`.
 fn keep(made: &mut Module, payload: &Payload<'_>, module: &[u8]) {
     if let Some((id, lies)) = payload.as_section() {
         let data = &module[lies];
@@ -84,13 +84,13 @@ fn keep(made: &mut Module, payload: &Payload<'_>, module: &[u8]) {
     }
 }
 
-/// What a host that compresses would send, by Node's zlib.
+/// Size after brotli compression, by Node's zlib.
 fn brotli_size(module: &Path) -> Result<u64> {
     let script = "const z=require('zlib'),b=require('fs').readFileSync(process.argv[1]);\
         console.log(z.brotliCompressSync(b,{params:{[z.constants.BROTLI_PARAM_QUALITY]:9,\
         [z.constants.BROTLI_PARAM_SIZE_HINT]:b.length}}).length)";
     let said = sh::capture(sh::cmd("node").args(["-e", script]).arg(module))?;
-    said.trim().parse().context("node said no size")
+    said.trim().parse().context("node printed no size")
 }
 
 fn size(bytes: u64) -> String {

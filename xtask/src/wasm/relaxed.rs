@@ -1,7 +1,7 @@
-//! The second module, for browsers with relaxed SIMD: calls of one function become its instruction.
+//! The second module, for browsers with relaxed SIMD: calls of one function become one instruction.
 //!
-//! Only that instruction is wanted. A compiler that is told to use relaxed SIMD takes its minima and maxima as well, which
-//! lose what a NaN is; and a browser that does not know these instructions refuses a module for a single one.
+//! No other relaxed instruction is used. A compiler with relaxed SIMD enabled would also use its minimum and maximum, which
+//! may drop a NaN; and a browser without relaxed SIMD refuses a module with a single such instruction.
 
 use anyhow::{Context, Result, ensure};
 use wasm_encoder::{CodeSection, Module};
@@ -11,19 +11,19 @@ use super::{exports, keep};
 
 /// The exported function `a * b + c` (`crates/kernels/src/backend/cpu/rounding.rs`).
 const FUNCTION: &str = "product_and_sum";
-/// `f32x4.relaxed_madd`, which takes from the stack what the function takes, and leaves what it leaves.
+/// `f32x4.relaxed_madd`, with the same operands and result on the stack as the function.
 const INSTRUCTION: [u8; 3] = [0xfd, 0x85, 2];
 
-/// The module with the instruction wherever the function was called.
+/// The module with the instruction in place of every call of the function.
 pub fn with_instructions(module: &[u8]) -> Result<Vec<u8>> {
-    let number = number(module)?;
+    let index = index(module)?;
     let mut made = Module::new();
     let (mut code, mut bodies, mut calls) = (CodeSection::new(), 0, 0);
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::CodeSectionStart { count, .. } => bodies = count,
             Payload::CodeSectionEntry(body) => {
-                let (body, replaced) = replaced(module, &body, number)?;
+                let (body, replaced) = replaced(module, &body, index)?;
                 code.raw(&body);
                 calls += replaced;
                 bodies -= 1;
@@ -38,8 +38,8 @@ pub fn with_instructions(module: &[u8]) -> Result<Vec<u8>> {
     Ok(made.finish())
 }
 
-/// The function's number.
-fn number(module: &[u8]) -> Result<u32> {
+/// The function's index.
+fn index(module: &[u8]) -> Result<u32> {
     let found = exports(module)?
         .into_iter()
         .find(|export| export.kind == ExternalKind::Func && export.name == FUNCTION);
@@ -47,14 +47,14 @@ fn number(module: &[u8]) -> Result<u32> {
     Ok(found.index)
 }
 
-/// A body with its calls of a function replaced, and how many they were.
-fn replaced(module: &[u8], body: &FunctionBody<'_>, number: u32) -> Result<(Vec<u8>, usize)> {
+/// A function body with its calls of a function replaced, and their number.
+fn replaced(module: &[u8], body: &FunctionBody<'_>, index: u32) -> Result<(Vec<u8>, usize)> {
     let lies = body.range();
     let (mut made, mut done, mut calls) = (Vec::new(), lies.start, 0);
     let mut reader = body.get_operators_reader()?;
     while !reader.eof() {
         let (operator, begin) = reader.read_with_offset()?;
-        if matches!(operator, Operator::Call { function_index } if function_index == number) {
+        if matches!(operator, Operator::Call { function_index } if function_index == index) {
             made.extend_from_slice(&module[done..begin]);
             made.extend(INSTRUCTION);
             done = reader.original_position();
@@ -82,7 +82,7 @@ mod tests {
         Instruction::F32x4Add,
     ];
 
-    /// Three functions: the one that is looked for, its caller that does `instructions` twice, and one that is neither.
+    /// Three functions: the one to replace, its caller, which runs `instruction` twice, and an unrelated one.
     fn module(exported: &str, instruction: &Instruction<'_>) -> Vec<u8> {
         let operands = [0, 1, 2].map(Instruction::LocalGet);
         let once = [&operands[..], std::slice::from_ref(instruction)].concat();
