@@ -7,16 +7,19 @@ use anyhow::{Context, Result, bail};
 mod args;
 mod binaries;
 mod laws;
+mod package;
 mod repo;
 mod setup;
 mod sh;
 mod test;
+mod tools;
 mod wasm;
 mod web;
 
 const HELP: &str = "\
 cargo xtask setup [--only STEP]        get what is missing on this machine; prints what it has and what it gets
 cargo xtask test [NAME]...             set up, then run every test; with names, only those steps or groups
+                                       (rust, wasm, page; slow runs only when it is named)
 cargo xtask laws [--circles|--terms]   check the rules that no compiler checks: imports, circles of modules, terms
 cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
 cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up

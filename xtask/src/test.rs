@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::binaries::{self, Choice};
 use crate::setup::{self, browser, npm};
-use crate::{binaries, laws, repo, sh, wasm, web};
+use crate::{laws, package, repo, sh, tools, wasm, web};
 
 /// Seconds before a test in a browser counts as hung: software WebGPU is slow.
 const BROWSER_SECONDS: &str = "1800";
+
+/// The group of tests that only run when they are asked for.
+const SLOW: &str = "slow";
 
 /// One step: its name, its group, the set-up steps it needs, and what it does.
 struct Step {
@@ -23,11 +27,15 @@ struct Step {
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser"];
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 13] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
+    step("typos", "rust", &[], tools::typos),
+    step("deny", "rust", &[], tools::deny),
+    step("package", "rust", &[], package::check),
     step("clippy", "rust", &["rust"], clippy),
     step("native", "rust", &["vulkan"], native),
+    step(SLOW, SLOW, &["vulkan"], slow),
     step("module", "wasm", OPTIMISED, || wasm::build(true, &LINT)),
     step(
         "browser",
@@ -62,13 +70,13 @@ pub fn run(chosen: &[String]) -> Result<bool> {
             .any(|step| step.name == name || step.group == name)
         {
             let steps = STEPS.map(|step| step.name).join(", ");
-            bail!("there is no test step `{name}`; groups: rust, wasm, page; steps: {steps}");
+            bail!("there is no test step `{name}`; groups: rust, wasm, page, slow; steps: {steps}");
         }
     }
     let steps: Vec<&Step> = STEPS
         .iter()
         .filter(|step| {
-            chosen.is_empty()
+            (chosen.is_empty() && step.group != SLOW)
                 || chosen
                     .iter()
                     .any(|name| step.name == name || step.group == name)
@@ -164,8 +172,35 @@ fn clippy() -> Result<()> {
 }
 
 fn native() -> Result<()> {
-    binaries::run(&mut native_cargo("cargo test"))?;
+    let choice = match cfg!(target_os = "linux") {
+        true => Choice::default(),
+        false => {
+            println!("tests on a Vulkan device do not run on this platform");
+            WITHOUT_VULKAN
+        }
+    };
+    binaries::run(&mut native_cargo("cargo test"), choice)?;
     sh::run(native_cargo("cargo test").arg("--doc"))
+}
+
+/// Set-up installs a software Vulkan driver on Linux alone.
+const WITHOUT_VULKAN: Choice = Choice {
+    arguments: &["--skip", "vulkan"],
+    without: &[
+        "native/devices",
+        "parity/precision",
+        "parity/staged",
+        "parity/swiftshader",
+    ],
+};
+
+/// Tests named `slow_...` with `#[ignore = "slow: ..."]`: long ones that quicker tests cover in part.
+fn slow() -> Result<()> {
+    let choice = Choice {
+        arguments: &["--ignored", "slow_"],
+        ..Choice::default()
+    };
+    binaries::run(&mut native_cargo("cargo test"), choice)
 }
 
 /// The module's tests in a headless browser.
