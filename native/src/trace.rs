@@ -56,7 +56,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
         None => Box::new(stdout()),
     };
     for step in 0..steps {
-        let report = block_on(run.step(&views.batch(step, data.classes, run.recipe())?))?;
+        let report = block_on(run.step(views.batch(step, data.classes, run.recipe())?))?;
         let norms = report.norms.unwrap_or_default();
         let line = json!({
             "step": report.step,
@@ -268,13 +268,13 @@ impl Views {
             step: step as u64,
             size,
             pixels: self.pixels,
-            views: BatchViews::Made([
-                self.row("view1", step).to_vec(),
-                match kind.views() {
-                    1 => Vec::new(),
-                    _ => self.row("view2", step).to_vec(),
-                },
-            ]),
+            views: BatchViews::Made(
+                ["view1", "view2"]
+                    .into_iter()
+                    .take(kind.views())
+                    .map(|name| self.row(name, step).to_vec())
+                    .collect(),
+            ),
             labels,
             enqueue_second,
             order: match order {

@@ -174,14 +174,15 @@ impl WebRun {
     #[wasm_bindgen(unchecked_return_type = "StepReport")]
     pub async fn step(&mut self) -> Result<JsValue, JsError> {
         let batch = self.loader.load(self.run.step_index())?;
-        let report = self.run.step(&batch).await?;
+        let images = batch.size;
+        let report = self.run.step(batch).await?;
         self.embedding_std = report.embedding_std;
         Ok(object([
             ("step", (report.step as f64).into()),
             ("loss", report.loss.into()),
             ("lr", report.lr.into()),
             ("momentum", report.momentum.into()),
-            ("images", (batch.size as f64).into()),
+            ("images", (images as f64).into()),
             ("collapse", report.embedding_std.into()),
             ("metrics", metrics(&report.metrics())),
         ]))

@@ -3,7 +3,8 @@
 
 use burn::tensor::{Device, Tensor};
 use parallax_gpu_views::{Cost, Packer, ViewBatch, ViewError, runs_on};
-use parallax_views::{Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, draw_view};
+use parallax_rng::{Draws, Stream};
+use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, draw_view};
 use serde::Serialize;
 
 use crate::plan::dash;

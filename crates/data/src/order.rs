@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use parallax_views::{Stream, permutation};
+use parallax_rng::{Stream, permutation};
 
 use crate::DataError;
 use crate::source::MAX_LEN;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use parallax_views::{Image, Stream, permutation};
+use parallax_rng::{Stream, permutation};
+use parallax_views::Image;
 
 use crate::DataError;
 use crate::source::{Source, check, no_such};

@@ -52,7 +52,7 @@ pub(crate) fn blended(program: &[u32], table: u32, base: u32, value: u32) -> u32
 
 #[cfg(test)]
 mod tests {
-    use parallax_views::{Draws, Stream};
+    use parallax_rng::{Draws, Stream};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use parallax_nets::Init;
-use parallax_views::Stream;
+use parallax_rng::Stream;
 
 /// Normalised keys of past batches, the oldest overwritten first.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Initial values: pure functions of (seed, place of the tensor in the network).
 
 use burn::tensor::{Device, Tensor, TensorData};
-use parallax_views::{Draws, Stream};
+use parallax_rng::{Draws, Stream};
 
 /// Makes initial tensors on one device.
 ///

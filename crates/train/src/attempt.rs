@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use parallax_methods::PartsMut;
 
-use crate::batch::Batch;
+use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
 use crate::forward::{Forward, read};
 use crate::precision::Precision;
@@ -28,14 +28,14 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::step`]; then running statistics, too, are as they were.
-    pub(crate) async fn attempt(&mut self, batch: &Batch) -> Result<Attempt, RunError> {
+    pub(crate) async fn attempt(&mut self, batch: DeviceBatch) -> Result<Attempt, RunError> {
         let (online, target) = (self.method.online(), self.method.parts().target);
         let untouched = (online.clone(), target.cloned());
         let run = &self.recipe.run;
         let precision = run.precision;
         let mut scale = precision.loss_scale(batch.size / run.accumulate);
         loop {
-            let attempt = self.measured(batch, scale).await?;
+            let attempt = self.measured(&batch, scale).await?;
             let loss = attempt.figures[0];
             // A gradient that overflowed shows in its length.
             let held = match precision {
@@ -63,8 +63,8 @@ impl Run {
     }
 
     /// One pass forward and back, and its figures. One read for all of them: reading waits for the device.
-    async fn measured(&mut self, batch: &Batch, scale: f64) -> Result<Attempt, RunError> {
-        let forward = self.forward(batch, scale)?;
+    async fn measured(&mut self, batch: &DeviceBatch, scale: f64) -> Result<Attempt, RunError> {
+        let forward = self.forward(batch, scale);
         let mut figures = vec![forward.loss.clone(), forward.embedding_std.clone()];
         if let Some(online) = &forward.online {
             figures.extend([online.loss.clone(), online.accuracy.clone()]);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use parallax_data::{Order, Source, Visit};
 use parallax_gpu_views::{Packer, runs_on};
-use parallax_views::{
-    Canvas, Draws, Image, Op, Pipeline, Stream, ViewKey, apply_all, draw_view, permutation,
-};
+use parallax_rng::{Draws, Stream, permutation};
+use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
 
 use crate::error::RunError;
 use crate::recipe::Recipe;
@@ -22,50 +21,17 @@ pub struct Batch {
     pub size: usize,
     /// Height and width of a view in pixels.
     pub pixels: [usize; 2],
-    /// The views of each image, drawn with the pipeline's two laws.
+    /// The views of each image, drawn from the pipeline's policies.
     pub views: BatchViews,
     /// Class of each image.
     pub labels: Vec<u32>,
-    /// Whether the second view's keys go into the queue: the coin of each virtual device.
+    /// Whether the second view's keys enter the queue: a coin flip for each BN group.
     pub enqueue_second: Vec<bool>,
-    /// The order in which keys are dealt to virtual devices: a permutation of the batch.
+    /// The order in which keys are assigned to BN groups (ShuffleBN): a permutation of the batch.
     pub order: Vec<u32>,
 }
 
-/// What is not views of one of `count` equal parts of a batch, which virtual devices are dealt to as in the whole.
-pub(crate) struct Part {
-    /// First image.
-    pub begin: usize,
-    /// Images.
-    pub size: usize,
-    pub labels: Vec<u32>,
-    pub enqueue_second: Vec<bool>,
-    pub order: Vec<u32>,
-}
-
-impl Batch {
-    /// Part `number` of `count`.
-    pub(crate) fn part(&self, number: usize, count: usize) -> Part {
-        let size = self.size / count;
-        let (begin, end) = (number * size, (number + 1) * size);
-        let coins = self.enqueue_second.len();
-        let coins = match coins.is_multiple_of(count) {
-            true => number * coins / count..(number + 1) * coins / count,
-            false => 0..coins,
-        };
-        let own = self.order.iter().map(|&place| place as usize);
-        let own = own.filter(|place| (begin..end).contains(place));
-        Part {
-            begin,
-            size,
-            labels: self.labels[begin..end].to_vec(),
-            enqueue_second: self.enqueue_second[coins].to_vec(),
-            order: own.map(|place| (place - begin) as u32).collect(),
-        }
-    }
-}
-
-/// Makes the batch of any step: a pure function of the recipe's seed, the source and the step.
+/// Loads the batch of any step: a pure function of the recipe's seed, the source and the step.
 #[derive(Clone)]
 pub struct Loader {
     source: Arc<dyn Source>,
@@ -80,8 +46,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Reads what it needs from the recipe. Views are made on `device` where it can, else by the loader; that
-    /// changes no bit of them.
+    /// The loader of a recipe. Where `device` has kernels for views, batches leave the views to it; elsewhere the loader
+    /// computes them, with the same bits.
     ///
     /// # Errors
     /// When the source holds fewer examples than a batch.
@@ -107,7 +73,7 @@ impl Loader {
         })
     }
 
-    /// Where the examples come from.
+    /// The data set.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }
@@ -116,7 +82,7 @@ impl Loader {
         self.order.batch(step * self.size as u64, self.size)
     }
 
-    /// The views of every example of a step.
+    /// The batch of a 0-based step.
     ///
     /// # Errors
     /// When an example cannot be read.
@@ -146,18 +112,14 @@ impl Loader {
         })
     }
 
-    /// The views made here.
+    /// The views, computed here.
     fn made(&self, examples: &[Visit]) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
-        // A method of one view leaves the second empty.
-        let mut views = [0, 1].map(|view| match view < self.views {
-            true => vec![0.0; examples.len() * pixels],
-            false => Vec::new(),
-        });
+        let mut views = vec![vec![0.0; examples.len() * pixels]; self.views];
         let mut canvas = Canvas::default();
         for (place, visit) in examples.iter().enumerate() {
             let image = self.source.image(visit.index as usize)?;
-            for (view, out) in views.iter_mut().take(self.views).enumerate() {
+            for (view, out) in views.iter_mut().enumerate() {
                 let ops = self.draw(&image, *visit, view as u16);
                 let out = &mut out[place * pixels..(place + 1) * pixels];
                 canvas
@@ -171,12 +133,13 @@ impl Loader {
         Ok(BatchViews::Made(views))
     }
 
-    /// What the device makes the views of; none where its kernels do not take them.
+    /// What the device computes the views from; `None` where its kernels do not support one of them.
     fn packed(&self, examples: &[Visit]) -> Result<Option<BatchViews>, RunError> {
         let mut packer = Packer::default();
         for visit in examples {
             let image = self.source.image(visit.index as usize)?;
-            let ops = [0, 1].map(|view| self.draw(&image, *visit, view));
+            let views = 0..self.views as u16;
+            let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, *visit, view)).collect();
             match packer.add(&image, &ops) {
                 Ok(()) => {}
                 Err(error) if error.is_of_kernels() => return Ok(None),
@@ -188,7 +151,7 @@ impl Loader {
         Ok(Some(BatchViews::Packed(batch)))
     }
 
-    /// The first `count` examples of a step, to be looked at.
+    /// The first `count` examples of a step with two views each, for display.
     ///
     /// # Errors
     /// When an example cannot be read.
@@ -222,18 +185,17 @@ impl Loader {
     }
 }
 
-/// The order in which a step's keys are dealt to virtual devices (ShuffleBN).
-///
-/// A permutation of the batch, a function of seed and 0-based step.
+/// The order in which a step's keys are assigned to BN groups (ShuffleBN): a permutation of the batch, a pure function of
+/// the seed and the 0-based step.
 pub fn shuffle_order(seed: u64, step: u64, size: usize) -> Vec<u32> {
     permutation(seed, Stream::Shuffle, step as u32, size as u32)
 }
 
-/// One example and what became of it.
+/// One example and its views.
 pub struct Preview {
     /// Index in the source.
     pub index: u32,
-    /// The image as it came.
+    /// The decoded image.
     pub source: Image,
     /// Both views with the operations that made them.
     pub views: [(Image, Vec<Op>); 2],

@@ -4,7 +4,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 use parallax_methods::one_hot;
 use parallax_nets::Init;
-use parallax_views::Stream;
+use parallax_rng::Stream;
 
 use crate::sgd::Sgd;
 

@@ -1,11 +1,11 @@
 //! Forward and backward pass of a batch, in micro-batches where the recipe accumulates gradients.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use parallax_methods::{PartsMut, Views};
+use burn::tensor::Tensor;
+use parallax_methods::PartsMut;
 use parallax_probes::embedding_std;
 
-use crate::batch::Batch;
 use crate::classifier::{OnlineClassifier, OnlineEvaluation};
+use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
 use crate::gradients::ParamGradients;
 use crate::run::Run;
@@ -26,30 +26,14 @@ pub(crate) struct Forward {
 impl Run {
     /// Loss and gradients of a batch. Running statistics are updated, nothing else. The loss is multiplied by `scale`
     /// before the backward pass and the gradients divided by it.
-    pub(crate) fn forward(&mut self, batch: &Batch, scale: f64) -> Result<Forward, RunError> {
-        let shape = [batch.size, 3, batch.pixels[0], batch.pixels[1]];
-        let precision = self.recipe.run.precision;
-        let views = batch.views.tensors(shape, &self.device)?;
-        let [first, second] = views.map(|view| precision.store(view));
+    pub(crate) fn forward(&mut self, batch: &DeviceBatch, scale: f64) -> Forward {
         let count = self.recipe.run.accumulate;
         let (mut losses, mut embeddings) = (Vec::new(), Vec::new());
         let (mut features, mut keys) = (Vec::new(), Vec::new());
         let mut gradients = ParamGradients::default();
         let mut after_first = None;
         for number in 0..count {
-            let micro = batch.part(number, count);
-            let cut = |view: &Tensor<4>| match count {
-                1 => view.clone(),
-                _ => view.clone().narrow(0, micro.begin, micro.size),
-            };
-            let views = Views {
-                first: cut(&first),
-                second: cut(&second),
-                labels: labels(&micro.labels, &self.device),
-                enqueue_second: micro.enqueue_second,
-                order: micro.order,
-            };
-            let output = self.method.loss(views);
+            let output = self.method.loss(batch.micro_batch(number, count));
             let mut graph = match scale {
                 1.0 => output.loss.backward(),
                 _ => (output.loss.clone() * scale).backward(),
@@ -76,23 +60,16 @@ impl Run {
             gradients.scale(1.0 / (count as f64 * scale));
         }
         let features = Tensor::cat(features, 0);
-        let evaluate = |classifier: &OnlineClassifier| {
-            classifier.evaluate(features, labels(&batch.labels, &self.device))
-        };
-        Ok(Forward {
+        let evaluate =
+            |classifier: &OnlineClassifier| classifier.evaluate(features, batch.labels.clone());
+        Forward {
             loss: Tensor::cat(losses, 0).mean(),
             embedding_std: embedding_std(Tensor::cat(embeddings, 0)),
             gradients,
             keys: (!keys.is_empty()).then(|| Tensor::cat(keys, 0)),
             online: self.classifier.as_ref().map(evaluate),
-        })
+        }
     }
-}
-
-fn labels(labels: &[u32], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
-    let shape = [values.len()];
-    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// Copies a vector from the device.

@@ -10,6 +10,7 @@ mod batch;
 mod check;
 mod checkpoint;
 mod classifier;
+mod device_batch;
 mod driver;
 mod error;
 mod evaluate;

@@ -2,6 +2,7 @@
 
 use crate::attempt::Attempt;
 use crate::batch::Batch;
+use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
 use crate::norms::{Norms, roots};
 use crate::report::{OnlineReport, StepReport};
@@ -13,7 +14,8 @@ impl Run {
     /// # Errors
     /// On a NaN or infinite loss, or in f16 gradient; the run then is as it was before the step and can be saved. On a
     /// failure of the device the run is of no more use: resume from a checkpoint.
-    pub async fn step(&mut self, batch: &Batch) -> Result<StepReport, RunError> {
+    pub async fn step(&mut self, batch: Batch) -> Result<StepReport, RunError> {
+        let batch = DeviceBatch::new(batch, self.recipe.run.precision, &self.device)?;
         let Attempt {
             forward,
             figures,

@@ -56,7 +56,7 @@ fn batch(recipe: &Recipe, step: u64) -> Batch {
         step,
         size,
         pixels: [SIDE; 2],
-        views: BatchViews::Made([view(0.0), view(0.4)]),
+        views: BatchViews::Made(vec![view(0.0), view(0.4)]),
         labels: (0..size as u32).map(|place| place % 3).collect(),
         enqueue_second: (0..recipe.method.bn_groups)
             .map(|group| (group as u64 + step).is_multiple_of(2))
@@ -73,7 +73,7 @@ fn steps(run: &mut Run, count: u64) -> Vec<f64> {
     let recipe = run.recipe().clone();
     let take = |_| {
         let batch = batch(&recipe, run.step_index());
-        block_on(run.step(&batch)).unwrap().loss
+        block_on(run.step(batch)).unwrap().loss
     };
     (0..count).map(take).collect()
 }
@@ -145,10 +145,10 @@ fn a_diverged_step_leaves_the_run_as_it_was() {
         steps(&mut run, 2);
         let before = tensors(&block_on(run.checkpoint()).unwrap());
         let mut broken = batch(&recipe, 2);
-        if let BatchViews::Made([first, _]) = &mut broken.views {
-            first[5] = f32::NAN;
+        if let BatchViews::Made(views) = &mut broken.views {
+            views[0][5] = f32::NAN;
         }
-        match block_on(run.step(&broken)) {
+        match block_on(run.step(broken)) {
             Err(RunError::Diverged {
                 step: 3,
                 whole: true,

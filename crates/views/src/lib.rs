@@ -17,7 +17,6 @@ mod ops;
 mod pipeline;
 mod planes;
 mod policy;
-mod rng;
 
 pub use canvas::Canvas;
 pub use error::{OpError, PolicyError};
@@ -28,4 +27,3 @@ pub use ops::blur::ExtendedBox;
 pub use ops::resize::{BITS as RESIZE_BITS, Taps};
 pub use pipeline::{Pipeline, UnknownPipeline, ViewKey, draw_view};
 pub use policy::{CropSpec, Policy, Step, eval_ops};
-pub use rng::{Draws, Stream, permutation};

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use parallax_rng::{Draws, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PolicyError;
 use crate::op::{MAX_SIGMA, Op};
 use crate::pipeline::ViewKey;
-use crate::rng::{Draws, Stream};
 
 /// How a view is sampled: a square of the image, then steps in order.
 ///

@@ -119,14 +119,15 @@ impl Session {
     fn step(&mut self, batches: &mut Prefetch) -> Result<()> {
         let begin = Instant::now();
         let batch = batches.next()?;
-        let report = match block_on(self.run.step(&batch)) {
+        let images = batch.size;
+        let report = match block_on(self.run.step(batch)) {
             Ok(report) => report,
             Err(error) => return Err(self.give_up(error)),
         };
         let seconds = begin.elapsed().as_secs_f64();
         let metrics = report
             .metrics()
-            .with(&IMAGES_PER_SECOND, batch.size as f64 / seconds)
+            .with(&IMAGES_PER_SECOND, images as f64 / seconds)
             .with(&DATA_WAIT, batches.waited.as_secs_f64() / seconds);
         self.report.emit(&Event::Step {
             step: report.step,

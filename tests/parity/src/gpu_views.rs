@@ -5,9 +5,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use parallax_data::sample;
 use parallax_gpu_views::{Packer, ViewBatch, ViewError};
+use parallax_rng::{Draws, Stream};
 use parallax_train::{BatchViews, DataShape, Loader, Recipe, Run};
 use parallax_views::{
-    Draws, Image, Op, OpError, Pipeline, Stream, ViewKey, apply_all, draw_view, write_normalized,
+    Image, Op, OpError, Pipeline, ViewKey, apply_all, draw_view, write_normalized,
 };
 
 /// How much was compared.
@@ -266,7 +267,7 @@ pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f64>, String> 
             if packed != (place == device) {
                 return Err("the views are made in the wrong place".to_string());
             }
-            let report = run.step(&batch).await.map_err(|error| error.to_string())?;
+            let report = run.step(batch).await.map_err(|error| error.to_string())?;
             losses.push(report.loss);
         }
     }

@@ -95,7 +95,7 @@ pub fn around(
         step: u64::from(k),
         size,
         pixels: [side; 2],
-        views: BatchViews::Made([view(10_001 + 8 * k), view(10_002 + 8 * k)]),
+        views: BatchViews::Made(vec![view(10_001 + 8 * k), view(10_002 + 8 * k)]),
         labels: (0..size as u32)
             .map(|place| mix(10_003 + 8 * k, place) % classes)
             .collect(),

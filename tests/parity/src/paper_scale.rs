@@ -140,7 +140,7 @@ async fn step(
     begin(&mut run, device);
     let before = tensors(&run);
     let batch = batch(run.recipe(), cases.classes as u32);
-    let report = run.step(&batch).await?;
+    let report = run.step(batch).await?;
 
     let mut loss = (report.loss - system.loss).abs() / system.loss.abs();
     loss = match (report.online, system.online_loss) {

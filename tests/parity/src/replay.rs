@@ -160,7 +160,7 @@ pub async fn replay_with(
     let (mut losses, mut online_losses) = (Vec::new(), Vec::new());
     let mut after = BTreeMap::new();
     for k in 0..steps {
-        let report = run.step(&case.batch(&run, k)).await?;
+        let report = run.step(case.batch(&run, k)).await?;
         losses.push(report.loss);
         online_losses.extend(report.online.map(|online| online.loss));
         if case.after.contains_key(&(k + 1)) {

@@ -47,9 +47,10 @@ pub async fn trace_case(name: &str, text: &str, steps: usize) -> Result<TraceCas
     let mut rows: [Vec<f32>; 5] = Default::default();
     for k in 0..steps as u32 {
         let batch = batch(k, size, side, case.classes as u32, groups as u32);
-        if let BatchViews::Made([first, second]) = batch.views {
-            rows[0].extend(first);
-            rows[1].extend(second);
+        if let BatchViews::Made(views) = batch.views {
+            for (row, view) in rows.iter_mut().zip(views) {
+                row.extend(view);
+            }
         }
         rows[2].extend(batch.labels.iter().map(|&label| label as f32));
         rows[3].extend(

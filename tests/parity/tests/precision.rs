@@ -96,7 +96,7 @@ fn saved(run: &Run) -> [Vec<u8>; 2] {
 #[test]
 fn a_run_in_f16_resumes_with_the_same_bits() {
     let (case, mut whole) = supervised(&f16(), 1.0);
-    let take = |run: &mut Run, step| block_on(run.step(&case.batch(run, step))).unwrap();
+    let take = |run: &mut Run, step| block_on(run.step(case.batch(run, step))).unwrap();
     take(&mut whole, 0);
     let checkpoint = block_on(whole.checkpoint()).unwrap();
     let data = whole.data_shape();
@@ -120,7 +120,7 @@ fn an_overflow_repeats_the_step_with_a_smaller_scale() {
     let step = |overrides: &[String]| {
         let (case, mut run) = supervised(overrides, factor);
         let batch = case.batch(&run, 0);
-        block_on(run.step(&batch)).unwrap()
+        block_on(run.step(batch)).unwrap()
     };
     let (exact, half) = (step(&[]), step(&f16()));
     let apart = |a: f64, b: f64| (a - b).abs() / a;
@@ -141,7 +141,7 @@ fn an_overflow_at_every_scale_ends_the_run_as_it_was() {
     let (case, mut run) = supervised(&f16(), 2f64.powi(34));
     let before = saved(&run);
     let batch = case.batch(&run, 0);
-    match block_on(run.step(&batch)) {
+    match block_on(run.step(batch)) {
         Err(error @ RunError::Overflow { step: 1, .. }) => {
             let message = error.to_string();
             assert!(message.contains("run.precision=f32"), "{message}");

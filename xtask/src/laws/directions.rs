@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use super::Member;
 
 /// Every crate with the crates that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
-    ("views", &[]),
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
+    ("rng", &[]),
+    ("views", &["rng"]),
     ("gpu-views", &["views"]),
-    ("data", &["views"]),
+    ("data", &["rng", "views"]),
     ("kernels", &[]),
-    ("nets", &["kernels", "views"]),
-    ("methods", &["kernels", "nets", "views"]),
+    ("nets", &["kernels", "rng"]),
+    ("methods", &["kernels", "nets", "rng", "views"]),
     ("weights", &["nets"]),
     ("probes", &["views"]),
     (
@@ -25,11 +26,15 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
             "methods",
             "nets",
             "probes",
+            "rng",
             "views",
             "weights",
         ],
     ),
-    ("bench", &["gpu-views", "kernels", "nets", "train", "views"]),
+    (
+        "bench",
+        &["gpu-views", "kernels", "nets", "rng", "train", "views"],
+    ),
 ];
 
 pub fn check(members: &[Member]) -> Result<Vec<String>> {

@@ -22,7 +22,7 @@ const NOWHERE: [&str; 8] = [
 ];
 
 /// Crates without tensors, and the dependencies that they must not have.
-const NO_DEVICE: [&str; 2] = ["data", "views"];
+const NO_DEVICE: [&str; 3] = ["data", "rng", "views"];
 const DEVICE: [&str; 4] = ["burn", "burn-tensor", "cubecl", "wgpu"];
 
 pub fn check(members: &[Member]) -> Result<Vec<String>> {

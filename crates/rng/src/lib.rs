@@ -1,14 +1,14 @@
-//! Randomness as a pure function of where it is used.
+//! Counter-based random numbers.
 //!
-//! Every random number of a run is a function of (seed, stream, epoch, sample, view, draw). Nothing is carried from
-//! one image to the next, so the views of a sample do not depend on the batch size, on the number of loader
-//! threads, on a resume, or on whether the run is native or in a browser. The generator is Philox4x32-10 (Salmon et
-//! al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+//! Every random number of a run is a pure function of (seed, stream, epoch, sample, view, draw). No state is carried
+//! from one sample to the next, so the views of a sample depend neither on the batch size nor on the number of loader
+//! threads, on a resume, or on the platform. The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers:
+//! as easy as 1, 2, 3", SC 2011).
 
-/// What a sequence of draws is for. Two streams never share a number.
+/// What a sequence of draws is for. Different streams are independent.
 ///
-/// The discriminants are part of every stored run: a new stream takes the next free number, an old one keeps its own
-/// for ever. They must fit 16 bits.
+/// The discriminants are part of every stored run: a new stream takes the next free number, and none is ever changed or
+/// reused. They must fit in 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Stream {
@@ -22,15 +22,15 @@ pub enum Stream {
     Queue = 3,
     /// The linear probe: its own order, views and weights.
     Probe = 4,
-    /// Single decisions that belong to no view, such as which of two views goes first.
+    /// Coin flips that belong to no view, such as which of the two views enters the queue.
     Coin = 5,
-    /// The order in which a batch is dealt to batch-norm groups (ShuffleBN).
+    /// The permutation that assigns a batch to batch-norm groups (ShuffleBN).
     Shuffle = 6,
-    /// Which examples of a class a subset keeps.
+    /// Which classes a subset keeps.
     Subset = 7,
 }
 
-/// The four output words of Philox4x32 with ten rounds.
+/// The four output words of Philox4x32-10.
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..10 {
         let a = u64::from(counter[0]) * 0xD251_1F53;
@@ -49,7 +49,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// A sequence of draws: a cursor over the numbers that belong to one (seed, stream, epoch, sample, view).
+/// A cursor over the random numbers of one (seed, stream, epoch, sample, view).
 ///
 /// The key is the seed, low word first. The counter is (block, sample, epoch, stream << 16 | view), where a block is
 /// four consecutive words. The sequence repeats after 2^34 words.
@@ -62,7 +62,7 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// The draws of one view of one sample in one epoch. Uses that have no epoch, sample or view pass 0 for it.
+    /// The draws of one view of one sample in one epoch. Pass 0 for what does not apply.
     pub fn new(seed: u64, stream: Stream, epoch: u32, sample: u32, view: u16) -> Self {
         Self {
             key: [seed as u32, (seed >> 32) as u32],
@@ -91,14 +91,14 @@ impl Draws {
         ((high << 26) | low) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform between `lo` and `hi`. Takes two words. (`hi` itself can come out, by rounding.)
+    /// Uniform between `lo` and `hi`. Takes two words. Rounding can yield `hi` itself.
     pub fn uniform(&mut self, lo: f64, hi: f64) -> f64 {
         lo + (hi - lo) * self.unit()
     }
 
     /// A uniform integer in `0..n`, each exactly equally likely. `n == 0` gives 0.
     ///
-    /// Takes one word, and one more for each rejected one (Lemire, "Fast random integer generation in an interval").
+    /// Takes one word, and one more for each rejection (Lemire, "Fast random integer generation in an interval", 2019).
     pub fn below(&mut self, n: u32) -> u32 {
         if n == 0 {
             return 0;
@@ -112,15 +112,15 @@ impl Draws {
         }
     }
 
-    /// Standard normal (mean 0, variance 1), by Box and Muller. Takes four words.
+    /// Standard normal (mean 0, variance 1), by the Box-Muller transform. Takes four words.
     pub fn normal(&mut self) -> f64 {
         // 1 - u is in (0, 1]: its logarithm is finite.
         let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt();
         radius * libm::cos(core::f64::consts::TAU * self.unit())
     }
 
-    /// Puts `items` in a uniformly random order (Fisher and Yates, from the end). Takes `items.len() - 1` calls of
-    /// [`Draws::below`]. Only the first 2^32 - 1 items take part.
+    /// Shuffles `items` uniformly (Fisher-Yates, from the end), with `items.len() - 1` calls of [`Draws::below`]. Only
+    /// the first 2^32 - 1 items take part.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         let len = u32::try_from(items.len()).unwrap_or(u32::MAX);
         for last in (1..len).rev() {
@@ -129,7 +129,7 @@ impl Draws {
     }
 }
 
-/// A uniformly random order of `0..n`, a function of its arguments alone.
+/// A uniformly random permutation of `0..n`, a pure function of its arguments.
 pub fn permutation(seed: u64, stream: Stream, epoch: u32, n: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n).collect();
     Draws::new(seed, stream, epoch, 0, 0).shuffle(&mut order);
@@ -140,7 +140,7 @@ pub fn permutation(seed: u64, stream: Stream, epoch: u32, n: u32) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// The known answers that the authors' library Random123 ships for `philox4x32 10`.
+    /// Known answers for `philox4x32 10` from Random123, the authors' library.
     #[test]
     fn known_answers() {
         assert_eq!(
