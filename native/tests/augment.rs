@@ -176,7 +176,7 @@ fn wrong_arguments_are_refused() {
         command.arg(file);
         command
     };
-    fail(&mut ops("{"), 2, &["ops.json", "no JSON list"]);
+    fail(&mut ops("{"), 2, &["ops.json", "not a JSON list"]);
     fail(
         &mut ops(r#"[{"op":"hflip"},{"op":"crp"}]"#),
         2,

@@ -1,4 +1,4 @@
-//! Views of one picture under any augmentation policy, and single operations on it.
+//! Views of one image under any augmentation policies, and single operations on it.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,10 @@ use crate::data::reduce;
 use crate::device::{self, Opened};
 use crate::js::{object, rgba, texts};
 
-/// Short side that a picture of the visitor's is reduced to, so that a crop of a large photo does not take longer
-/// than all that follows.
+/// Short side that the visitor's image is resized to, so that reading a large photo does not dominate the time of a view.
 const SHORT_SIDE: u32 = 512;
 
-/// The pipelines of the paper with the policies of both views.
+/// The pipelines of the paper, with the policies of both views.
 #[wasm_bindgen(unchecked_return_type = "PipelinePolicies[]")]
 pub fn pipelines() -> Result<JsValue, JsError> {
     let all = Array::new();
@@ -30,12 +29,12 @@ pub fn pipelines() -> Result<JsValue, JsError> {
     Ok(all.into())
 }
 
-/// Draws views of a picture: one of the sample, or the visitor's.
+/// Draws views of an image: one of the sample, or the visitor's.
 #[wasm_bindgen]
 pub struct Augmenter {
     sample: Memory,
     own: Option<Image>,
-    /// The picture's index in the sample; none for the visitor's.
+    /// The index of the image in the sample; `None` for the visitor's.
     index: Option<u32>,
     gpu: Option<Opened>,
 }
@@ -52,7 +51,7 @@ impl Augmenter {
 
 #[wasm_bindgen]
 impl Augmenter {
-    /// The sample's first picture, from the files of its training half.
+    /// Starts with the first image of the sample, from the files of its training split.
     pub fn sample(sprite: &[u8], labels: &[u8]) -> Result<Augmenter, JsError> {
         Ok(Augmenter {
             sample: sample::from_bytes(sprite, labels)?,
@@ -62,19 +61,19 @@ impl Augmenter {
         })
     }
 
-    /// Pictures of the sample.
+    /// Number of images of the sample.
     #[wasm_bindgen(getter)]
     pub fn len(&self) -> usize {
         self.sample.len()
     }
 
-    /// Whether the sample has none.
+    /// Whether the sample is empty.
     #[wasm_bindgen(getter)]
     pub fn is_empty(&self) -> bool {
         self.sample.is_empty()
     }
 
-    /// Takes a picture of the sample, or the visitor's that was opened last.
+    /// Selects an image of the sample, or the visitor's image that was opened last.
     pub fn choose(&mut self, index: Option<u32>) -> Result<(), JsError> {
         let before = std::mem::replace(&mut self.index, index);
         if let Err(error) = self.image() {
@@ -84,14 +83,14 @@ impl Augmenter {
         Ok(())
     }
 
-    /// Takes a JPEG, PNG or WebP file, reduced where it is large.
+    /// Opens a JPEG, PNG or WebP file and resizes it where it is large.
     pub fn open(&mut self, name: &str, bytes: &[u8]) -> Result<(), JsError> {
         self.own = Some(reduce(decode(bytes, name)?, SHORT_SIDE)?);
         self.index = None;
         Ok(())
     }
 
-    /// The class of a picture of the sample; empty for the visitor's.
+    /// The class name of the selected image; empty for the visitor's.
     #[wasm_bindgen(getter)]
     pub fn label(&self) -> String {
         let label = self.index.map(|index| self.sample.label(index as usize));
@@ -99,14 +98,14 @@ impl Augmenter {
         name.cloned().unwrap_or_default()
     }
 
-    /// The picture.
+    /// The selected image.
     #[wasm_bindgen(getter, unchecked_return_type = "Pixels")]
     pub fn picture(&self) -> Result<JsValue, JsError> {
         Ok(pixels(&*self.image()?))
     }
 
-    /// From now on draws on WebGPU; gives the adapter's name. Where a policy or an operation is not for the kernels, the
-    /// CPU draws it, to the same bits.
+    /// Switches to WebGPU and returns the name of the adapter. What the kernels do not support, the CPU computes, with the
+    /// same bits.
     pub async fn use_webgpu(&mut self) -> Result<String, JsError> {
         let opened = device::open("webgpu").await?;
         let name = opened.adapter.clone();
@@ -114,12 +113,12 @@ impl Augmenter {
         Ok(name)
     }
 
-    /// From now on draws on the CPU.
+    /// Switches to the CPU.
     pub fn use_cpu(&mut self) {
         self.gpu = None;
     }
 
-    /// The views that a run of this seed draws of the picture in its passes `first..first + count`, a view for each policy.
+    /// The views that a run with this seed draws of the image in the epochs `first..first + count`, one for each policy.
     #[wasm_bindgen(unchecked_return_type = "DrawnViews")]
     pub async fn views(
         &self,
@@ -165,7 +164,7 @@ impl Augmenter {
         ]))
     }
 
-    /// The picture's central square of `size` pixels, before and after one operation.
+    /// The central square of `size` pixels of the image, before and after an operation.
     #[wasm_bindgen(unchecked_return_type = "OneOperation")]
     pub async fn apply(
         &self,
@@ -186,11 +185,11 @@ impl Augmenter {
     }
 }
 
-/// The views of one picture, by pass.
+/// The views of one image, by epoch.
 type Drawn = Vec<Vec<Image>>;
 
 impl Augmenter {
-    /// The pixels of many lists of operations on one picture, and the kind of device that made them.
+    /// Applies lists of operations to an image. Returns the views, and the kind of device that computed them.
     async fn make(
         &self,
         image: &Image,
@@ -208,13 +207,13 @@ impl Augmenter {
     }
 }
 
-/// The views as a GPU takes them; none where its kernels do not.
+/// The views packed for a GPU; `None` where its kernels do not support them.
 fn pack(image: &Image, passes: &[Vec<Vec<Op>>]) -> Result<Option<ViewBatch>, JsError> {
     let mut packer = Packer::default();
     for views in passes {
         match packer.add(image, views) {
             Ok(()) => {}
-            Err(error) if error.is_of_kernels() => return Ok(None),
+            Err(error) if error.is_gpu_limit() => return Ok(None),
             Err(error) => return Err(error.into()),
         }
     }

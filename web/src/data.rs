@@ -1,4 +1,4 @@
-//! Pictures in a tab: the sample, or the visitor's own.
+//! Data sets in a tab: the sample, or the visitor's own images.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use parallax_data::{Memory, Source, decode, hold_out, sample};
 use parallax_views::{Image, Op, OpError};
 use wasm_bindgen::prelude::*;
 
-/// Short side that own pictures are reduced to: a tab's memory does not hold hundreds of photos as they
-/// come, and the smallest crop of such a picture is still larger than a view of 32 pixels.
+/// Short side that the visitor's images are resized to: a tab has no memory for hundreds of photos at full size, and the
+/// smallest crop of such an image is still larger than a view of 32 pixels.
 const SHORT_SIDE: u32 = 160;
 
-/// Training and held-out pictures.
+/// Training and test images.
 #[wasm_bindgen]
 pub struct Data {
     sample: Option<(Arc<Memory>, Arc<Memory>)>,
@@ -20,7 +20,7 @@ pub struct Data {
 
 #[wasm_bindgen]
 impl Data {
-    /// The embedded sample of the command line, from its four files.
+    /// The sample that the command line embeds, from its four files.
     pub fn sample(
         train_sprite: &[u8],
         train_labels: &[u8],
@@ -35,7 +35,7 @@ impl Data {
         })
     }
 
-    /// No pictures yet: add them one by one.
+    /// An empty data set, to add images to.
     pub fn own() -> Data {
         Data {
             sample: None,
@@ -43,14 +43,14 @@ impl Data {
         }
     }
 
-    /// Adds a picture; `label` is its folder's name, or any one text for pictures without classes.
+    /// Adds an image; `label` is the name of its folder, or the same text for all images without classes.
     pub fn add(&mut self, name: &str, bytes: &[u8], label: &str) -> Result<(), JsError> {
         let image = reduce(decode(bytes, name)?, SHORT_SIDE)?;
         self.own.push((image, label.to_string()));
         Ok(())
     }
 
-    /// How many pictures there are, training and held out.
+    /// Number of images, training and test.
     #[wasm_bindgen(getter)]
     pub fn len(&self) -> usize {
         match &self.sample {
@@ -59,13 +59,13 @@ impl Data {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     #[wasm_bindgen(getter)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Names of the classes.
+    /// The names of the classes.
     #[wasm_bindgen(getter)]
     pub fn classes(&self) -> Vec<String> {
         match &self.sample {
@@ -78,7 +78,7 @@ impl Data {
     }
 }
 
-/// A picture whose short side is at most `short_side` pixels.
+/// Resizes an image to a short side of at most `short_side` pixels.
 pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
     let short = image.width.min(image.height);
     if short <= short_side {
@@ -92,11 +92,11 @@ pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
     resize.apply(&image)
 }
 
-/// Training and held-out sources.
+/// Training and test sources.
 type Split = (Arc<dyn Source>, Arc<dyn Source>);
 
 impl Data {
-    /// Parts what trains from what is held out.
+    /// Splits the images into training and test sources.
     pub(crate) fn split(self) -> Result<Split, JsError> {
         let classes = self.classes();
         if let Some((train, test)) = self.sample {

@@ -1,21 +1,20 @@
-//! Views as Burn's tensors make them, from the same operations: what ours are measured beside.
+//! The baseline for views: the same operations on Burn's tensors.
 //!
-//! The comparison is a favourable one for Burn: floats, nothing rounded to 8 bits in between, no antialiasing, the hue
-//! by a matrix.
+//! The comparison favours Burn: floats without rounding to 8 bits in between, no antialiasing, the hue by a matrix.
 
 use burn::tensor::module::{conv2d, interpolate};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_views::{Image, MEAN, Op, STD};
 
-/// `[1, 3, height, width]` with values from 0 to 1.
+/// The image as `[1, 3, height, width]`, with values in [0, 1].
 pub fn source(image: &Image, device: &Device) -> Tensor<4> {
     let values: Vec<f32> = image.data.iter().map(|v| f32::from(*v) / 255.0).collect();
     let shape = [1, image.height as usize, image.width as usize, 3];
     Tensor::<4>::from_data(TensorData::new(values, shape), device).permute([0, 3, 1, 2])
 }
 
-/// One view, normalised: `[1, 3, rows, columns]`.
+/// A view, normalised: `[1, 3, height, width]`.
 pub fn view(source: &Tensor<4>, ops: &[Op]) -> Tensor<4> {
     let device = source.device();
     let mut x = source.clone();
@@ -66,8 +65,8 @@ fn applied(x: Tensor<4>, op: &Op, device: &Device) -> Tensor<4> {
         Op::Hue { delta } => {
             let rotation = TensorData::new(hue_rotation(delta), [3, 3]);
             let rotation = Tensor::<2>::from_data(rotation, device);
-            let turned = rotation.matmul(x.reshape([3, height * width]));
-            turned.reshape([1, 3, height, width]).clamp(0.0, 1.0)
+            let rotated = rotation.matmul(x.reshape([3, height * width]));
+            rotated.reshape([1, 3, height, width]).clamp(0.0, 1.0)
         }
         Op::Grayscale {} => luma(&x).repeat_dim(1, 3),
         Op::Blur { sigma } => {
@@ -93,7 +92,7 @@ fn applied(x: Tensor<4>, op: &Op, device: &Device) -> Tensor<4> {
     }
 }
 
-/// A rotation of the colour plane of YIQ, seen from RGB; from red to green, as Pillow's hue grows.
+/// A rotation of the chroma plane of YIQ as a matrix on RGB; positive from red to green, as in Pillow.
 fn hue_rotation(turns: f64) -> Vec<f32> {
     let (sin, cos) = (-std::f64::consts::TAU * turns).sin_cos();
     let keep = [0.299, 0.587, 0.114];
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
     use crate::views::image;
 
-    /// Mean difference of an operation by tensors to the CPU engine's, of values from 0 to 1.
+    /// Mean difference between an operation on tensors and the CPU engine, for values in [0, 1].
     fn apart(ours: &Op, theirs: &Op) -> f32 {
         let image = image(61, 47);
         let device = Device::flex();
@@ -142,7 +141,7 @@ mod tests {
             width: 40,
             height: 31,
         };
-        // Enlarged: where it is reduced, tensors do not antialias.
+        // Upsampling: tensors do not antialias where they downsample.
         let resize = Op::Resize {
             width: 100,
             height: 95,
@@ -159,11 +158,11 @@ mod tests {
             Op::Solarize { threshold: 128 },
         ] {
             let apart = apart(&op, &op);
-            // Beyond its edges a convolution sees black.
+            // A convolution pads with black.
             let most = if op.name() == "blur" { 0.03 } else { 0.01 };
             assert!(apart < most, "{op}: {apart}");
         }
-        // A matrix is not HSV, but it turns the same way.
+        // A matrix is not HSV, but it shifts in the same direction.
         let hue = |delta| Op::Hue { delta };
         for delta in [0.1, -0.1] {
             let (along, against) = (

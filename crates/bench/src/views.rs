@@ -1,4 +1,4 @@
-//! Views of a batch: our kernels, or our CPU engine where a device has none, beside the same operations of Burn's
+//! Views of a batch: our kernels, or our CPU engine where a device has none, compared with the same operations on Burn's
 //! tensors.
 
 use burn::tensor::{Device, Tensor};
@@ -12,12 +12,12 @@ use crate::stock_views;
 use crate::table::{Table, number};
 use crate::timer::{Bench, BenchError, Measured};
 
-/// Which views are made of an image.
+/// The batch of views to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ViewSetting {
-    /// Side of a view in pixels.
+    /// Width and height of a view in pixels.
     pub size: u32,
-    /// How often the image is in the batch; each time with two views of its own.
+    /// Images of the batch: copies of one image, each with two views of its own.
     pub images: u32,
 }
 
@@ -30,7 +30,7 @@ impl ViewSetting {
         }
     }
 
-    /// The operations of both views of every image of the batch.
+    /// The operations of both views of every image.
     pub fn lists(&self, pipeline: Pipeline, image: &Image) -> Vec<[Vec<Op>; 2]> {
         let list = |sample, view| {
             let key = ViewKey {
@@ -46,7 +46,7 @@ impl ViewSetting {
     }
 }
 
-/// An image by a formula, where there is no photo: slopes with noise. What a view costs does not depend on its content.
+/// A synthetic image of gradients with noise. The cost of a view does not depend on the content.
 pub fn image(width: u32, height: u32) -> Image {
     let mut draws = Draws::new(0, Stream::Probe, 0, 0, 0);
     let mut data = Vec::with_capacity(3 * width as usize * height as usize);
@@ -63,44 +63,44 @@ pub fn image(width: u32, height: u32) -> Image {
     }
 }
 
-/// The views of a batch by one pipeline, measured.
+/// Measurements of the views of a batch, for one pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ViewLine {
     /// The pipeline.
     pub pipeline: Pipeline,
     /// Views of the batch.
     pub views: u32,
-    /// Kernels that ours launched for the batch, counted; 0 on the CPU.
+    /// Kernel launches of the batch, counted; 0 on the CPU.
     pub dispatches: usize,
-    /// Kernels that Burn's operations launched.
+    /// Kernel launches of Burn's operations.
     pub stock_dispatches: usize,
-    /// Bytes of the batch and shared memory, where kernels make it.
+    /// Memory traffic of the batch; `None` on the CPU.
     #[serde(flatten)]
     pub bytes: Option<Bytes>,
-    /// Seconds that a thread takes to turn images and operations into what the kernels read; 0 on the CPU.
+    /// Seconds that a thread takes to pack images and operations for the kernels; 0 on the CPU.
     pub pack: f64,
-    /// Seconds from there to the normalised views.
+    /// Seconds from the packed batch to the normalised views, and for a copy of the packed batch, which a run does not make.
     pub seconds: f64,
-    /// Seconds that Burn's operations take, from the image as floats.
+    /// Seconds of Burn's operations, from the image as floats.
     pub stock_seconds: f64,
-    /// Mean of the normalised numbers of all views.
+    /// Mean of the normalised values of all views.
     pub mean: f64,
-    /// The same of Burn's.
+    /// The same for Burn's operations.
     pub stock_mean: f64,
 }
 
-/// What kernels move for a batch: see [`Cost`].
+/// Memory traffic of the kernels for a batch: see [`Cost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bytes {
-    /// Bytes that go to the device.
+    /// Bytes uploaded to the device.
     pub uploaded: u64,
     /// Bytes that kernels read.
     pub read: u64,
     /// Bytes that kernels write.
     pub written: u64,
-    /// What any implementation reads and writes.
+    /// Bytes that any implementation reads and writes.
     pub minimum: u64,
-    /// Shared memory of a cube.
+    /// Shared memory of a workgroup in bytes.
     pub shared: u64,
 }
 
@@ -117,7 +117,7 @@ impl From<Cost> for Bytes {
 }
 
 impl ViewLine {
-    /// The columns of [`ViewLine::cells`]: bytes of a view, times of the batch.
+    /// The table of [`ViewLine::cells`]: bytes for a view, times for the batch.
     pub fn table() -> Table {
         Table::new(
             &["pipeline"],
@@ -139,7 +139,7 @@ impl ViewLine {
         )
     }
 
-    /// The line as text.
+    /// The cells of the line.
     pub fn cells(&self) -> Vec<String> {
         let ours = |text: String| self.bytes.map_or_else(dash, |_| text);
         let each = |bytes: fn(&Bytes) -> u64| {
@@ -168,10 +168,10 @@ impl ViewLine {
     }
 }
 
-/// Measures every pipeline, and hands each line over as soon as it is there.
+/// Measures every pipeline and calls `on_line` after each.
 ///
 /// # Errors
-/// When a size is zero, the image has not as many bytes as it says, or the device has failed.
+/// When a size is zero, the image is invalid, or the device has failed.
 pub async fn views(
     bench: &Bench<'_>,
     image: &Image,
@@ -190,7 +190,7 @@ pub async fn views(
     Ok(())
 }
 
-/// Every image is packed by itself, as images that differ are.
+/// Packs every copy of the image on its own, as different images are.
 fn pack(image: &Image, lists: &[[Vec<Op>; 2]]) -> Result<ViewBatch, ViewError> {
     let mut packer = Packer::default();
     for pair in lists {
@@ -207,10 +207,11 @@ async fn by_kernels(
 ) -> Result<ViewLine, BenchError> {
     let device = bench.device();
     let batch = pack(image, lists)?;
-    let mean = mean(batch.normalized(device)?).await?;
+    let bytes = Some(batch.cost().into());
+    let mean = mean(batch.clone().normalized(device)?).await?;
     let mut failed = Ok(());
     let ours = bench
-        .measure(|| failed = batch.normalized(device).map(drop))
+        .measure(|| failed = batch.clone().normalized(device).map(drop))
         .await?;
     failed?;
     let mut failed = Ok(());
@@ -219,8 +220,7 @@ async fn by_kernels(
         .measure(|| failed = pack(image, lists).map(drop))
         .await?;
     failed?;
-    let bytes = Some(batch.cost().into());
-    let line = beside_burn(bench, image, pipeline, lists, ours, mean).await?;
+    let line = with_stock(bench, image, pipeline, lists, ours, mean).await?;
     Ok(ViewLine {
         bytes,
         pack: packed.seconds,
@@ -228,7 +228,7 @@ async fn by_kernels(
     })
 }
 
-/// On one thread.
+/// The CPU engine, on one thread.
 async fn by_engine(
     bench: &Bench<'_>,
     image: &Image,
@@ -251,11 +251,11 @@ async fn by_engine(
     failed?;
     let sum: f64 = out.iter().map(|value| f64::from(*value)).sum();
     let mean = sum / out.len() as f64;
-    beside_burn(bench, image, pipeline, lists, ours, mean).await
+    with_stock(bench, image, pipeline, lists, ours, mean).await
 }
 
-/// Measures Burn's operations; nothing is known of bytes and packing.
-async fn beside_burn(
+/// The line of `ours`, with Burn's operations measured, and without bytes and packing.
+async fn with_stock(
     bench: &Bench<'_>,
     image: &Image,
     pipeline: Pipeline,
@@ -289,7 +289,7 @@ async fn beside_burn(
     })
 }
 
-/// The mean of tensors of one shape.
+/// The mean of all values of tensors of one shape.
 async fn mean(tensors: Vec<Tensor<4>>) -> Result<f64, BenchError> {
     let failed = BenchError::Device;
     let count = tensors.len() as f64;

@@ -1,5 +1,5 @@
-//! Batches of views on the software adapter: what is launched is what is said, and Burn's operations make the same
-//! views as ours, closely.
+//! Batches of views on the software adapter: launches are counted correctly, and Burn's operations give nearly the same
+//! views as ours.
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::Device;
@@ -23,7 +23,7 @@ fn measure(device: &Device) -> Vec<ViewLine> {
 }
 
 #[test]
-fn at_most_three_dispatches_make_both_views_of_a_batch() {
+fn both_views_of_a_batch_take_at_most_three_dispatches() {
     let gpu = measure(&Device::wgpu_options().init().unwrap());
     let cpu = measure(&Device::flex());
     assert_eq!((gpu.len(), cpu.len()), (Pipeline::ALL.len(), gpu.len()));
@@ -33,23 +33,23 @@ fn at_most_three_dispatches_make_both_views_of_a_batch() {
         assert!(line.stock_dispatches > line.dispatches, "{name}");
         let bytes = line.bytes.unwrap();
         assert!(bytes.read + bytes.written >= bytes.minimum, "{name}");
-        // WebGPU promises 16 KiB a workgroup.
+        // WebGPU guarantees 16 KiB for a workgroup.
         assert!(bytes.shared <= 16 << 10, "{name}");
         assert_eq!((host.dispatches, host.bytes, host.pack), (0, None, 0.0));
-        // The same bits, but a sum of its own.
+        // The same bits, but summed in another order.
         assert!(
             (line.mean - host.mean).abs() < 1e-4,
             "{name}: {line:?} {host:?}"
         );
-        // Normalised numbers go from -2.1 to 2.6. Without hue they are the same views but for rounding and
-        // antialiasing; a matrix keeps the luma of what it turns, Pillow's hue the largest channel.
+        // Normalised values range from -2.1 to 2.6. Without hue the views agree except for rounding and antialiasing; the
+        // matrix preserves the luma, Pillow's hue shift the largest channel.
         let hue = !matches!(name, Pipeline::Supervised | Pipeline::Eval);
         let near = if hue { 0.15 } else { 0.02 };
         for line in [line, host] {
             let apart = (line.mean - line.stock_mean).abs();
             assert!(apart < near, "{name}: {line:?}");
         }
-        // Burn's are the same on both devices but for the order of sums.
+        // Burn's views are the same on both devices except for the order of sums.
         let apart = (line.stock_mean - host.stock_mean).abs();
         assert!(apart < 1e-3, "{name}: {line:?} {host:?}");
     }

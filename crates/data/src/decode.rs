@@ -1,41 +1,47 @@
-//! Bytes of a JPEG, PNG or WebP file -> an RGB image.
+//! Decoding of JPEG, PNG and WebP files.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use parallax_views::Image;
 
-use crate::DataError;
-use crate::jpeg::check_whole;
+use crate::error::DataError;
+use crate::jpeg::check_complete;
 
-/// The most pixels that a header may declare. Beyond it a file is broken or hostile, and nothing is allocated for it.
+/// The most pixels that a header may declare. Larger files are refused before anything is allocated.
 pub const MAX_PIXELS: u64 = 1 << 28;
 
-/// Memory for one decoded image: four bytes a pixel of the largest one.
+/// Memory limit of a decoder: four bytes for each pixel of the largest image.
 const MAX_BYTES: u64 = MAX_PIXELS * 4;
 
-/// Decodes a JPEG, PNG or WebP file. The content decides, not the ending of the name; `name` is for the error.
+/// Decodes a JPEG, PNG or WebP file to RGB. The format is detected from the content; `name` is for errors.
 ///
-/// What Pillow's `convert("RGB")` does: alpha is dropped without blending, grey is repeated in the three channels, a
-/// palette is looked up, CMYK is taken as inverted where Adobe's mark says so, 16 bits a channel keep their high byte,
-/// and 16-bit grey without alpha is cut off at 255. A rotation noted in the camera's data is not applied, as training
-/// code elsewhere does not apply it either. Of an animation the first frame counts.
+/// Conversion follows Pillow's `convert("RGB")`: alpha is dropped without blending, grey is copied to the three channels,
+/// palettes are looked up, CMYK is inverted where Adobe's marker says so, 16-bit channels keep their high byte, and 16-bit
+/// grey without alpha is clipped at 255. EXIF orientation is not applied, as is usual in training code. Of an animation, the
+/// first frame is decoded.
 ///
-/// PNG and WebP give Pillow's bytes. JPEG leaves the rounding of its transform, and how colour of lower resolution is
-/// spread, to the decoder. Beside libjpeg-turbo, which Pillow uses, a value of a photo differs by at most 3 with colour
-/// at full resolution (0.05 on average) and by at most 5 with colour at half of it (0.4 on average). Where the number of
-/// columns or rows is even, those of the last one differ by up to 11; in images of fewer than five columns, whose colour
-/// libjpeg-turbo repeats instead of blending it, values of noise differ by up to 70.
+/// PNG and WebP give the same bytes as Pillow. For JPEG, the rounding of the inverse DCT and the upsampling of chroma are up
+/// to the decoder. Compared with libjpeg-turbo, which Pillow uses, values of a photo differ by at most 3 without chroma
+/// subsampling (0.05 on average) and by at most 5 with it (0.4 on average). Where width or height are even, those of the last
+/// column or row differ by up to 11; in images of fewer than five columns, whose chroma libjpeg-turbo repeats instead of
+/// interpolating, values of noise differ by up to 70.
+///
+/// # Errors
+/// When the file is of another format, damaged, truncated or too large.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
     if guess(bytes, name)? == ImageFormat::Jpeg {
-        check_whole(bytes).map_err(|reason| broken(name, reason))?;
+        check_complete(bytes).map_err(|reason| broken(name, reason))?;
     }
     let decoder = header(bytes, name)?;
     let image = DynamicImage::from_decoder(decoder).map_err(|error| broken(name, plain(&error)))?;
     Ok(to_rgb(image))
 }
 
-/// The sides of an image, (width, height), from its header alone. Refuses what [`decode`] refuses by the header.
+/// Width and height of an image, from its header alone.
+///
+/// # Errors
+/// When the header is not valid, or declares too many pixels.
 pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32), DataError> {
     header(bytes, name).map(|decoder| decoder.dimensions())
 }
@@ -78,7 +84,7 @@ fn guess(bytes: &[u8], name: &str) -> Result<ImageFormat, DataError> {
         )),
         Err(_) => Err(broken(
             name,
-            "its first bytes belong to none of the three".into(),
+            "its first bytes belong to none of these formats".into(),
         )),
     }
 }
@@ -90,17 +96,17 @@ fn broken(name: &str, reason: String) -> DataError {
     }
 }
 
-/// The decoder's own words; the plain case of a file that stops short gets words that say so.
+/// The decoder's message; truncation and memory limits get messages of their own.
 fn plain(error: &ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "the file is cut short".into()
+            "the file is truncated".into()
         }
         ImageError::Limits(_) => format!(
             "it needs more than {} MiB of memory to decode",
             MAX_BYTES >> 20
         ),
-        // Some decoders put line breaks into their messages.
+        // Messages of some decoders contain line breaks.
         other => other
             .to_string()
             .split_whitespace()
@@ -112,8 +118,7 @@ fn plain(error: &ImageError) -> String {
 fn to_rgb(image: DynamicImage) -> Image {
     let (width, height) = (image.width(), image.height());
     let data = match image {
-        // `image` rounds 16 bits to 8. Pillow cuts grey off, where the file's values are numbers to it; otherwise it
-        // keeps the high byte.
+        // `image` would round 16 bits to 8. Pillow clips grey and otherwise keeps the high byte.
         DynamicImage::ImageLuma16(grey) => grey
             .into_raw()
             .iter()

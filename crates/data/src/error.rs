@@ -1,58 +1,58 @@
-//! What can be wrong with the data, in words that say what to do.
+//! Errors of data sources.
 
 use thiserror::Error;
 
-/// An error of a data source. Each one names the file or the source that it is about.
+/// An error of a data source. Each one names the file or the source.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The file is there but cannot be read.
+    /// The file cannot be read.
     #[error("{name}: cannot be read: {reason}")]
     Read {
         /// The file.
         name: String,
-        /// What the system says.
+        /// The message of the system.
         reason: String,
     },
-    /// The bytes are no image, or a broken one.
-    #[error("{name}: not a whole JPEG, PNG or WebP image: {reason}")]
+    /// The file is not an image of a supported format, or is damaged.
+    #[error("{name}: not a valid JPEG, PNG or WebP image: {reason}")]
     Decode {
         /// The file.
         name: String,
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
-    /// The header declares more pixels than any image of a training set has.
+    /// The header declares more pixels than are decoded.
     #[error(
         "{name}: declares {width} x {height} pixels, more than the limit of {limit} pixels; make it smaller"
     )]
     TooLarge {
         /// The file.
         name: String,
-        /// Declared columns.
+        /// Declared width.
         width: u32,
-        /// Declared rows.
+        /// Declared height.
         height: u32,
         /// The most pixels that are decoded.
         limit: u64,
     },
-    /// An image whose bytes do not fit its sides.
+    /// The length of an image's data does not match its sides.
     #[error(
-        "{name}: image {index} says {width} x {height} pixels but holds {bytes} bytes; it needs 3 a pixel"
+        "{name}: image {index} has {width} x {height} pixels but {bytes} bytes; it needs 3 bytes a pixel"
     )]
     Shape {
         /// The source.
         name: String,
-        /// Which image.
+        /// Index of the image.
         index: usize,
-        /// Columns.
+        /// Width.
         width: u32,
-        /// Rows.
+        /// Height.
         height: u32,
-        /// Bytes that it holds.
+        /// Bytes of its data.
         bytes: usize,
     },
-    /// Images and labels do not pair up.
+    /// The numbers of images and labels differ.
     #[error("{name}: {images} images but {labels} labels; each image needs one label")]
     Lengths {
         /// The source.
@@ -62,7 +62,7 @@ pub enum DataError {
         /// Number of labels.
         labels: usize,
     },
-    /// Nothing can be learned by comparing fewer than two images.
+    /// Fewer than two images.
     #[error("{name}: holds {found} image(s); training needs at least 2")]
     TooFew {
         /// The source.
@@ -70,52 +70,52 @@ pub enum DataError {
         /// Number of images.
         found: usize,
     },
-    /// More images than a position in the order can name.
+    /// More images than indices.
     #[error("{name}: holds {found} images, more than the limit of {limit}")]
     TooMany {
         /// The source.
         name: String,
         /// Number of images.
         found: usize,
-        /// The most that a source can hold.
+        /// The most images of a source.
         limit: usize,
     },
-    /// A label without a class.
+    /// A label that is not an index of a class.
     #[error(
         "{name}: image {index} has label {label}, but there are {classes} classes (labels start at 0)"
     )]
     Label {
         /// The source.
         name: String,
-        /// Which image.
+        /// Index of the image.
         index: usize,
         /// Its label.
         label: u32,
         /// Number of classes.
         classes: usize,
     },
-    /// An image was asked for that is not there.
+    /// An index out of range.
     #[error("{name}: has no image {index}; the last one is {last}")]
     Index {
         /// The source.
         name: String,
-        /// The index asked for.
+        /// The index.
         index: usize,
-        /// The last index.
+        /// The last valid index.
         last: usize,
     },
-    /// A sprite whose grid does not fit its tiles or labels.
+    /// A sprite that is not a grid of its tiles, or does not match its labels.
     #[error("{name}: {reason}")]
     Sprite {
         /// The sprite.
         name: String,
-        /// What does not fit.
+        /// What is wrong.
         reason: String,
     },
-    /// A share of classes outside the sensible range.
+    /// A fraction of classes out of range.
     #[error("class_ratio = {ratio}: must be greater than 0 and at most 1")]
     Ratio {
-        /// The ratio asked for.
+        /// The ratio.
         ratio: f64,
     },
 }

@@ -1,22 +1,24 @@
-//! A test part for data that comes without one.
+//! A test split for data sets that have none.
 
 use std::sync::Arc;
 
-use crate::{DataError, Source, Subset};
+use crate::error::DataError;
+use crate::source::Source;
+use crate::subset::Subset;
 
-/// One image of each class in so many is held out.
+/// One in so many images of each class is held out.
 const EVERY: usize = 5;
 
-/// Parts a source into images to learn from and images to judge by: of each class every fifth, in the
-/// order of the source, is held out.
+/// Splits a source into training and test images: of each class, every fifth image in the order of the source is held out for
+/// testing.
 ///
 /// # Errors
-/// When one of the parts would have fewer than two images.
+/// When a split would have fewer than two images.
 pub fn hold_out(source: &Arc<dyn Source>) -> Result<(Subset, Subset), DataError> {
     let mut seen = vec![0usize; source.classes().len()];
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for index in 0..source.len() {
-        // Sources refuse labels outside their classes, so every image is counted.
+        // Sources refuse labels that are no class, so no image is skipped.
         let Some(count) = seen.get_mut(source.label(index) as usize) else {
             continue;
         };
@@ -34,7 +36,7 @@ pub fn hold_out(source: &Arc<dyn Source>) -> Result<(Subset, Subset), DataError>
             indices,
         )
     };
-    Ok((part("to learn from", train)?, part("held out", test)?))
+    Ok((part("training", train)?, part("held out", test)?))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! What an example is: sources, order, class subsets.
+//! Data sets: sources of annotated images, the order of a run, subsets, image decoding.
 //!
-//! Nothing here opens a file: callers hand in bytes. A [`Source`] is a set of labelled images, [`Order`] says which
-//! one comes at which position of a run, [`Subset`] is a part of a source, [`sample`] is the small data set that is
-//! always there.
+//! A [`Source`] is a set of images with annotations, [`Order`] the shuffled order in which a run visits them, [`Subset`] a
+//! part of a source, [`sample`] the embedded data set. No function opens a file: callers pass bytes.
 
+mod annotation;
 pub mod decode;
 mod error;
 mod holdout;
@@ -14,9 +14,10 @@ pub mod source;
 pub mod sprite;
 pub mod subset;
 
+pub use annotation::Annotation;
 pub use decode::decode;
 pub use error::DataError;
 pub use holdout::hold_out;
-pub use order::{Order, Visit};
+pub use order::{Order, SampleIndex};
 pub use source::{Memory, Source};
 pub use subset::{Subset, chosen_classes};

@@ -1,44 +1,46 @@
-//! The endless stream of examples: which one comes at which position of a run.
+//! The shuffled order in which a run visits its data set.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parallax_rng::{Stream, permutation};
 
-use crate::DataError;
+use crate::error::DataError;
 use crate::source::MAX_LEN;
 
-/// Fresh random orders of the whole set, one after the other, without end.
+/// The order of samples: an endless sequence of epochs, each a new random permutation of the data set.
 ///
-/// A position counts examples from the start of the run, whatever the batch size, so batches run on over the end of a
-/// pass and every example comes exactly once a pass. It is a pure function of (seed, length, position): to resume is
-/// to go on at a position. Examples are always shuffled, also where the folder is sorted by class.
+/// A position counts samples from the start of the run, independent of the batch size, so batches span the end of an epoch and
+/// every sample comes exactly once in an epoch. The sample at a position is a pure function of (seed, length, position): a
+/// resumed run continues at its position.
 #[derive(Debug)]
 pub struct Order {
     seed: u64,
     len: u32,
-    /// The orders of the pass last asked for and of the one before: a batch that runs over the end of a pass, or
-    /// several loader threads around it, compute each order once.
-    recent: Mutex<[Option<Pass>; 2]>,
+    /// The permutations of the two epochs asked for last: a batch that spans the end of an epoch, or several loader threads
+    /// around it, compute each permutation once.
+    recent: Mutex<[Option<Epoch>; 2]>,
 }
 
 #[derive(Clone, Debug)]
-struct Pass {
+struct Epoch {
     number: u32,
     indices: Arc<[u32]>,
 }
 
-/// One example of the stream.
+/// Which sample, in which epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Visit {
-    /// How often the whole set was gone through before. It is the epoch of the random draws of a view: the same
-    /// image gets other views at each pass.
-    pub pass: u32,
-    /// Which image of the source.
+pub struct SampleIndex {
+    /// The epoch, from 0. It keys a view's random numbers: every epoch draws other views of an image.
+    pub epoch: u32,
+    /// The index of the image in its source.
     pub index: u32,
 }
 
 impl Order {
-    /// The order of `len` examples under a seed.
+    /// The order of `len` samples for a seed.
+    ///
+    /// # Errors
+    /// When there are fewer than 2 or more than [`MAX_LEN`] samples.
     pub fn new(seed: u64, len: usize) -> Result<Self, DataError> {
         let name = || "the data".to_string();
         match u32::try_from(len) {
@@ -59,24 +61,19 @@ impl Order {
         }
     }
 
-    /// The number of examples in a pass.
-    pub fn pass_len(&self) -> u32 {
-        self.len
-    }
-
-    /// The example at a position. Pass numbers start again after 2^32 passes.
-    pub fn at(&self, position: u64) -> Visit {
+    /// The sample at a position. Epoch numbers wrap around after 2^32 epochs.
+    pub fn at(&self, position: u64) -> SampleIndex {
         let len = u64::from(self.len);
-        let pass = (position / len) as u32;
+        let epoch = (position / len) as u32;
         let place = (position % len) as usize;
-        Visit {
-            pass,
-            index: self.indices(pass)[place],
+        SampleIndex {
+            epoch,
+            index: self.indices(epoch)[place],
         }
     }
 
-    /// The examples of a batch of `size` that starts at a position.
-    pub fn batch(&self, position: u64, size: usize) -> Vec<Visit> {
+    /// The samples of a batch of `size` at a position.
+    pub fn batch(&self, position: u64, size: usize) -> Vec<SampleIndex> {
         (position..)
             .take(size)
             .map(|position| self.at(position))
@@ -84,14 +81,14 @@ impl Order {
     }
 
     fn indices(&self, number: u32) -> Arc<[u32]> {
-        // The cache holds whole values only, so it is good even if a thread died while it held the lock.
+        // The cache only ever holds complete entries, so it is valid even if a thread panicked while holding the lock.
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pass) = recent.iter().flatten().find(|pass| pass.number == number) {
-            return pass.indices.clone();
+        if let Some(epoch) = recent.iter().flatten().find(|epoch| epoch.number == number) {
+            return epoch.indices.clone();
         }
         let indices: Arc<[u32]> = permutation(self.seed, Stream::Order, number, self.len).into();
         recent.swap(0, 1);
-        recent[0] = Some(Pass {
+        recent[0] = Some(Epoch {
             number,
             indices: indices.clone(),
         });
@@ -115,12 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_example_comes_once_a_pass() {
+    fn each_sample_comes_once_in_an_epoch() {
         let order = Order::new(3, 17).unwrap();
         let stream = order.batch(0, 17 * 5);
-        for (pass, visits) in stream.chunks(17).enumerate() {
-            assert!(visits.iter().all(|visit| visit.pass as usize == pass));
-            let mut indices: Vec<u32> = visits.iter().map(|visit| visit.index).collect();
+        for (epoch, samples) in stream.chunks(17).enumerate() {
+            assert!(samples.iter().all(|sample| sample.epoch as usize == epoch));
+            let mut indices: Vec<u32> = samples.iter().map(|sample| sample.index).collect();
             indices.sort_unstable();
             assert!(indices.into_iter().eq(0..17));
         }
@@ -149,7 +146,7 @@ mod tests {
     #[test]
     fn far_positions_and_bad_lengths() {
         let order = Order::new(0, 2).unwrap();
-        assert_eq!(order.at((1 << 33) - 1).pass, u32::MAX);
+        assert_eq!(order.at((1 << 33) - 1).epoch, u32::MAX);
         assert!(order.at(u64::MAX).index < 2);
         assert!(matches!(
             Order::new(0, 1),

@@ -1,13 +1,12 @@
-//! The small data set that is always there: 2,000 training and 500 test images of CIFAR-10, as many of each class.
+//! The embedded data set: 2,000 training and 500 test images of CIFAR-10, equally many of each class.
 //!
-//! The images keep the order that they have in CIFAR-10, so the classes are mixed. `sample/README.md` says where
-//! they come from.
+//! Images are in the order of CIFAR-10, so classes are mixed. `sample/README.md` documents their origin.
 
-use crate::DataError;
+use crate::error::DataError;
 use crate::source::Memory;
 use crate::sprite;
 
-/// The training images: a lossless WebP sprite of 40 x 50 tiles. A program that never names it does not carry it.
+/// The training images: a lossless WebP sprite of 40 x 50 tiles. The linker drops it where it is not used.
 pub static TRAIN_SPRITE: &[u8] = include_bytes!("../sample/train.webp");
 /// The labels of the training images, a byte each.
 pub static TRAIN_LABELS: &[u8] = include_bytes!("../sample/train.labels");
@@ -16,7 +15,7 @@ pub static TEST_SPRITE: &[u8] = include_bytes!("../sample/test.webp");
 /// The labels of the test images, a byte each.
 pub static TEST_LABELS: &[u8] = include_bytes!("../sample/test.labels");
 
-/// The classes of CIFAR-10, in the order of its labels.
+/// The class names of CIFAR-10, by label.
 pub const CLASSES: [&str; 10] = [
     "airplane",
     "automobile",
@@ -30,25 +29,34 @@ pub const CLASSES: [&str; 10] = [
     "truck",
 ];
 
-/// The side of an image of CIFAR-10.
+/// Width and height of the images in pixels.
 pub const SIDE: u32 = 32;
 
 /// The 2,000 training images.
+///
+/// # Errors
+/// When the embedded sprite cannot be decoded.
 pub fn train() -> Result<Memory, DataError> {
     from_bytes(TRAIN_SPRITE, TRAIN_LABELS)
 }
 
 /// The 500 test images.
+///
+/// # Errors
+/// When the embedded sprite cannot be decoded.
 pub fn test() -> Result<Memory, DataError> {
     from_bytes(TEST_SPRITE, TEST_LABELS)
 }
 
-/// The sample from files that the caller has: a page fetches them instead of carrying them in its module.
+/// The sample from the contents of its files: a page fetches them instead of embedding them.
+///
+/// # Errors
+/// When the sprite cannot be decoded or does not match the labels.
 pub fn from_bytes(sprite: &[u8], labels: &[u8]) -> Result<Memory, DataError> {
     sprite::read("sample", sprite, labels, (SIDE, SIDE), class_names())
 }
 
-/// [`CLASSES`] as a source wants them.
+/// [`CLASSES`] as owned strings.
 pub fn class_names() -> Vec<String> {
     CLASSES.iter().map(|class| (*class).to_string()).collect()
 }

@@ -1,35 +1,48 @@
-//! What a set of examples is.
+//! The trait of data sets, and the data set in memory.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use parallax_views::Image;
 
-use crate::DataError;
+use crate::annotation::Annotation;
+use crate::error::DataError;
 
-/// A set of labelled images that can be asked for in any order, from several threads.
+/// A data set: annotated images with random access, from several threads.
 pub trait Source: Send + Sync {
     /// Number of images, at least 2 and at most [`MAX_LEN`].
     fn len(&self) -> usize;
 
-    /// Whether there are no images. A source that its constructor let through never is empty.
+    /// Whether there are no images. Constructors refuse that.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The names of the classes; a label is a place in this list.
+    /// The names of the classes, which class labels are indices of.
     fn classes(&self) -> &[String];
 
-    /// The label of an image. For an index at or past [`Source::len`], `u32::MAX`.
-    fn label(&self, index: usize) -> u32;
+    /// The annotation of an image.
+    ///
+    /// # Errors
+    /// When the index is not below [`Source::len`], or the annotation cannot be read.
+    fn annotation(&self, index: usize) -> Result<Annotation, DataError>;
 
-    /// An image: borrowed where the source keeps it decoded, else decoded now.
+    /// The class label of an image; `u32::MAX` where it has none, or none can be read.
+    fn label(&self, index: usize) -> u32 {
+        let class = self.annotation(index).ok().and_then(|known| known.class());
+        class.unwrap_or(u32::MAX)
+    }
+
+    /// An image: borrowed where the source holds it decoded, else decoded now.
+    ///
+    /// # Errors
+    /// When the index is not below [`Source::len`], or the image cannot be read.
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError>;
 
-    /// What people call this source: `sample`, `cifar10`, the path of a folder.
+    /// The name in messages: `sample`, `cifar10`, the path of a folder.
     fn name(&self) -> &str;
 
-    /// Images of each class, in the order of [`Source::classes`].
+    /// Number of images of each class, in the order of [`Source::classes`].
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];
         for index in 0..self.len() {
@@ -41,10 +54,13 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// The most images of a source: an index fits 31 bits, as integer tensors and the random order need it.
+/// The most images of a source: indices fit in 31 bits, for integer tensors and the random order.
 pub const MAX_LEN: usize = i32::MAX as usize;
 
-/// Refuses sizes and labels that no training can use. Every constructor of a source calls it.
+/// Checks the number of images and their class labels. Every constructor of a source calls it.
+///
+/// # Errors
+/// When there are fewer than 2 or more than [`MAX_LEN`] images, not as many labels, or a label that is no class.
 pub fn check(name: &str, images: usize, labels: &[u32], classes: usize) -> Result<(), DataError> {
     if images != labels.len() {
         return Err(DataError::Lengths {
@@ -81,7 +97,7 @@ pub fn check(name: &str, images: usize, labels: &[u32], classes: usize) -> Resul
     }
 }
 
-/// The error for an image that is not there.
+/// The error for an index out of range.
 pub fn no_such(source: &dyn Source, index: usize) -> DataError {
     DataError::Index {
         name: source.name().into(),
@@ -90,7 +106,7 @@ pub fn no_such(source: &dyn Source, index: usize) -> DataError {
     }
 }
 
-/// Images that are kept decoded in memory.
+/// Decoded images in memory.
 #[derive(Clone, Debug)]
 pub struct Memory {
     name: String,
@@ -100,7 +116,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A source of these images. `labels[i]` is the place in `classes` of the class of `images[i]`.
+    /// A source of images. `labels[i]` is the class of `images[i]`, an index of `classes`.
+    ///
+    /// # Errors
+    /// As [`check`], or when the data of an image does not match its sides.
     pub fn new(
         name: impl Into<String>,
         images: Vec<Image>,
@@ -130,14 +149,17 @@ impl Memory {
         })
     }
 
-    /// A source of images without labels: one class of the name `unlabelled`.
+    /// A source of images without labels, which form one class named [`UNLABELLED`].
+    ///
+    /// # Errors
+    /// As [`Memory::new`].
     pub fn unlabelled(name: impl Into<String>, images: Vec<Image>) -> Result<Self, DataError> {
         let labels = vec![0; images.len()];
         Self::new(name, images, labels, vec![UNLABELLED.into()])
     }
 }
 
-/// The one class of images that have no labels.
+/// The class of images without labels.
 pub const UNLABELLED: &str = "unlabelled";
 
 impl Source for Memory {
@@ -149,8 +171,11 @@ impl Source for Memory {
         &self.classes
     }
 
-    fn label(&self, index: usize) -> u32 {
-        self.labels.get(index).copied().unwrap_or(u32::MAX)
+    fn annotation(&self, index: usize) -> Result<Annotation, DataError> {
+        let label = self.labels.get(index).copied();
+        label
+            .map(Annotation::Class)
+            .ok_or_else(|| no_such(self, index))
     }
 
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
@@ -189,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_it_is_given() {
+    fn holds_what_it_is_given() {
         let source = Memory::new("two", vec![dot(1), dot(2)], vec![1, 0], classes(2)).unwrap();
         assert_eq!(
             (source.len(), source.label(0), source.label(2)),
@@ -197,6 +222,11 @@ mod tests {
         );
         assert_eq!(*source.image(1).unwrap(), dot(2));
         assert_eq!(source.class_counts(), [1, 1]);
+        assert_eq!(source.annotation(1), Ok(Annotation::Class(0)));
+        assert!(matches!(
+            source.annotation(2),
+            Err(DataError::Index { index: 2, .. })
+        ));
         assert_eq!(
             source.image(2).unwrap_err().to_string(),
             "two: has no image 2; the last one is 1"

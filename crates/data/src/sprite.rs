@@ -1,4 +1,4 @@
-//! Many small images of one size as one lossless image, and their labels as one byte each.
+//! Sprites: many small images of one size in one lossless image, with one byte for each label.
 
 use std::io::Cursor;
 
@@ -6,17 +6,20 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use parallax_views::Image;
 
-use crate::DataError;
 use crate::decode::decode;
+use crate::error::DataError;
 use crate::source::{Memory, Source, check};
 
 /// The longest side of a WebP file.
 const MAX_SIDE: usize = 16383;
 
-/// Cuts a sprite into its tiles.
+/// Reads the tiles of a sprite.
 ///
-/// The tiles stand in rows from the top left and all are `tile` = (width, height); there is one label byte for each,
-/// and only the last row may have unused places.
+/// Tiles of `tile` = (width, height) are in rows from the top left, with one label byte each. Only the last row may be
+/// incomplete.
+///
+/// # Errors
+/// When the sprite cannot be decoded, is not a grid of such tiles, or does not match the labels.
 pub fn read(
     name: &str,
     sprite: &[u8],
@@ -33,7 +36,7 @@ pub fn read(
     if width == 0 || height == 0 || grid.width % width != 0 || grid.height % height != 0 {
         let (w, h) = (grid.width, grid.height);
         return Err(wrong(format!(
-            "a sprite of {w} x {h} pixels is no grid of {width} x {height} tiles"
+            "a sprite of {w} x {h} pixels is not a grid of {width} x {height} tiles"
         )));
     }
     let columns = (grid.width / width) as usize;
@@ -41,7 +44,7 @@ pub fn read(
     if labels.len().div_ceil(columns) != rows {
         let (places, found) = (columns * rows, labels.len());
         return Err(wrong(format!(
-            "{columns} x {rows} = {places} tiles do not fit {found} labels"
+            "{columns} x {rows} = {places} tiles do not match {found} labels"
         )));
     }
     let images = (0..labels.len())
@@ -73,8 +76,11 @@ fn cut(grid: &Image, column: usize, row: usize, (width, height): (u32, u32)) -> 
     }
 }
 
-/// Writes all images of a source, which must be of one size, as a lossless WebP sprite of `columns` tiles a row,
-/// and its labels: what [`read`] takes.
+/// Writes the images of a source, which must have one size, as a lossless WebP sprite with `columns` tiles in a row, and their
+/// labels: the input of [`read`].
+///
+/// # Errors
+/// When sizes differ, a label exceeds a byte, or the sprite is larger than a WebP file can be.
 pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), DataError> {
     let name = source.name();
     let wrong = |reason| DataError::Sprite {
@@ -92,7 +98,7 @@ pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), 
     );
     if columns == 0 || across > MAX_SIDE || down > MAX_SIDE {
         let reason = format!(
-            "{columns} columns make a sprite of {across} x {down} pixels; sides go up to {MAX_SIDE}"
+            "{columns} columns make a sprite of {across} x {down} pixels; sides are at most {MAX_SIDE}"
         );
         return Err(wrong(reason));
     }
@@ -102,7 +108,7 @@ pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), 
         if (image.width as usize, image.height as usize) != (width, height) {
             let (w, h) = (image.width, image.height);
             return Err(wrong(format!(
-                "image {index} is {w} x {h}; a sprite needs all {width} x {height}"
+                "image {index} is {w} x {h}; all images of a sprite must be {width} x {height}"
             )));
         }
         let start = 3 * ((index / columns) * height * across + (index % columns) * width);
@@ -115,7 +121,7 @@ pub fn write(source: &dyn Source, columns: usize) -> Result<(Vec<u8>, Vec<u8>), 
     WebPEncoder::new_lossless(&mut file)
         .write_image(&grid, across as u32, down as u32, ExtendedColorType::Rgb8)
         .map_err(|error| wrong(error.to_string()))?;
-    // `check` has seen that every label is below 256.
+    // `check` has ensured that every label is below 256.
     Ok((
         file.into_inner(),
         labels.into_iter().map(|label| label as u8).collect(),
@@ -152,7 +158,7 @@ mod tests {
             let before = source(n);
             let (sprite, labels) = write(&before, columns).unwrap();
             if columns > n {
-                // More than a row's worth of unused places would hide a lost label.
+                // More unused tiles than a row has would hide a missing label.
                 assert_eq!(decode(&sprite, "set").unwrap().height, 3);
             }
             let after = read_as(&sprite, &labels, (5, 3)).unwrap();
@@ -168,16 +174,16 @@ mod tests {
         let tiles = text(read_as(&sprite, &labels, (4, 3)));
         assert_eq!(
             tiles,
-            "set: a sprite of 15 x 9 pixels is no grid of 4 x 3 tiles"
+            "set: a sprite of 15 x 9 pixels is not a grid of 4 x 3 tiles"
         );
         assert_eq!(
             text(read_as(&sprite, &labels[..6], (5, 3))),
-            "set: 3 x 3 = 9 tiles do not fit 6 labels"
+            "set: 3 x 3 = 9 tiles do not match 6 labels"
         );
         assert!(text(read_as(&sprite, &[9; 7], (5, 3))).contains("label 9"));
         assert!(
             text(read_as(&sprite[..sprite.len() / 2], &labels, (5, 3)))
-                .starts_with("set: not a whole")
+                .starts_with("set: not a valid")
         );
         assert!(write(&source(7), 0).is_err());
         let mut images = vec![source(2).image(0).unwrap().into_owned(); 2];
@@ -188,6 +194,9 @@ mod tests {
         };
         let uneven = Memory::unlabelled("uneven", images).unwrap();
         let error = write(&uneven, 2).unwrap_err().to_string();
-        assert_eq!(error, "uneven: image 1 is 1 x 1; a sprite needs all 5 x 3");
+        assert_eq!(
+            error,
+            "uneven: image 1 is 1 x 1; all images of a sprite must be 5 x 3"
+        );
     }
 }

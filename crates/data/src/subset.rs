@@ -1,4 +1,4 @@
-//! A part of a source: some images, or all images of some classes.
+//! Subsets of a source: some images, or all images of some classes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use parallax_rng::{Stream, permutation};
 use parallax_views::Image;
 
-use crate::DataError;
+use crate::annotation::Annotation;
+use crate::error::DataError;
 use crate::source::{Source, check, no_such};
 
-/// A view of some of the images of another source.
+/// Some of the images of another source.
 #[derive(Clone)]
 pub struct Subset {
     name: String,
@@ -20,7 +21,10 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// The images of these indices, in this order, with the classes of the source.
+    /// The images at `indices`, in this order, with the classes of the source.
+    ///
+    /// # Errors
+    /// When an index is out of range, or fewer than two images are left.
     pub fn of_indices(
         name: impl Into<String>,
         source: Arc<dyn Source>,
@@ -34,8 +38,11 @@ impl Subset {
         Self::build(name.into(), source, indices, labels, classes)
     }
 
-    /// All images of a share of the classes, which is [`chosen_classes`]. Labels are counted anew from 0, in the
-    /// order that the classes have in the source; images keep their order.
+    /// All images of a fraction `ratio` of the classes, which [`chosen_classes`] draws. Labels are renumbered from 0 in the
+    /// order of the source's classes; images keep their order.
+    ///
+    /// # Errors
+    /// When the ratio is out of range, or fewer than two images are left.
     pub fn of_classes(source: Arc<dyn Source>, ratio: f64, seed: u64) -> Result<Self, DataError> {
         let chosen = chosen_classes(source.classes().len(), ratio, seed)?;
         let mut renumbered = vec![None; source.classes().len()];
@@ -81,14 +88,17 @@ impl Subset {
         })
     }
 
-    /// Where each image of the subset stands in the whole source.
+    /// The index in the source of each image.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
 }
 
-/// Which classes a ratio keeps, ascending: the first `round(ratio * classes)`, but at least one, of one random order
-/// of all classes that depends on the seed alone. So the classes of a smaller ratio are among those of a larger one.
+/// The classes that a ratio keeps, ascending: the first `round(ratio * classes)`, at least one, of a random permutation of all
+/// classes that depends on the seed alone. The classes of a smaller ratio are therefore a subset of those of a larger one.
+///
+/// # Errors
+/// When the ratio is not in (0, 1].
 pub fn chosen_classes(classes: usize, ratio: f64, seed: u64) -> Result<Vec<usize>, DataError> {
     if !(ratio > 0.0 && ratio <= 1.0) {
         return Err(DataError::Ratio { ratio });
@@ -113,8 +123,11 @@ impl Source for Subset {
         &self.classes
     }
 
-    fn label(&self, index: usize) -> u32 {
-        self.labels.get(index).copied().unwrap_or(u32::MAX)
+    fn annotation(&self, index: usize) -> Result<Annotation, DataError> {
+        let label = self.labels.get(index).copied();
+        label
+            .map(Annotation::Class)
+            .ok_or_else(|| no_such(self, index))
     }
 
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
@@ -215,7 +228,10 @@ mod tests {
                 ..
             })
         ));
-        let turned = Subset::of_indices("part", source(2, 2), vec![3, 0]).unwrap();
-        assert_eq!((turned.label(0), turned.label(1), turned.len()), (1, 0, 2));
+        let reversed = Subset::of_indices("part", source(2, 2), vec![3, 0]).unwrap();
+        assert_eq!(
+            (reversed.label(0), reversed.label(1), reversed.len()),
+            (1, 0, 2)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a picture file means, against Pillow's reading of the same files, and what is refused.
+//! Decoding compared with Pillow on the same files, and the files that are refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
@@ -8,12 +8,12 @@ use parallax_data::{DataError, decode};
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures")
+        .join("tests/images")
         .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Decodes a picture of the given sides; its largest and its mean difference to what Pillow makes of it.
+/// Decodes an image of the given size. Returns the largest and the mean difference to Pillow's values.
 fn difference(name: &str, (width, height): (u32, u32)) -> (u8, f64) {
     let image = decode(&file(name), name).unwrap();
     let expected = file(&format!("{name}.rgb"));
@@ -49,7 +49,7 @@ fn lossless_files_are_read_exactly_as_pillow_reads_them() {
     assert_eq!(difference("lossless-alpha.webp", (8, 6)).0, 0);
 }
 
-/// The largest and the mean difference that each may have; the figures are those of `decode`'s documentation.
+/// Tolerances for the largest and the mean difference; see the documentation of `decode`.
 #[test]
 fn lossy_files_are_read_closely() {
     for (name, sides, most, mean) in [
@@ -67,7 +67,7 @@ fn lossy_files_are_read_closely() {
         ("photo-grey.jpg", (67, 53), 1, 0.02),
         ("photo-cmyk.jpg", (67, 53), 1, 0.02),
         ("photo-ycck.jpg", (67, 53), 2, 0.02),
-        // Its note to turn it is not followed, by Pillow neither.
+        // Its EXIF orientation is not applied, nor is it by Pillow.
         ("photo-turned.jpg", (67, 53), 2, 0.02),
         ("photo.webp", (67, 53), 0, 0.0),
     ] {
@@ -77,7 +77,7 @@ fn lossy_files_are_read_closely() {
 }
 
 #[test]
-fn a_file_cut_short_is_refused_at_every_length() {
+fn a_truncated_file_is_refused_at_every_length() {
     for name in [
         "rgb.jpg",
         "progressive.jpg",
@@ -86,7 +86,7 @@ fn a_file_cut_short_is_refused_at_every_length() {
         "lossy.webp",
     ] {
         let whole = file(name);
-        // A PNG may lose its end mark, and a WebP its padding, without losing a pixel.
+        // A PNG may lose its end chunk, and a WebP its padding, without losing a pixel.
         let spare = if name.ends_with("jpg") { 1 } else { 13 };
         for length in 0..=whole.len() - spare {
             match decode(&whole[..length], name) {
@@ -102,7 +102,7 @@ fn a_file_cut_short_is_refused_at_every_length() {
 }
 
 #[test]
-fn bytes_after_a_picture_do_no_harm() {
+fn trailing_bytes_are_ignored() {
     for name in ["rgb.jpg", "rgb.png"] {
         let mut bytes = file(name);
         bytes.extend_from_slice(b"camera maker's notes");
@@ -115,10 +115,10 @@ fn other_files_are_refused_by_name() {
     let text = |bytes: &[u8]| decode(bytes, "cats/7.jpg").unwrap_err().to_string();
     assert_eq!(
         text(b""),
-        "cats/7.jpg: not a whole JPEG, PNG or WebP picture: the file is empty"
+        "cats/7.jpg: not a valid JPEG, PNG or WebP image: the file is empty"
     );
     assert!(
-        text(b"<html>not found</html>").contains("its first bytes belong to none of the three")
+        text(b"<html>not found</html>").contains("its first bytes belong to none of these formats")
     );
     assert!(text(b"GIF89a\x01\0\x01\0\0\0\0;").contains("it is a GIF file"));
 }

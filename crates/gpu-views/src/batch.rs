@@ -1,66 +1,65 @@
-//! The views of a batch of images, ready for a GPU.
+//! The views of a batch of images, encoded for a GPU.
 
 use parallax_views::{Image, Op, check_image};
 
+use crate::encode::{Encoded, SourceRows};
 use crate::error::ViewError;
 use crate::plan::Plan;
-use crate::program::{Placed, Program};
 
-/// The most bytes of a buffer: what every WebGPU device binds.
+/// The largest buffer in bytes: the binding size that every WebGPU device supports.
 pub(crate) const LIMIT: u64 = 128 << 20;
 
-/// Images whose views go to the device at once.
+/// Images that are uploaded and computed together: as many as fit into one buffer.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
-    /// The rows of the images that views need, three bytes a pixel, and one word more.
-    pub source: Vec<u32>,
-    /// See [`Program`].
-    pub program: Vec<u32>,
-    /// The first image's place in the batch.
+pub(crate) struct Chunk {
+    /// The rows of the images that views read, three bytes a pixel, padded to whole words with one word to spare.
+    pub source: Vec<u8>,
+    /// The views.
+    pub encoded: Encoded,
+    /// Index in the batch of the first image.
     pub first: usize,
-    /// Images.
+    /// Number of images.
     pub count: usize,
-    /// See [`Program::pieces`].
-    pub pieces: u32,
-    /// See [`Program::stages`].
-    pub stages: Vec<u32>,
-    /// For figures.
+    /// The plans that were encoded, for [`ViewBatch::cost`].
     pub plans: Vec<Plan>,
 }
 
-/// The views of a batch of images: sources and operations in the form that the kernels read. Nothing in it belongs
-/// to a device, so any thread can make it.
+/// The views of a batch of images: source pixels and operations as the kernels read them. It belongs to no device, so
+/// any thread can build it.
 #[derive(Clone, Debug)]
 pub struct ViewBatch {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) chunks: Vec<Chunk>,
     pub(crate) images: usize,
     pub(crate) views: usize,
     pub(crate) size: (u32, u32),
 }
 
 impl ViewBatch {
-    /// Images.
+    /// Number of images.
     pub fn images(&self) -> usize {
         self.images
     }
 
-    /// Views of each image.
+    /// Number of views of each image.
     pub fn views(&self) -> usize {
         self.views
     }
 
-    /// Columns and rows of every view.
+    /// Width and height of every view in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.size
     }
 }
 
-/// Takes images one by one, so that no more than one needs to be in memory whole.
+/// Builds a [`ViewBatch`] image by image, so that only one decoded image has to be in memory at a time.
 #[derive(Debug, Default)]
 pub struct Packer {
+    /// Source rows of the current chunk.
     bytes: Vec<u8>,
-    views: Vec<Vec<(Plan, Placed)>>,
-    parts: Vec<Part>,
+    /// Views of the current chunk, by image.
+    views: Vec<Vec<(Plan, SourceRows)>>,
+    chunks: Vec<Chunk>,
+    /// Images in finished chunks.
     packed: usize,
     count: usize,
     size: Option<(u32, u32)>,
@@ -68,44 +67,44 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Adds an image and the operations of each of its views. All views of a batch have one size, and all images
+    /// Adds an image and the operations of each of its views. All views of a batch have the same size, and all images
     /// the same number of views.
     ///
     /// # Errors
-    /// When an operation cannot be applied, or only the CPU engine takes the list; when a view does not fit the
-    /// others; when an image is too large. The image has then not been added.
+    /// When an operation cannot be applied, or is supported by the CPU engine alone; when size or number of the views
+    /// differ from the batch's; when the image is too large. The image has then not been added.
     pub fn add(&mut self, image: &Image, views: &[Vec<Op>]) -> Result<(), ViewError> {
         check_image(image)?;
         let plans = self.plans(image, views)?;
         let top = plans.iter().map(|plan| plan.top).min();
-        let bottom = plans.iter().map(|plan| plan.top + plan.down.from).max();
+        let bottom = plans.iter().map(|plan| plan.top + plan.vertical.from).max();
         let (Some(top), Some(bottom)) = (top, bottom) else {
             return Err(ViewError::Empty);
         };
         let line = 3 * image.width as usize;
         let rows = &image.data[top as usize * line..bottom as usize * line];
-        self.make_room(rows.len() as u64)?;
-        let placed = Placed {
+        self.start_chunk_if_full(rows.len() as u64)?;
+        let source = SourceRows {
             byte: self.bytes.len() as u32,
             row: top,
             width: image.width,
         };
         self.bytes.extend_from_slice(rows);
         self.views
-            .push(plans.into_iter().map(|plan| (plan, placed)).collect());
+            .push(plans.into_iter().map(|plan| (plan, source)).collect());
         self.count += 1;
         Ok(())
     }
 
-    /// The batch.
+    /// The finished batch.
     ///
     /// # Errors
     /// When it is empty.
     pub fn finish(mut self) -> Result<ViewBatch, ViewError> {
-        self.close_part();
+        self.finish_chunk();
         let size = self.size.ok_or(ViewError::Empty)?;
         Ok(ViewBatch {
-            parts: self.parts,
+            chunks: self.chunks,
             images: self.count,
             views: self.views_each,
             size,
@@ -141,7 +140,7 @@ impl Packer {
             return Err(uneven(view, text(plans[view].size()), text(size)));
         }
         let pixels = u64::from(size.0) * u64::from(size.1);
-        // Places in the output are words of 32 bits.
+        // Kernels index the output with 32 bits.
         let output = 12 * pixels * (self.count as u64 + 1);
         if pixels > 1 << 24 || output > u64::from(u32::MAX) {
             return Err(ViewError::TooLarge {
@@ -154,8 +153,8 @@ impl Packer {
         Ok(plans)
     }
 
-    /// Begins a new part where the old one has no room for an image of so many bytes and its views.
-    fn make_room(&mut self, bytes: u64) -> Result<(), ViewError> {
+    /// Starts a new chunk where an image of so many source bytes and its views do not fit into the current one.
+    fn start_chunk_if_full(&mut self, bytes: u64) -> Result<(), ViewError> {
         if bytes + 8 > LIMIT {
             return Err(ViewError::TooLarge {
                 what: "the part of an image that views need",
@@ -167,15 +166,15 @@ impl Packer {
         let pixels = 4 * u64::from(width) * u64::from(height) * self.views_each as u64;
         let source = self.bytes.len() as u64 + bytes + 8;
         let count = self.views.len() as u64 + 1;
-        // Cubes count views by a dimension of 65,535.
+        // A launch has at most 65,535 workgroups along the dimension that counts views.
         let views = count * self.views_each as u64;
         if count > 1 && (source > LIMIT || pixels * count > LIMIT || views > 65_535) {
-            self.close_part();
+            self.finish_chunk();
         }
         Ok(())
     }
 
-    fn close_part(&mut self) {
+    fn finish_chunk(&mut self) {
         let views = std::mem::take(&mut self.views);
         if views.is_empty() {
             return;
@@ -186,20 +185,15 @@ impl Packer {
         for view in 0..self.views_each {
             ordered.extend(views.iter().map(|of_image| of_image[view].clone()));
         }
-        let program = Program::new(&ordered);
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(4) + 4, 0);
-        let (words, _) = self.bytes.as_chunks::<4>();
-        self.parts.push(Part {
-            source: words.iter().map(|word| u32::from_le_bytes(*word)).collect(),
+        let mut source = std::mem::take(&mut self.bytes);
+        source.resize(source.len().next_multiple_of(4) + 4, 0);
+        self.chunks.push(Chunk {
+            source,
+            encoded: Encoded::new(&ordered),
             first: self.packed,
             count,
-            pieces: program.pieces,
-            stages: program.stages.clone(),
-            program: program.into_words(),
             plans: ordered.into_iter().map(|(plan, _)| plan).collect(),
         });
         self.packed += count;
-        self.bytes.clear();
     }
 }

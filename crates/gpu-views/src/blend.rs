@@ -1,31 +1,31 @@
 //! Brightness, contrast and saturation without floats on the device.
 //!
-//! The CPU computes `base + factor * (value - base)` in f32 and cuts it off. The product depends on
-//! `value - base` alone, so a table of 511 entries holds it; the sum with an integer base can differ from the sum of
-//! the product's whole part only where rounding to 24 bits reaches the next integer, and the nearer to zero, the
-//! finer it rounds. An entry is therefore the whole part and the first power of two up to which a sum rounds up.
+//! The CPU computes `base + factor * (value - base)` in f32 and truncates it. The product depends on `value - base` alone,
+//! so a table of 511 entries holds it. Adding an integer base to the product instead of to its integer part changes the
+//! result only where f32 rounds the sum up to the next integer, and f32 is finer near zero. An entry is therefore the
+//! integer part of the product and the first power of two for which a sum rounds up.
 
 use cubecl::prelude::*;
 
-/// Words of a table: two entries a word, for differences from -255 on.
+/// Words of a table: two entries a word, for the differences from -255 to 255.
 pub(crate) const TABLE_WORDS: u32 = 256;
 
-/// Added to whole parts, which are held between -512 and 511: beyond, every base leads to 0 or 255.
+/// Added to integer parts, which are clamped to -512..=511: outside, every base gives 0 or 255.
 const OFFSET: u32 = 512;
-/// The power that no sum reaches.
+/// The exponent of a power that no sum reaches.
 const NEVER: u32 = 15;
 
 /// The table of a factor.
 pub(crate) fn table(factor: f32) -> impl Iterator<Item = u32> {
     let entry = move |index: i32| entry(factor * (index - 255) as f32);
-    // The last word's upper half belongs to no difference.
+    // The upper half of the last word is unused.
     (0..TABLE_WORDS as i32).map(move |word| entry(2 * word) | entry(2 * word + 1) << 16)
 }
 
 fn entry(product: f32) -> u32 {
     let whole = product.floor();
     let power = match product - whole > 0.9999 && whole.abs() <= OFFSET as f32 {
-        // The sum that f32 makes of this product and the base that leads just below 2^power.
+        // The f32 sum of this product and the base for which it lies just below 2^power.
         true => (0..=8u32).find(|&power| {
             let next = f32::from(1u16 << power);
             (next - 1.0 - whole) + product == next
@@ -37,14 +37,14 @@ fn entry(product: f32) -> u32 {
     (whole as u32) << 4 | power.unwrap_or(NEVER)
 }
 
-/// One channel's blend with `base`, by the table at word `table` of the program.
+/// One channel's blend with `base`, by the table at word `table`.
 #[cube]
-pub(crate) fn blended(program: &[u32], table: u32, base: u32, value: u32) -> u32 {
+pub(crate) fn blended(encoded: &[u32], table: u32, base: u32, value: u32) -> u32 {
     let index = value + 255 - base;
-    let pair = program[(table + (index >> 1u32)) as usize];
+    let pair = encoded[(table + (index >> 1u32)) as usize];
     let entry = (pair >> ((index & 1u32) << 4u32)) & 0xFFFFu32;
     let below = base + (entry >> 4u32);
-    // Just above half the power: 1, 2, 3, 5, 9, ..
+    // One more than half the power: 1, 2, 3, 5, 9, ..
     let from = ((1u32 << (entry & 15u32)) >> 1u32) + comptime!(1 + OFFSET);
     let sum = select(below + 1u32 >= from, below + 1u32, below);
     u32::min(u32::max(sum, OFFSET), comptime!(255 + OFFSET)) - OFFSET
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// Every base with every value against the definition (methods.md 1.4).
+    /// Compares every base and value with the definition (methods.md 1.4).
     fn check(factor: f32) {
         let table: Vec<u32> = table(factor).collect();
         for base in 0..=255u8 {
@@ -95,7 +95,7 @@ mod tests {
                 factors.push(f32::from_bits((near.to_bits() as i32 + ulps) as u32));
             }
         }
-        // Factors whose products come as near below an integer as f32 can.
+        // Factors whose products are the largest f32 below an integer.
         for difference in 1u16..=255 {
             for integer in [1u16, 2, 7, 64, 100, 128, 255, 300] {
                 let factor = f32::from(integer) / f32::from(difference);

@@ -1,7 +1,7 @@
-//! Operations on the colour of one pixel: a short program that every unit of a cube runs alike.
+//! Operations on the colour of one pixel, encoded as a list of steps.
 //!
-//! A colour is `r | g << 8 | b << 16`. A step of the program is one word: a code in the low three bits, its argument
-//! above. These functions are plain Rust too, which is how the tests try all colours.
+//! A colour is `r | g << 8 | b << 16`. A step is one word: its code in the low three bits, its argument above. These
+//! functions are plain Rust as well, so that the tests can try all colours.
 
 use cubecl::prelude::*;
 
@@ -34,13 +34,13 @@ fn inverted(value: u32, threshold: u32) -> u32 {
     select(value >= threshold, 255u32 - value, value)
 }
 
-/// The steps at words `begin..end` of the program, on one colour. `mean` is what contrast blends with.
+/// Applies the steps at words `begin..end` to a colour. Contrast blends with `mean`.
 #[cube]
-pub(crate) fn run(program: &[u32], begin: u32, end: u32, mean: u32, input: u32) -> u32 {
+pub(crate) fn run(encoded: &[u32], begin: u32, end: u32, mean: u32, input: u32) -> u32 {
     let mut colour = input;
     let mut at = begin;
     while at < end {
-        let step = program[at as usize];
+        let step = encoded[at as usize];
         let code = step & 7u32;
         let argument = step >> 3u32;
         if code <= SATURATION {
@@ -51,12 +51,12 @@ pub(crate) fn run(program: &[u32], begin: u32, end: u32, mean: u32, input: u32) 
             if code == SATURATION {
                 base = luma(colour);
             }
-            let r = blend::blended(program, argument, base, colour & 255u32);
-            let g = blend::blended(program, argument, base, (colour >> 8u32) & 255u32);
-            let b = blend::blended(program, argument, base, colour >> 16u32);
+            let r = blend::blended(encoded, argument, base, colour & 255u32);
+            let g = blend::blended(encoded, argument, base, (colour >> 8u32) & 255u32);
+            let b = blend::blended(encoded, argument, base, colour >> 16u32);
             colour = r | (g << 8u32) | (b << 16u32);
         } else if code == HUE {
-            colour = hue::shifted(program, colour, argument);
+            colour = hue::shifted(encoded, colour, argument);
         } else if code == GRAYSCALE {
             colour = luma(colour) * 0x10101u32;
         } else {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::hue::ROUNDED_DOWN;
 
-    /// All colours, as `r | g << 8 | b << 16` counts them.
+    /// All colours, in the order of `r | g << 8 | b << 16`.
     fn all_colours() -> Image {
         Image {
             width: 4096,
@@ -91,13 +91,13 @@ mod tests {
 
     /// Runs one step on all colours and compares with the CPU engine.
     fn check(code: u32, argument: u32, op: &Op) {
-        let mut program = ROUNDED_DOWN.to_vec();
-        program.push(code | argument << 3);
+        let mut encoded = ROUNDED_DOWN.to_vec();
+        encoded.push(code | argument << 3);
         let expected = op.apply(&all_colours()).unwrap();
         let differing = expected.data.as_chunks::<3>().0.iter().zip(0u32..);
         let differing = differing
             .filter(|&(expected, colour)| {
-                run(&program, 8, 9, 0, colour).to_le_bytes()[..3] != expected[..]
+                run(&encoded, 8, 9, 0, colour).to_le_bytes()[..3] != expected[..]
             })
             .count();
         assert_eq!(differing, 0, "{op:?}");

@@ -1,32 +1,31 @@
-//! What the kernels of a batch move, whatever the device.
+//! Memory traffic of a batch, independent of the device.
 
 use parallax_views::Taps;
 
 use crate::batch::ViewBatch;
-use crate::kernels::{CELLS, ROWS, TILE};
-use crate::program::inputs;
+use crate::encode::inputs;
+use crate::kernels::{PADDED_PIXELS, SHARED_ROWS, TILE};
 
-/// Figures of a batch. A cube reads its pixels once, and what neighbouring cubes read too counts for each; weights and
-/// tables, which fit into any cache, count once a launch.
+/// Launches and memory traffic of a batch. A workgroup reads its pixels once, and what neighbouring workgroups read as well
+/// counts for each; weights and tables, which fit into any cache, count once a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Launches of a kernel.
+    /// Kernel launches.
     pub dispatches: u64,
-    /// Bytes that go to the device.
+    /// Bytes uploaded to the device.
     pub uploaded: u64,
     /// Bytes that kernels read.
     pub read: u64,
     /// Bytes that kernels write.
     pub written: u64,
-    /// Bytes that any implementation reads and writes: the pixels that each view is made of, and its normalised
-    /// numbers.
+    /// Bytes that any implementation reads and writes: the source pixels of each view, and its normalised values.
     pub minimum: u64,
-    /// Shared memory of the largest cube.
+    /// Shared memory of the largest workgroup in bytes.
     pub shared: u64,
 }
 
 impl ViewBatch {
-    /// The figures of making all views normalised.
+    /// The cost of [`ViewBatch::normalized`].
     pub fn cost(&self) -> Cost {
         let (width, height) = (u64::from(self.size.0), u64::from(self.size.1));
         let pixels = width * height;
@@ -36,19 +35,19 @@ impl ViewBatch {
             read: 0,
             written: 0,
             minimum: 0,
-            shared: u64::from(4 * (2 * CELLS).max(ROWS * TILE)),
+            shared: u64::from(4 * (2 * PADDED_PIXELS).max(SHARED_ROWS * TILE)),
         };
         let mut taps = Taps::default();
-        for part in &self.parts {
-            let stages = part.stages.len() as u64;
+        for chunk in &self.chunks {
+            let stages = chunk.encoded.stages.len() as u64;
             cost.dispatches += stages + self.views as u64;
-            let program = 4 * part.program.len() as u64;
-            cost.uploaded += 4 * part.source.len() as u64 + program;
-            // Weights and tables, in each dispatch.
-            cost.read += (stages + 1) * program;
-            for plan in &part.plans {
-                let (columns, tiled_columns) = inputs(&plan.along, &mut taps);
-                let (rows, tiled_rows) = inputs(&plan.down, &mut taps);
+            let encoded = 4 * chunk.encoded.words.len() as u64;
+            cost.uploaded += chunk.source.len() as u64 + encoded;
+            // Weights and tables, in each launch.
+            cost.read += (stages + 1) * encoded;
+            for plan in &chunk.plans {
+                let (columns, tiled_columns) = inputs(&plan.horizontal, &mut taps);
+                let (rows, tiled_rows) = inputs(&plan.vertical, &mut taps);
                 cost.read += 3 * tiled_columns * tiled_rows;
                 cost.written += 4 * pixels * stages + 12 * pixels;
                 cost.minimum += 3 * columns * rows + 12 * pixels;
@@ -69,7 +68,7 @@ impl ViewBatch {
     }
 }
 
-/// Pixels along a side that tiles read with their margins inside the image.
+/// Pixels along a side that tiles read, with their margins inside the image.
 fn with_margins(side: u64) -> u64 {
     let margin = 3 * u64::from(crate::plan::MAX_REACH);
     let tile = u64::from(TILE);

@@ -1,22 +1,22 @@
-//! Why views cannot be made on a GPU.
+//! Why views cannot be computed on a GPU.
 
 use parallax_views::OpError;
 
 /// What is wrong with a list of operations, a batch or the device.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ViewError {
-    /// The operation cannot be applied at all, on the CPU neither.
+    /// The operation cannot be applied, on the CPU either.
     #[error(transparent)]
     Op(#[from] OpError),
-    /// Pixels are moved once, before colours and blur: the CPU takes any order.
+    /// Pixels are resampled once, before colour operations and blur. The CPU engine takes any order.
     #[error("{op} after {after}: on a GPU, crops and one resize come first")]
     Order {
         /// The operation that comes too late.
         op: &'static str,
-        /// The operation that it must not follow.
+        /// The earlier operation.
         after: &'static str,
     },
-    /// The blur reaches further than a tile's margin.
+    /// The blur is wider than a tile's margin.
     #[error("blur: sigma is {sigma}, but must be below 2.449 on a GPU")]
     Blur {
         /// What was asked for, in pixels.
@@ -25,7 +25,7 @@ pub enum ViewError {
     /// Views of one batch differ in size or number.
     #[error("view {view} of image {image} is {found}, but the first one is {expected}")]
     Uneven {
-        /// Place of the image in the batch.
+        /// Index of the image in the batch.
         image: usize,
         /// The view.
         view: usize,
@@ -37,18 +37,18 @@ pub enum ViewError {
     /// A batch without images or views.
     #[error("a batch needs at least one image and one view")]
     Empty,
-    /// More than a binding of a WebGPU device holds.
-    #[error("{what} needs {bytes} bytes, but a GPU is only asked for {limit}")]
+    /// More than a buffer binding of a WebGPU device holds.
+    #[error("{what} needs {bytes} bytes, more than the {limit} of a GPU buffer")]
     TooLarge {
         /// An image, or a tensor.
         what: &'static str,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
-        /// The most there may be.
+        /// The largest size in bytes.
         limit: u64,
     },
-    /// The device computes no kernels.
-    #[error("views are made by the CPU engine on this device, not by kernels")]
+    /// The device has no kernels for views.
+    #[error("this device has no kernels for views; the CPU engine computes them")]
     NoGpu,
     /// The device failed.
     #[error("the device failed: {0}")]
@@ -56,8 +56,8 @@ pub enum ViewError {
 }
 
 impl ViewError {
-    /// Whether only the kernels refuse, and the CPU engine would not.
-    pub fn is_of_kernels(&self) -> bool {
+    /// Whether this is a limit of the GPU kernels alone, so that the CPU engine can compute the views.
+    pub fn is_gpu_limit(&self) -> bool {
         matches!(
             self,
             ViewError::Order { .. } | ViewError::Blur { .. } | ViewError::TooLarge { .. }

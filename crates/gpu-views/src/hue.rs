@@ -1,12 +1,12 @@
 //! The hue shift in integers.
 //!
-//! The CPU goes through 8-bit HSV in f32 and f64. Saturation, and the way back, equal the exact quotients of integers
-//! for every colour. The hue does too, but where the quotient is an integer: there some values round to one less,
-//! which depends on the quotient alone ([`ROUNDED_DOWN`]). The tests try all colours.
+//! The CPU converts to 8-bit HSV and back in f32. Saturation and the conversion back equal exact integer quotients for every
+//! colour. So does the hue, except where the quotient is an integer: some of those come out one lower, depending on the
+//! quotient alone ([`ROUNDED_DOWN`]). The tests try all colours.
 
 use cubecl::prelude::*;
 
-/// Bit `h` is set where an exact hue of `h` comes out as `h - 1`.
+/// Bit `h` is set where a hue of exactly `h` comes out as `h - 1`.
 pub(crate) const ROUNDED_DOWN: [u32; 8] = [
     0xFFFF_FFFE,
     0,
@@ -18,17 +18,17 @@ pub(crate) const ROUNDED_DOWN: [u32; 8] = [
     0,
 ];
 
-/// The colour with its hue shifted by `shift` of 256 steps. Colours are `r | g << 8 | b << 16`. The program begins with
+/// The colour with its hue shifted by `shift`, modulo 256. Colours are `r | g << 8 | b << 16`; `encoded` begins with
 /// [`ROUNDED_DOWN`].
 #[cube]
-pub(crate) fn shifted(program: &[u32], colour: u32, shift: u32) -> u32 {
+pub(crate) fn shifted(encoded: &[u32], colour: u32, shift: u32) -> u32 {
     let r = colour & 255u32;
     let g = (colour >> 8u32) & 255u32;
     let b = colour >> 16u32;
     let max = u32::max(r, u32::max(g, b));
     let min = u32::min(r, u32::min(g, b));
     let range = max - min;
-    // A grey has no hue and stays.
+    // Grey has no hue and is left unchanged.
     let mut result = colour;
     if range > 0u32 {
         let saturation = 255u32 * range / max;
@@ -52,7 +52,7 @@ pub(crate) fn shifted(program: &[u32], colour: u32, shift: u32) -> u32 {
         let sixths = 85u32 * select(minus, whole - part, whole + part);
         let half = 2u32 * range;
         let quotient = sixths / half;
-        let bits = program[(quotient >> 5u32) as usize];
+        let bits = encoded[(quotient >> 5u32) as usize];
         let down = (bits >> (quotient & 31u32)) & 1u32;
         let exact = quotient * half == sixths;
         let hue = select(exact, quotient - down, quotient);

@@ -1,8 +1,9 @@
-//! The kernels. Everything is integers: their results are the same on every device.
+//! The kernels. All arithmetic is in integers, so results are the same on every device.
 //!
-//! A cube makes a tile of [`TILE`] x [`TILE`] pixels of one view. [`resample`] moves pixels: rows in pieces that fit
-//! into shared memory, columns out of them. [`stage`] computes what needs the mean of a view or a pixel's neighbours.
-//! Both leave the sum of the lumas of every tile, from which the next stage has its mean.
+//! A workgroup computes a tile of [`TILE`] x [`TILE`] pixels of one view. [`resample`] crops, resizes and flips: it
+//! filters blocks of rows into shared memory, then columns out of it. [`stage`] computes what depends on the mean of a
+//! view or on neighbouring pixels. Both write the sum of the luma of every tile, from which the next stage computes the
+//! mean.
 
 use cubecl::prelude::*;
 
@@ -10,141 +11,142 @@ use crate::colour::{luma, run};
 
 /// Side of a tile in pixels.
 pub(crate) const TILE: u32 = 32;
-/// Units of a cube along columns and down rows.
-pub(crate) const UNITS_X: u32 = TILE;
-/// Each unit makes `TILE / UNITS_Y` pixels of a column.
-pub(crate) const UNITS_Y: u32 = 8;
-const UNITS: u32 = UNITS_X * UNITS_Y;
-const EACH: u32 = TILE / UNITS_Y;
+/// Width of a workgroup in invocations.
+pub(crate) const WORKGROUP_X: u32 = TILE;
+/// Height of a workgroup in invocations.
+pub(crate) const WORKGROUP_Y: u32 = 8;
+const INVOCATIONS: u32 = WORKGROUP_X * WORKGROUP_Y;
+/// Pixels of a column that an invocation computes.
+const PIXELS_EACH: u32 = TILE / WORKGROUP_Y;
 
-/// Rows of the source that [`resample`] holds reduced to the tile's columns.
-pub(crate) const ROWS: u32 = 64;
+/// Source rows, filtered to the tile's columns, that [`resample`] holds in shared memory.
+pub(crate) const SHARED_ROWS: u32 = 64;
 
-/// Pixels around a tile that the six passes of the widest blur reach.
+/// Pixels around a tile that the six passes of the widest blur read.
 const MARGIN: u32 = 3 * crate::plan::MAX_REACH;
-const SIDE: u32 = TILE + 2 * MARGIN;
+const PADDED_SIDE: u32 = TILE + 2 * MARGIN;
 /// Pixels of a tile with its margin.
-pub(crate) const CELLS: u32 = SIDE * SIDE;
+pub(crate) const PADDED_PIXELS: u32 = PADDED_SIDE * PADDED_SIDE;
 
-/// Words of a view's header in the program, in this order: where its source begins in bytes, the source's width, the
-/// program's words for columns with their taps, for rows with their taps, the first steps' begin and end.
+/// Words of a view's header: offset of its source in bytes, width of the source, offset and number of the weights along
+/// rows and down columns, begin and end of the first colour steps.
 pub(crate) const VIEW_WORDS: u32 = 8;
-/// Words of a view's header for a stage: begin of the steps before the blur, begin and end of those after, the two
-/// weights of the blur and its reach, 0 for none.
+/// Words of a view's header for a stage: begin of the colour steps before the blur, begin and end of those after it,
+/// full and far weight of the blur, and its reach; 0 without a blur.
 pub(crate) const STAGE_WORDS: u32 = 6;
 
 /// Fixed-point bits of the weights of a resize.
 const BITS: u32 = parallax_views::RESIZE_BITS;
 const HALF: u32 = 1 << (BITS - 1);
 
-/// What the cubes of a launch share.
+/// The uniform parameters of a launch.
 #[derive(CubeType, CubeLaunch, Clone)]
 pub(crate) struct Layout {
     /// Columns of a view.
     width: u32,
     /// Rows of a view.
     height: u32,
-    /// Cubes along a view's columns.
+    /// Tiles along a view's width.
     tiles_x: u32,
-    /// Cubes of a view.
+    /// Tiles of a view.
     tiles: u32,
-    /// Where the views' headers begin in the program.
-    heads: u32,
-    /// The view of the first cube.
+    /// Offset of the views' headers.
+    headers: u32,
+    /// The view of the first workgroup.
     first: u32,
 }
 
-/// Three channels at byte `at`. Bytes lie in words, the first in the low end; one word must follow the last pixel.
+/// The three channels at byte `at` of little-endian words. One word must follow the last pixel.
 #[cube]
 fn source_pixel(source: &[u32], at: u32) -> u32 {
     let word = at >> 2u32;
     let shift = (at & 3u32) << 3u32;
     let low = source[word as usize];
     let high = source[(word + 1u32) as usize];
-    // In two steps, because a shift by 32 is none.
+    // In two shifts, because shifting by 32 is undefined.
     ((low >> shift) | ((high << 1u32) << (31u32 - shift))) & 0xFF_FFFFu32
 }
 
-/// A sum of weighted bytes to the nearest byte.
+/// A weighted sum of bytes, rounded to the nearest byte.
 #[cube]
 fn to_byte(sum: u32) -> u32 {
     u32::min((sum + HALF) >> BITS, 255u32)
 }
 
-/// The sum of what the cube's units bring, by the low words of `scratch`.
+/// The sum of `value` over the workgroup, by way of `scratch`.
 #[cube]
-fn cube_sum(value: u32, scratch: &mut Shared<[u32]>) -> u32 {
-    scratch[(UNIT_POS_Y * UNITS_X + UNIT_POS_X) as usize] = value;
+fn workgroup_sum(value: u32, scratch: &mut Shared<[u32]>) -> u32 {
+    scratch[(UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X) as usize] = value;
     sync_cube();
     if UNIT_POS_Y == 0u32 {
         let mut sum = 0u32;
-        for row in 0..UNITS_Y {
-            sum += scratch[(row * UNITS_X + UNIT_POS_X) as usize];
+        for row in 0..WORKGROUP_Y {
+            sum += scratch[(row * WORKGROUP_X + UNIT_POS_X) as usize];
         }
-        scratch[(UNITS + UNIT_POS_X) as usize] = sum;
+        scratch[(INVOCATIONS + UNIT_POS_X) as usize] = sum;
     }
     sync_cube();
     let mut sum = 0u32;
-    for column in 0..UNITS_X {
-        sum += scratch[(UNITS + column) as usize];
+    for column in 0..WORKGROUP_X {
+        sum += scratch[(INVOCATIONS + column) as usize];
     }
     sync_cube();
     sum
 }
 
-/// Crop, resize and flip of every view, and its first steps on colours: one word a pixel. `pieces` is how many times
-/// [`ROWS`] rows the tallest tile needs.
+/// Crop, resize and flip of every view, and its first colour steps: one word a pixel. The tallest tile reads `row_blocks`
+/// blocks of [`SHARED_ROWS`] rows.
 #[cube(launch_unchecked)]
 pub(crate) fn resample(
     source: &[u32],
-    program: &[u32],
+    encoded: &[u32],
     pixels: &mut [u32],
     sums: &mut [u32],
     layout: &Layout,
-    pieces: u32,
+    row_blocks: u32,
 ) {
-    let mut line = Shared::<[u32]>::new_slice(comptime!((ROWS * TILE) as usize));
+    let mut line = Shared::<[u32]>::new_slice(comptime!((SHARED_ROWS * TILE) as usize));
     let view = CUBE_POS_Y;
     let tile_y = CUBE_POS_X / layout.tiles_x;
     let x = (CUBE_POS_X - tile_y * layout.tiles_x) * TILE + UNIT_POS_X;
     let y0 = tile_y * TILE;
 
-    let head = layout.heads + view * VIEW_WORDS;
-    let base = program[head as usize];
-    let stride = program[(head + 1u32) as usize];
-    let along = program[(head + 2u32) as usize];
-    let along_taps = program[(head + 3u32) as usize];
-    let down = program[(head + 4u32) as usize];
-    let down_taps = program[(head + 5u32) as usize];
+    let header = layout.headers + view * VIEW_WORDS;
+    let base = encoded[header as usize];
+    let stride = encoded[(header + 1u32) as usize];
+    let horizontal = encoded[(header + 2u32) as usize];
+    let horizontal_taps = encoded[(header + 3u32) as usize];
+    let vertical = encoded[(header + 4u32) as usize];
+    let vertical_taps = encoded[(header + 5u32) as usize];
 
     let last = u32::min(y0 + TILE, layout.height) - 1u32;
-    let row0 = program[(down + y0 * (down_taps + 1u32)) as usize];
-    let row_end = program[(down + last * (down_taps + 1u32)) as usize] + down_taps;
-    let weights = along + u32::min(x, layout.width - 1u32) * (along_taps + 1u32);
-    let column = program[weights as usize];
+    let row0 = encoded[(vertical + y0 * (vertical_taps + 1u32)) as usize];
+    let row_end = encoded[(vertical + last * (vertical_taps + 1u32)) as usize] + vertical_taps;
+    let weights = horizontal + u32::min(x, layout.width - 1u32) * (horizontal_taps + 1u32);
+    let column = encoded[weights as usize];
 
-    let mut reds = Array::<u32>::new(comptime!(EACH as usize));
-    let mut greens = Array::<u32>::new(comptime!(EACH as usize));
-    let mut blues = Array::<u32>::new(comptime!(EACH as usize));
+    let mut reds = Array::<u32>::new(comptime!(PIXELS_EACH as usize));
+    let mut greens = Array::<u32>::new(comptime!(PIXELS_EACH as usize));
+    let mut blues = Array::<u32>::new(comptime!(PIXELS_EACH as usize));
     #[unroll]
-    for n in 0..comptime!(EACH as usize) {
+    for n in 0..comptime!(PIXELS_EACH as usize) {
         reds[n] = 0u32;
         greens[n] = 0u32;
         blues[n] = 0u32;
     }
 
-    let mut piece = 0u32;
-    while piece < pieces {
-        let begin = row0 + piece * ROWS;
-        let end = u32::min(begin + ROWS, u32::max(row_end, begin));
+    let mut row_block = 0u32;
+    while row_block < row_blocks {
+        let begin = row0 + row_block * SHARED_ROWS;
+        let end = u32::min(begin + SHARED_ROWS, u32::max(row_end, begin));
         let mut row = begin + UNIT_POS_Y;
         while row < end {
             let at = base + 3u32 * (row * stride + column);
             let mut red = 0u32;
             let mut green = 0u32;
             let mut blue = 0u32;
-            for tap in 0..along_taps {
-                let weight = program[(weights + 1u32 + tap) as usize];
+            for tap in 0..horizontal_taps {
+                let weight = encoded[(weights + 1u32 + tap) as usize];
                 let pixel = source_pixel(source, at + 3u32 * tap);
                 red += weight * (pixel & 255u32);
                 green += weight * ((pixel >> 8u32) & 255u32);
@@ -152,19 +154,19 @@ pub(crate) fn resample(
             }
             line[((row - begin) * TILE + UNIT_POS_X) as usize] =
                 to_byte(red) | (to_byte(green) << 8u32) | (to_byte(blue) << 16u32);
-            row += UNITS_Y;
+            row += WORKGROUP_Y;
         }
         sync_cube();
         #[unroll]
-        for n in 0..comptime!(EACH as usize) {
-            let y = y0 + UNIT_POS_Y + n as u32 * UNITS_Y;
+        for n in 0..comptime!(PIXELS_EACH as usize) {
+            let y = y0 + UNIT_POS_Y + n as u32 * WORKGROUP_Y;
             if y < layout.height {
-                let weights = down + y * (down_taps + 1u32);
-                let first = program[weights as usize];
+                let weights = vertical + y * (vertical_taps + 1u32);
+                let first = encoded[weights as usize];
                 let mut row = u32::max(first, begin);
-                let stop = u32::min(first + down_taps, end);
+                let stop = u32::min(first + vertical_taps, end);
                 while row < stop {
-                    let weight = program[(weights + 1u32 + row - first) as usize];
+                    let weight = encoded[(weights + 1u32 + row - first) as usize];
                     let pixel = line[((row - begin) * TILE + UNIT_POS_X) as usize];
                     reds[n] += weight * (pixel & 255u32);
                     greens[n] += weight * ((pixel >> 8u32) & 255u32);
@@ -174,27 +176,27 @@ pub(crate) fn resample(
             }
         }
         sync_cube();
-        piece += 1u32;
+        row_block += 1u32;
     }
 
-    let begin = program[(head + 6u32) as usize];
-    let end = program[(head + 7u32) as usize];
+    let begin = encoded[(header + 6u32) as usize];
+    let end = encoded[(header + 7u32) as usize];
     let mut sum = 0u32;
     #[unroll]
-    for n in 0..comptime!(EACH as usize) {
-        let y = y0 + UNIT_POS_Y + n as u32 * UNITS_Y;
+    for n in 0..comptime!(PIXELS_EACH as usize) {
+        let y = y0 + UNIT_POS_Y + n as u32 * WORKGROUP_Y;
         if x < layout.width && y < layout.height {
             let red = to_byte(reds[n]);
             let green = to_byte(greens[n]);
             let blue = to_byte(blues[n]);
             let moved = red | (green << 8u32) | (blue << 16u32);
-            let colour = run(program, begin, end, 0u32, moved);
+            let colour = run(encoded, begin, end, 0u32, moved);
             pixels[((view * layout.height + y) * layout.width + x) as usize] = colour;
             sum += luma(colour);
         }
     }
-    let sum = cube_sum(sum, &mut line);
-    if UNIT_POS_Y * UNITS_X + UNIT_POS_X == 0u32 {
+    let sum = workgroup_sum(sum, &mut line);
+    if UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X == 0u32 {
         sums[(view * layout.tiles + CUBE_POS_X) as usize] = sum;
     }
 }
@@ -203,26 +205,26 @@ pub(crate) fn resample(
 #[cube]
 fn mean(sums: &[u32], scratch: &mut Shared<[u32]>, view: u32, layout: &Layout) -> u32 {
     let mut part = 0u32;
-    let mut tile = UNIT_POS_Y * UNITS_X + UNIT_POS_X;
+    let mut tile = UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X;
     while tile < layout.tiles {
         part += sums[(view * layout.tiles + tile) as usize];
-        tile += UNITS;
+        tile += INVOCATIONS;
     }
-    let sum = cube_sum(part, scratch);
+    let sum = workgroup_sum(part, scratch);
     let pixels = layout.width * layout.height;
     let whole = sum / pixels;
     let rest = sum - whole * pixels;
     select(2u32 * rest >= pixels, whole + 1u32, whole)
 }
 
-/// One value of a box pass: `near` are two channels' taps that weigh fully, `far` the outer two, both as sums.
+/// One value of a box pass from the sum of the fully weighted taps and the sum of the two far ones.
 #[cube]
 fn weigh(full: u32, far: u32, near_sum: u32, far_sum: u32) -> u32 {
     (full * near_sum + far * far_sum + 0x80_0000u32) >> 24u32
 }
 
-/// One box pass over a tile with its margin, along columns or down rows. `trim_x` and `trim_y` pixels at each side are
-/// not needed any more. Outside of the image its edge pixels continue.
+/// One box pass over a tile with its margin, along rows or down columns, without the outer `trim_x` and `trim_y` pixels at
+/// each side, which no later pass reads. The image is padded with its edge pixels.
 #[cube]
 fn pass(
     from: &Shared<[u32]>,
@@ -237,28 +239,28 @@ fn pass(
     #[comptime] trim_x: u32,
     #[comptime] trim_y: u32,
 ) {
-    let columns = comptime!(SIDE - 2 * trim_x);
-    let cells = comptime!((SIDE - 2 * trim_x) * (SIDE - 2 * trim_y));
-    let mut cell = UNIT_POS_Y * UNITS_X + UNIT_POS_X;
-    // No steps at all without a blur; the barriers around are reached by all cubes alike.
-    let limit = select(reach > 0u32, cells, 0u32);
-    while cell < limit {
-        let row = cell / columns;
+    let columns = comptime!(PADDED_SIDE - 2 * trim_x);
+    let count = comptime!((PADDED_SIDE - 2 * trim_x) * (PADDED_SIDE - 2 * trim_y));
+    let mut index = UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X;
+    // Nothing to do without a blur, but every workgroup reaches the barrier.
+    let limit = select(reach > 0u32, count, 0u32);
+    while index < limit {
+        let row = index / columns;
         let line = row + trim_y;
-        let place = cell - row * columns + trim_x;
-        // A place before the image's first pixel wraps around and lies outside too.
+        let place = index - row * columns + trim_x;
+        // Left of or above the image the difference wraps around, which is outside as well.
         let x = x0 + place - MARGIN;
         let y = y0 + line - MARGIN;
         if x < layout.width && y < layout.height {
-            // How far the image goes on, and how far apart neighbours are.
+            // Pixels of the image before and behind, and the distance of neighbours.
             let before = if comptime!(down) { y } else { x };
             let behind = if comptime!(down) {
                 layout.height - 1u32 - y
             } else {
                 layout.width - 1u32 - x
             };
-            let step = if comptime!(down) { SIDE } else { 1u32 };
-            let at = line * SIDE + place;
+            let step = if comptime!(down) { PADDED_SIDE } else { 1u32 };
+            let at = line * PADDED_SIDE + place;
             let middle = from[at as usize];
             let near_before = from[(at - u32::min(before, 1u32) * step) as usize];
             let near_behind = from[(at + u32::min(behind, 1u32) * step) as usize];
@@ -281,55 +283,54 @@ fn pass(
             let blue = weigh(full, far, even >> 16u32, even_far >> 16u32);
             to[at as usize] = red | (green << 8u32) | (blue << 16u32);
         }
-        cell += UNITS;
+        index += INVOCATIONS;
     }
     sync_cube();
 }
 
-/// One stage of the views from `layout.first` on: steps, blur, steps. The last stage looks its values up in the
-/// program's table of normalised numbers and writes `[view][channel][row][column]`; another one writes as
-/// [`resample`] does.
+/// One stage of the views from `layout.first` on: colour steps, blur, colour steps. The last stage writes normalised values
+/// `[view][channel][row][column]` by the table at `normalized`; the others write as [`resample`] does.
 #[cube(launch_unchecked)]
 pub(crate) fn stage(
     pixels: &[u32],
     sums: &[u32],
-    program: &[u32],
+    encoded: &[u32],
     out: &mut [u32],
     out_sums: &mut [u32],
     layout: &Layout,
     out_first: u32,
     #[comptime] normalized: Option<u32>,
 ) {
-    let mut a = Shared::<[u32]>::new_slice(comptime!(CELLS as usize));
-    let mut b = Shared::<[u32]>::new_slice(comptime!(CELLS as usize));
+    let mut a = Shared::<[u32]>::new_slice(comptime!(PADDED_PIXELS as usize));
+    let mut b = Shared::<[u32]>::new_slice(comptime!(PADDED_PIXELS as usize));
     let view = layout.first + CUBE_POS_Y;
     let tile_y = CUBE_POS_X / layout.tiles_x;
     let x0 = (CUBE_POS_X - tile_y * layout.tiles_x) * TILE;
     let y0 = tile_y * TILE;
 
-    let head = layout.heads + view * STAGE_WORDS;
-    let before = program[head as usize];
-    let after = program[(head + 1u32) as usize];
-    let end = program[(head + 2u32) as usize];
-    let full = program[(head + 3u32) as usize];
-    let far = program[(head + 4u32) as usize];
-    let reach = program[(head + 5u32) as usize];
+    let header = layout.headers + view * STAGE_WORDS;
+    let before = encoded[header as usize];
+    let after = encoded[(header + 1u32) as usize];
+    let end = encoded[(header + 2u32) as usize];
+    let full = encoded[(header + 3u32) as usize];
+    let far = encoded[(header + 4u32) as usize];
+    let reach = encoded[(header + 5u32) as usize];
 
     let mean = mean(sums, &mut a, view, layout);
-    let mut cell = UNIT_POS_Y * UNITS_X + UNIT_POS_X;
-    let limit = select(reach > 0u32, CELLS, 0u32);
-    while cell < limit {
-        let line = cell / SIDE;
-        let x = x0 + cell - line * SIDE - MARGIN;
+    let mut index = UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X;
+    let limit = select(reach > 0u32, PADDED_PIXELS, 0u32);
+    while index < limit {
+        let line = index / PADDED_SIDE;
+        let x = x0 + index - line * PADDED_SIDE - MARGIN;
         let y = y0 + line - MARGIN;
         if x < layout.width && y < layout.height {
             let pixel = pixels[((view * layout.height + y) * layout.width + x) as usize];
-            a[cell as usize] = run(program, before, after, mean, pixel);
+            a[index as usize] = run(encoded, before, after, mean, pixel);
         }
-        cell += UNITS;
+        index += INVOCATIONS;
     }
     sync_cube();
-    // A pass needs two pixels at each side more than the next one along the same way.
+    // A pass needs two more pixels at each side than the next one in the same direction.
     pass(
         &a, &mut b, x0, y0, full, far, reach, layout, false, 2u32, 0u32,
     );
@@ -353,18 +354,18 @@ pub(crate) fn stage(
     let area = layout.width * layout.height;
     let mut sum = 0u32;
     #[unroll]
-    for n in 0..comptime!(EACH as usize) {
-        let line = UNIT_POS_Y + n as u32 * UNITS_Y;
+    for n in 0..comptime!(PIXELS_EACH as usize) {
+        let line = UNIT_POS_Y + n as u32 * WORKGROUP_Y;
         let y = y0 + line;
         if x < layout.width && y < layout.height {
             let place = y * layout.width + x;
-            let mut colour = a[((line + MARGIN) * SIDE + UNIT_POS_X + MARGIN) as usize];
+            let mut colour = a[((line + MARGIN) * PADDED_SIDE + UNIT_POS_X + MARGIN) as usize];
             let mut from = after;
             if reach == 0u32 {
                 colour = pixels[(view * area + place) as usize];
                 from = before;
             }
-            let colour = run(program, from, end, mean, colour);
+            let colour = run(encoded, from, end, mean, colour);
             let out_view = out_first + CUBE_POS_Y;
             if comptime!(normalized.is_some()) {
                 let table = comptime!(normalized.unwrap_or_default());
@@ -372,9 +373,9 @@ pub(crate) fn stage(
                 let r = colour & 255u32;
                 let g = (colour >> 8u32) & 255u32;
                 let b = colour >> 16u32;
-                out[at as usize] = program[(table + r) as usize];
-                out[(at + area) as usize] = program[(table + 256u32 + g) as usize];
-                out[(at + 2u32 * area) as usize] = program[(table + 512u32 + b) as usize];
+                out[at as usize] = encoded[(table + r) as usize];
+                out[(at + area) as usize] = encoded[(table + 256u32 + g) as usize];
+                out[(at + 2u32 * area) as usize] = encoded[(table + 512u32 + b) as usize];
             } else {
                 out[(out_view * area + place) as usize] = colour;
                 sum += luma(colour);
@@ -382,8 +383,8 @@ pub(crate) fn stage(
         }
     }
     if comptime!(normalized.is_none()) {
-        let sum = cube_sum(sum, &mut b);
-        if UNIT_POS_Y * UNITS_X + UNIT_POS_X == 0u32 {
+        let sum = workgroup_sum(sum, &mut b);
+        if UNIT_POS_Y * WORKGROUP_X + UNIT_POS_X == 0u32 {
             out_sums[(view * layout.tiles + CUBE_POS_X) as usize] = sum;
         }
     }

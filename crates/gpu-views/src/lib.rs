@@ -1,20 +1,20 @@
-//! Augmented views on a GPU, bit for bit those of the CPU (`parallax_views`, methods.md 1.4).
+//! Augmented views on a GPU, bit for bit those of the CPU engine (`parallax_views`, methods.md 1.4).
 //!
-//! The way of a batch: [`Packer`] takes decoded images with the operations of their views; `plan` turns a list of
-//! operations into a movement of pixels and stages of colours and blur; `program` writes plans, weights and tables as
-//! words; `kernels` computes with integers alone. Three dispatches make both views of a batch: one moves pixels, one
-//! a view does the rest.
+//! [`Packer`] collects decoded images with the operations of their views. `plan` turns each list of operations into one
+//! resampling and stages of colour operations and blur, `encode` writes plans, resize weights and tables as words, and
+//! `kernels` computes them in integers. [`ViewBatch::normalized`] takes one launch for all views, and one more for each
+//! view of an image, where no view needs more than one stage.
 
 mod batch;
 mod blend;
 mod colour;
 mod cost;
+mod encode;
 mod error;
 mod hue;
 mod kernels;
 mod ops;
 mod plan;
-mod program;
 mod run;
 
 pub use batch::{Packer, ViewBatch};

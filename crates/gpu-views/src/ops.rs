@@ -1,4 +1,4 @@
-//! What a device must offer, and how the kernels are launched.
+//! The kernels as a backend extension, and their launches.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
@@ -8,22 +8,23 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::kernels::{self, LayoutLaunch, TILE, UNITS_X, UNITS_Y};
-use crate::program::{HEADS, NORMALIZED};
+use crate::encode::{HEADERS, NORMALIZED};
+use crate::kernels::{self, LayoutLaunch, TILE, WORKGROUP_X, WORKGROUP_Y};
 
-/// The views that a launch makes, and where their headers are.
+/// The views that a launch computes, and where their headers are.
 #[derive(Clone, Copy, Debug)]
 pub struct Launch {
+    /// Width and height of a view in pixels.
     pub(crate) size: (u32, u32),
-    /// Views whose pixels there are.
+    /// Views whose pixels are on the device.
     pub(crate) views: u32,
-    /// Where the stage's headers begin.
-    pub(crate) heads: u32,
-    /// The first view that is made.
+    /// Offset of the stage's headers.
+    pub(crate) headers: u32,
+    /// The first view to compute.
     pub(crate) first: u32,
-    /// How many are made.
+    /// Number of views to compute.
     pub(crate) count: u32,
-    /// Where they begin in the output, in views.
+    /// Index in the output of the first view.
     pub(crate) out_first: u32,
 }
 
@@ -42,33 +43,34 @@ impl Launch {
         self.size.0 as usize * self.size.1 as usize * self.views as usize
     }
 
-    fn cubes(&self) -> CubeCount {
+    fn workgroups(&self) -> CubeCount {
         let (x, y) = self.tiles();
         CubeCount::Static(x * y, self.count, 1)
     }
 
-    fn layout(&self, heads: u32) -> LayoutLaunch {
+    fn layout(&self, headers: u32) -> LayoutLaunch {
         let (x, y) = self.tiles();
-        LayoutLaunch::new(self.size.0, self.size.1, x, x * y, heads, self.first)
+        LayoutLaunch::new(self.size.0, self.size.1, x, x * y, headers, self.first)
     }
 }
 
-/// The kernels as an extension of Burn's devices; only GPUs have them. Integers are words of 32 bits.
+/// The kernels as an extension of Burn's GPU backend. Integers are 32-bit words.
 #[backend_extension(Cube)]
 pub trait ViewOps: Backend {
-    /// Moves pixels: colours of all views, and the lumas' sums of their tiles.
+    /// Crops, resizes and flips, then the first colour steps: the colours of all views, and the sums of luma of their
+    /// tiles.
     fn views_resample(
         source: IntTensor<Self>,
-        program: IntTensor<Self>,
-        pieces: u32,
+        encoded: IntTensor<Self>,
+        row_blocks: u32,
         launch: Launch,
     ) -> (IntTensor<Self>, IntTensor<Self>);
 
-    /// A stage that is not the last one: colours and sums anew.
+    /// A stage other than the last one: new colours and sums.
     fn views_stage(
         pixels: IntTensor<Self>,
         sums: IntTensor<Self>,
-        program: IntTensor<Self>,
+        encoded: IntTensor<Self>,
         launch: Launch,
     ) -> (IntTensor<Self>, IntTensor<Self>);
 
@@ -76,7 +78,7 @@ pub trait ViewOps: Backend {
     fn views_finish(
         pixels: IntTensor<Self>,
         sums: IntTensor<Self>,
-        program: IntTensor<Self>,
+        encoded: IntTensor<Self>,
         out: FloatTensor<Self>,
         launch: Launch,
     ) -> FloatTensor<Self>;
@@ -87,30 +89,30 @@ fn words(like: &CubeTensor, count: usize) -> CubeTensor {
     empty_device_contiguous_dtype(client, device, [count].into(), DType::U32)
 }
 
-fn units() -> CubeDim {
-    CubeDim::new_2d(UNITS_X, UNITS_Y)
+fn workgroup_size() -> CubeDim {
+    CubeDim::new_2d(WORKGROUP_X, WORKGROUP_Y)
 }
 
-#[expect(unsafe_code, reason = "the kernels check every place themselves")]
+#[expect(unsafe_code, reason = "the kernels check their indices themselves")]
 fn stage(
-    [pixels, sums, program, out, out_sums]: [CubeTensor; 5],
+    [pixels, sums, encoded, out, out_sums]: [CubeTensor; 5],
     launch: Launch,
     normalized: Option<u32>,
 ) {
     let client = pixels.client.clone();
-    // SAFETY: pixels are read and written behind `x < width` and `y < height` of a view that there is; the places in
-    // the program come from the program.
+    // SAFETY: pixels are read and written only where `x < width` and `y < height` of an existing view; offsets into
+    // `encoded` were written by the encoder.
     unsafe {
         kernels::stage::launch_unchecked(
             &client,
-            launch.cubes(),
-            units(),
+            launch.workgroups(),
+            workgroup_size(),
             pixels.into_buffer_arg(),
             sums.into_buffer_arg(),
-            program.into_buffer_arg(),
+            encoded.into_buffer_arg(),
             out.into_buffer_arg(),
             out_sums.into_buffer_arg(),
-            launch.layout(launch.heads),
+            launch.layout(launch.headers),
             launch.out_first,
             normalized,
         );
@@ -118,28 +120,28 @@ fn stage(
 }
 
 impl ViewOps for CubeBackend {
-    #[expect(unsafe_code, reason = "the kernels check every place themselves")]
+    #[expect(unsafe_code, reason = "the kernels check their indices themselves")]
     fn views_resample(
         source: CubeTensor,
-        program: CubeTensor,
-        pieces: u32,
+        encoded: CubeTensor,
+        row_blocks: u32,
         launch: Launch,
     ) -> (CubeTensor, CubeTensor) {
         let client = source.client.clone();
         let pixels = words(&source, launch.pixel_count());
         let sums = words(&source, launch.sum_count());
-        // SAFETY: as in `stage`; weights lie in front of places inside the source, which has a word to spare.
+        // SAFETY: as in `stage`; every weight belongs to a pixel inside the source, which has one word to spare.
         unsafe {
             kernels::resample::launch_unchecked(
                 &client,
-                launch.cubes(),
-                units(),
+                launch.workgroups(),
+                workgroup_size(),
                 source.into_buffer_arg(),
-                program.into_buffer_arg(),
+                encoded.into_buffer_arg(),
                 pixels.clone().into_buffer_arg(),
                 sums.clone().into_buffer_arg(),
-                launch.layout(HEADS),
-                pieces,
+                launch.layout(HEADERS),
+                row_blocks,
             );
         }
         (pixels, sums)
@@ -148,12 +150,12 @@ impl ViewOps for CubeBackend {
     fn views_stage(
         pixels: CubeTensor,
         sums: CubeTensor,
-        program: CubeTensor,
+        encoded: CubeTensor,
         launch: Launch,
     ) -> (CubeTensor, CubeTensor) {
         let out = words(&pixels, launch.pixel_count());
         let out_sums = words(&pixels, launch.sum_count());
-        let buffers = [pixels, sums, program, out.clone(), out_sums.clone()];
+        let buffers = [pixels, sums, encoded, out.clone(), out_sums.clone()];
         stage(buffers, launch, None);
         (out, out_sums)
     }
@@ -161,13 +163,13 @@ impl ViewOps for CubeBackend {
     fn views_finish(
         pixels: CubeTensor,
         sums: CubeTensor,
-        program: CubeTensor,
+        encoded: CubeTensor,
         out: CubeTensor,
         launch: Launch,
     ) -> CubeTensor {
-        // A binding that this variant does not write.
+        // This variant does not write the binding.
         let unused = words(&pixels, 1);
-        let buffers = [pixels, sums, program, out.clone(), unused];
+        let buffers = [pixels, sums, encoded, out.clone(), unused];
         stage(buffers, launch, Some(NORMALIZED));
         out
     }

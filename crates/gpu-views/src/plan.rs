@@ -1,28 +1,27 @@
-//! A list of operations as the kernels take it: where pixels come from, then colours in stages.
+//! Operations as the kernels compute them: one resampling, then colour operations in stages.
 //!
-//! Crops, one resize and all flips become one movement of pixels: every operation on colours treats left and right
-//! alike, so a flip may move across it. What follows is cut where it must wait for the whole image (contrast) or
-//! for neighbours (blur).
+//! Crops, one resize and all flips become one resampling: colour operations and blur commute with a flip. What follows is
+//! split into stages where it depends on the whole view (contrast) or on neighbouring pixels (blur).
 
 use parallax_views::{ExtendedBox, Op};
 
 use crate::error::ViewError;
 
-/// The widest blur: two taps beside the middle one, the outer one weighing less.
+/// The widest blur that a tile's margin holds: two taps on each side of the centre one.
 pub(crate) const MAX_REACH: u32 = 2;
 
-/// One axis of the movement: which of `from` inputs make the outputs, and in which order.
+/// Resampling along one axis: `from` inputs become `to` outputs, of which a range is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Axis {
-    /// Inputs, those of the crop.
+    /// Inputs: the length of the crop before the resize.
     pub from: u32,
     /// Outputs of the resize.
     pub to: u32,
     /// First output kept.
     pub start: u32,
-    /// Outputs kept.
+    /// Number of outputs kept.
     pub len: u32,
-    /// Whether they are taken from the end.
+    /// Whether the kept outputs are reversed.
     pub mirrored: bool,
 }
 
@@ -31,26 +30,26 @@ pub(crate) struct Axis {
 pub(crate) enum Step {
     /// Blend with black.
     Brightness(f32),
-    /// Blend with the mean grey of the stage's input.
+    /// Blend with the mean luma of the stage's input.
     Contrast(f32),
-    /// Blend with the pixel's grey.
+    /// Blend with the pixel's luma.
     Saturation(f32),
-    /// Shift of the hue, in steps of 1/255 of a turn, from 0 to 255.
+    /// Hue shift in steps of 1/255 of a full turn, 0 to 255.
     Hue(u32),
     /// Luma in all channels.
     Grayscale,
-    /// Inversion from a value on.
+    /// Inversion of values at or above a threshold.
     Solarize(u32),
 }
 
-/// What a stage computes from the whole image that the stage before left.
+/// What is computed in one launch from the whole views that the launch before left.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stage {
-    /// On colours, before the blur. A contrast can only be the first.
+    /// Colour steps before the blur. Only the first one can be a contrast.
     pub before: Vec<Step>,
-    /// Weights of the three box passes.
+    /// Weights of the box passes.
     pub blur: Option<ExtendedBox>,
-    /// On colours, after the blur.
+    /// Colour steps after the blur.
     pub after: Vec<Step>,
 }
 
@@ -61,13 +60,13 @@ pub(crate) struct Plan {
     pub left: u32,
     /// First row of the crop.
     pub top: u32,
-    /// Columns.
-    pub along: Axis,
-    /// Rows.
-    pub down: Axis,
-    /// On colours, right after the movement.
+    /// Along rows.
+    pub horizontal: Axis,
+    /// Down columns.
+    pub vertical: Axis,
+    /// Colour steps right after the resampling.
     pub first: Vec<Step>,
-    /// The rest.
+    /// Everything else.
     pub stages: Vec<Stage>,
 }
 
@@ -84,8 +83,8 @@ impl Plan {
         let mut plan = Self {
             left: 0,
             top: 0,
-            along: whole(width),
-            down: whole(height),
+            horizontal: whole(width),
+            vertical: whole(height),
             first: Vec::new(),
             stages: Vec::new(),
         };
@@ -101,7 +100,7 @@ impl Plan {
                 None => Ok(()),
             };
             match *op {
-                // What changes nothing may stand anywhere.
+                // A crop or resize that changes nothing is allowed anywhere.
                 Op::Crop { .. } | Op::Resize { .. } if after == size => {}
                 Op::Crop {
                     left,
@@ -114,14 +113,14 @@ impl Plan {
                 }
                 Op::Resize { width, height } => {
                     refuse(coloured.or(resized))?;
-                    refuse(plan.along.mirrored.then_some("hflip"))?;
+                    refuse(plan.horizontal.mirrored.then_some("hflip"))?;
                     resized = Some(op.name());
-                    plan.along.to = width;
-                    plan.along.len = width;
-                    plan.down.to = height;
-                    plan.down.len = height;
+                    plan.horizontal.to = width;
+                    plan.horizontal.len = width;
+                    plan.vertical.to = height;
+                    plan.vertical.len = height;
                 }
-                Op::Hflip {} => plan.along.mirrored = !plan.along.mirrored,
+                Op::Hflip {} => plan.horizontal.mirrored = !plan.horizontal.mirrored,
                 Op::Blur { sigma } => {
                     coloured = Some(op.name());
                     plan.blur(sigma)?;
@@ -137,14 +136,14 @@ impl Plan {
     }
 
     fn crop(&mut self, at: (u32, u32), size: (u32, u32), resized: bool) {
-        // A mirrored image is cropped from its other end.
-        let left = match self.along.mirrored {
-            true => self.along.len - at.0 - size.0,
+        // After a flip the crop counts from the other end.
+        let left = match self.horizontal.mirrored {
+            true => self.horizontal.len - at.0 - size.0,
             false => at.0,
         };
         let axes = [
-            (&mut self.along, &mut self.left, left, size.0),
-            (&mut self.down, &mut self.top, at.1, size.1),
+            (&mut self.horizontal, &mut self.left, left, size.0),
+            (&mut self.vertical, &mut self.top, at.1, size.1),
         ];
         for (axis, origin, first, len) in axes {
             axis.len = len;
@@ -176,7 +175,7 @@ impl Plan {
             Op::Brightness { factor } => Step::Brightness(factor as f32),
             Op::Contrast { factor } => Step::Contrast(factor as f32),
             Op::Saturation { factor } => Step::Saturation(factor as f32),
-            // Toward zero, then wrapped at 256.
+            // Truncated toward zero, then modulo 256.
             Op::Hue { delta } => Step::Hue(u32::from((255.0 * delta) as i32 as u8)),
             Op::Grayscale {} => Step::Grayscale,
             Op::Solarize { threshold } => Step::Solarize(u32::from(threshold)),
@@ -192,8 +191,8 @@ impl Plan {
         }
     }
 
-    /// The view's columns and rows.
+    /// Width and height of the view in pixels.
     pub fn size(&self) -> (u32, u32) {
-        (self.along.len, self.down.len)
+        (self.horizontal.len, self.vertical.len)
     }
 }

@@ -4,99 +4,156 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use parallax_views::Image;
 
-use crate::batch::{Part, ViewBatch};
+use crate::batch::{Chunk, ViewBatch};
 use crate::error::ViewError;
 use crate::ops::{Launch, ViewOps};
 
-/// Whether a device makes views by kernels. Where it does not, the CPU engine does (`parallax_views`).
+/// Whether a device has kernels for views. Elsewhere the CPU engine computes them (`parallax_views`).
 pub fn runs_on(device: &Device) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
-/// Words on a device.
+/// 32-bit words on a device.
 type Words = Tensor<1, Int>;
 
-fn upload(words: &[u32], device: &Device) -> Words {
-    let data = TensorData::new(words.to_vec(), [words.len()]);
+/// Hands words over to the device.
+fn upload(data: TensorData, device: &Device) -> Words {
     Tensor::from_data(data, (device, DType::U32))
 }
 
-/// A part on its way through the stages.
-struct Moving {
+/// The views of a chunk between two launches.
+struct InFlight {
+    /// A colour a word.
     pixels: Words,
+    /// Sums of luma, by tile.
     sums: Words,
-    program: Words,
+    encoded: Words,
     launch: Launch,
+    /// See [`Encoded::stages`](crate::encode::Encoded::stages).
+    stages: Vec<u32>,
+    /// Images of the chunk.
+    count: usize,
+    /// Index in the batch of the chunk's first image.
+    first: usize,
 }
 
-impl Moving {
-    fn stage(&mut self) {
+impl InFlight {
+    /// Uploads a chunk and launches crop, resize and flip.
+    fn begin(
+        chunk: Chunk,
+        views: usize,
+        size: (u32, u32),
+        device: &Device,
+    ) -> Result<Self, ViewError> {
+        if !runs_on(device) {
+            return Err(ViewError::NoGpu);
+        }
+        let source_words = [chunk.source.len() / 4];
+        let source = TensorData::try_from_bytes_vec(chunk.source, source_words, DType::U32);
+        let source = source.map_err(|error| ViewError::Device(error.to_string()))?;
+        let words = chunk.encoded.words;
+        let encoded_words = [words.len()];
+        let encoded = upload(TensorData::new(words, encoded_words), device);
+        let views = (chunk.count * views) as u32;
+        let launch = Launch {
+            size,
+            views,
+            headers: 0,
+            first: 0,
+            count: views,
+            out_first: 0,
+        };
+        let (pixels, sums) = Dispatch::views_resample(
+            upload(source, device).into_dispatch(),
+            encoded.clone().into_dispatch(),
+            chunk.encoded.row_blocks,
+            launch,
+        );
+        Ok(Self {
+            pixels: Tensor::from_dispatch(pixels),
+            sums: Tensor::from_dispatch(sums),
+            encoded,
+            launch,
+            stages: chunk.encoded.stages,
+            count: chunk.count,
+            first: chunk.first,
+        })
+    }
+
+    /// Launches the stage whose headers are there.
+    fn stage(&mut self, headers: u32) {
+        self.launch.headers = headers;
         let (pixels, sums) = Dispatch::views_stage(
             self.pixels.clone().into_dispatch(),
             self.sums.clone().into_dispatch(),
-            self.program.clone().into_dispatch(),
+            self.encoded.clone().into_dispatch(),
             self.launch,
         );
         self.pixels = Tensor::from_dispatch(pixels);
         self.sums = Tensor::from_dispatch(sums);
     }
+
+    /// Launches the last stage of one view of all images, which writes into `out`.
+    fn finish(&self, view: usize, headers: u32, out: Tensor<4>) -> Tensor<4> {
+        let launch = Launch {
+            headers,
+            first: (view * self.count) as u32,
+            count: self.count as u32,
+            out_first: self.first as u32,
+            ..self.launch
+        };
+        Tensor::from_dispatch(Dispatch::views_finish(
+            self.pixels.clone().into_dispatch(),
+            self.sums.clone().into_dispatch(),
+            self.encoded.clone().into_dispatch(),
+            out.into_dispatch(),
+            launch,
+        ))
+    }
 }
 
 impl ViewBatch {
-    /// Makes the views: for each a tensor `[images, 3, height, width]`, normalised (methods.md 1.4), equal to the
-    /// CPU's to the last bit.
+    /// Computes the views: for each a tensor `[images, 3, height, width]`, normalised (methods.md 1.4), bit for bit the
+    /// CPU's. Pixels are handed over to the device without a copy on the host.
     ///
     /// # Errors
-    /// When the device computes no kernels.
-    pub fn normalized(&self, device: &Device) -> Result<Vec<Tensor<4>>, ViewError> {
+    /// When the device has no kernels for views.
+    pub fn normalized(self, device: &Device) -> Result<Vec<Tensor<4>>, ViewError> {
         let (width, height) = self.size;
         let shape = [self.images, 3, height as usize, width as usize];
-        let empty = || Tensor::<4>::empty(shape, device);
-        let mut outs: Vec<Tensor<4>> = (0..self.views).map(|_| empty()).collect();
-        for part in &self.parts {
-            let mut moving = self.begin(part, device)?;
-            let Some((last, stages)) = part.stages.split_last() else {
+        let mut outs: Vec<Tensor<4>> = (0..self.views)
+            .map(|_| Tensor::empty(shape, device))
+            .collect();
+        for chunk in self.chunks {
+            let mut views = InFlight::begin(chunk, self.views, self.size, device)?;
+            let stages = std::mem::take(&mut views.stages);
+            let Some((last, stages)) = stages.split_last() else {
                 continue;
             };
-            for heads in stages {
-                moving.launch.heads = *heads;
-                moving.stage();
+            for headers in stages {
+                views.stage(*headers);
             }
-            moving.launch.heads = *last;
-            for (view, out) in outs.iter_mut().enumerate() {
-                let launch = Launch {
-                    first: (view * part.count) as u32,
-                    count: part.count as u32,
-                    out_first: part.first as u32,
-                    ..moving.launch
-                };
-                let finished = Dispatch::views_finish(
-                    moving.pixels.clone().into_dispatch(),
-                    moving.sums.clone().into_dispatch(),
-                    moving.program.clone().into_dispatch(),
-                    out.clone().into_dispatch(),
-                    launch,
-                );
-                *out = Tensor::from_dispatch(finished);
-            }
+            let finished = outs.into_iter().enumerate();
+            let finished = finished.map(|(view, out)| views.finish(view, *last, out));
+            outs = finished.collect();
         }
         Ok(outs)
     }
 
-    /// Makes the views and reads their pixels back: for each image its views.
+    /// Computes the views and reads their pixels back: for each image its views.
     ///
     /// # Errors
-    /// When the device computes no kernels, or fails.
-    pub async fn pixels(&self, device: &Device) -> Result<Vec<Vec<Image>>, ViewError> {
+    /// When the device has no kernels for views, or fails.
+    pub async fn pixels(self, device: &Device) -> Result<Vec<Vec<Image>>, ViewError> {
         let (width, height) = self.size;
         let mut images = Vec::with_capacity(self.images);
-        for part in &self.parts {
-            let mut moving = self.begin(part, device)?;
-            for heads in &part.stages {
-                moving.launch.heads = *heads;
-                moving.stage();
+        for chunk in self.chunks {
+            let mut views = InFlight::begin(chunk, self.views, self.size, device)?;
+            for headers in std::mem::take(&mut views.stages) {
+                views.stage(headers);
             }
-            let data = moving.pixels.into_data_async().await;
+            let count = views.count;
+            let data = views.pixels.into_data_async().await;
             let data = data.map_err(|error| ViewError::Device(format!("{error:?}")))?;
             let words: Vec<u32> = data
                 .try_to_vec()
@@ -110,39 +167,11 @@ impl ViewBatch {
                     .flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8])
                     .collect(),
             };
-            for image in 0..part.count {
-                let of_image = views.iter().skip(image).step_by(part.count);
+            for number in 0..count {
+                let of_image = views.iter().skip(number).step_by(count);
                 images.push(of_image.map(|words| unpack(words)).collect());
             }
         }
         Ok(images)
-    }
-
-    fn begin(&self, part: &Part, device: &Device) -> Result<Moving, ViewError> {
-        if !runs_on(device) {
-            return Err(ViewError::NoGpu);
-        }
-        let program = upload(&part.program, device);
-        let views = (part.count * self.views) as u32;
-        let launch = Launch {
-            size: self.size,
-            views,
-            heads: 0,
-            first: 0,
-            count: views,
-            out_first: 0,
-        };
-        let (pixels, sums) = Dispatch::views_resample(
-            upload(&part.source, device).into_dispatch(),
-            program.clone().into_dispatch(),
-            part.pieces,
-            launch,
-        );
-        Ok(Moving {
-            pixels: Tensor::from_dispatch(pixels),
-            sums: Tensor::from_dispatch(sums),
-            program,
-            launch,
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! Any image with any operations is packed or refused, without a device.
+//! Packing of any image with any operations, without a device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use parallax_gpu_views::{Packer, ViewError};
@@ -43,7 +43,7 @@ fn refused(ops: &[Op]) -> ViewError {
 
 proptest! {
     #[test]
-    fn what_the_cpu_takes_is_packed_at_its_size_or_refused_by_kernels(
+    fn what_the_cpu_accepts_is_packed_or_beyond_the_limits_of_the_gpu(
         width in 1u32..50,
         height in 1u32..50,
         ops in prop::collection::vec(any_op(), 0..8),
@@ -59,10 +59,10 @@ proptest! {
                 let cost = batch.cost();
                 prop_assert!(cost.read + cost.written >= cost.minimum);
             }
-            (Ok(_), Err(error)) => prop_assert!(error.is_of_kernels(), "{error}"),
-            // The kernels see the same error, or refuse an operation before it.
+            (Ok(_), Err(error)) => prop_assert!(error.is_gpu_limit(), "{error}"),
+            // Packing reports the same error, or refuses an earlier operation.
             (Err(error), Err(own)) => {
-                prop_assert!(own == ViewError::Op(error) || own.is_of_kernels(), "{own}");
+                prop_assert!(own == ViewError::Op(error) || own.is_gpu_limit(), "{own}");
             }
             (Err(error), Ok(())) => prop_assert!(false, "packed in spite of {error}"),
         }
@@ -82,7 +82,7 @@ proptest! {
             let views = [0, 1].map(|view| draw_view(pipeline, width, height, size, key(view)));
             match packer.add(&source, &views) {
                 Ok(()) => {}
-                // Evaluation crops a square out of what may be smaller than it.
+                // The crop of evaluation can be larger than the image.
                 Err(ViewError::Op(_)) => prop_assert!(apply_all(&source, &views[0]).is_err()),
                 Err(error) => prop_assert!(false, "{pipeline}: {error}"),
             }
@@ -138,9 +138,9 @@ fn a_batch_is_even_and_not_empty() {
     );
 }
 
-/// Parts of a batch hold at most 128 MiB each; no image is lost between them.
+/// Chunks of a batch hold at most 128 MiB each, and together every image.
 #[test]
-fn large_batches_go_in_parts() {
+fn large_batches_are_split_into_chunks() {
     let source = image(4000, 4000);
     let view = vec![Op::Resize {
         width: 8,
@@ -151,13 +151,13 @@ fn large_batches_go_in_parts() {
         packer.add(&source, std::slice::from_ref(&view)).unwrap();
     }
     let batch = packer.finish().unwrap();
-    // Two images of 48 MB a part, two dispatches a part.
+    // Two images of 48 MB in a chunk, and two launches for each.
     assert_eq!(batch.cost().dispatches, 6);
     assert_eq!(batch.images(), 5);
     assert!(batch.cost().shared <= 16 << 10);
 }
 
-/// A second view of the same images adds its program alone; pixels go to the device once for both.
+/// A second view of an image adds its encoded operations alone: pixels are uploaded once for both.
 #[test]
 fn both_views_share_the_uploaded_pixels() {
     let source = image(301, 203);

@@ -1,9 +1,9 @@
-//! From the stream of examples to a batch of views.
+//! Batches, and the loader that makes them from a data set.
 
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use parallax_data::{Order, Source, Visit};
+use parallax_data::{Order, SampleIndex, Source};
 use parallax_gpu_views::{Packer, runs_on};
 use parallax_rng::{Draws, Stream, permutation};
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
@@ -12,18 +12,18 @@ use crate::error::RunError;
 use crate::recipe::Recipe;
 use crate::views::BatchViews;
 
-/// What one step learns from.
+/// The input of a training step.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// 0-based step that this batch is for.
+    /// The 0-based step of the run.
     pub step: u64,
-    /// Images.
+    /// Number of images.
     pub size: usize,
     /// Height and width of a view in pixels.
     pub pixels: [usize; 2],
     /// The views of each image, drawn from the pipeline's policies.
     pub views: BatchViews,
-    /// Class of each image.
+    /// The class label of each image.
     pub labels: Vec<u32>,
     /// Whether the second view's keys enter the queue: a coin flip for each BN group.
     pub enqueue_second: Vec<bool>,
@@ -50,7 +50,7 @@ impl Loader {
     /// computes them, with the same bits.
     ///
     /// # Errors
-    /// When the source holds fewer examples than a batch.
+    /// When the source has fewer images than a batch.
     pub fn new(
         recipe: &Recipe,
         source: Arc<dyn Source>,
@@ -78,14 +78,14 @@ impl Loader {
         &self.source
     }
 
-    fn examples(&self, step: u64) -> Vec<Visit> {
+    fn examples(&self, step: u64) -> Vec<SampleIndex> {
         self.order.batch(step * self.size as u64, self.size)
     }
 
     /// The batch of a 0-based step.
     ///
     /// # Errors
-    /// When an example cannot be read.
+    /// When an image cannot be read.
     pub fn load(&self, step: u64) -> Result<Batch, RunError> {
         let examples = self.examples(step);
         let packed = match self.kernels {
@@ -100,7 +100,7 @@ impl Loader {
             let mut draws = Draws::new(self.seed, Stream::Coin, 0, step as u32, group as u16);
             draws.unit() < 0.5
         };
-        let label = |visit: &Visit| self.source.label(visit.index as usize);
+        let label = |sample: &SampleIndex| self.source.label(sample.index as usize);
         Ok(Batch {
             step,
             size: self.size,
@@ -113,37 +113,37 @@ impl Loader {
     }
 
     /// The views, computed here.
-    fn made(&self, examples: &[Visit]) -> Result<BatchViews, RunError> {
+    fn made(&self, examples: &[SampleIndex]) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
         let mut views = vec![vec![0.0; examples.len() * pixels]; self.views];
         let mut canvas = Canvas::default();
-        for (place, visit) in examples.iter().enumerate() {
-            let image = self.source.image(visit.index as usize)?;
+        for (place, sample) in examples.iter().enumerate() {
+            let image = self.source.image(sample.index as usize)?;
             for (view, out) in views.iter_mut().enumerate() {
-                let ops = self.draw(&image, *visit, view as u16);
+                let ops = self.draw(&image, *sample, view as u16);
                 let out = &mut out[place * pixels..(place + 1) * pixels];
                 canvas
                     .apply(&image, &ops)
-                    .map_err(|error| view_error(visit.index, error))?;
+                    .map_err(|error| view_error(sample.index, error))?;
                 canvas
                     .write_normalized(out)
-                    .map_err(|error| view_error(visit.index, error))?;
+                    .map_err(|error| view_error(sample.index, error))?;
             }
         }
         Ok(BatchViews::Made(views))
     }
 
     /// What the device computes the views from; `None` where its kernels do not support one of them.
-    fn packed(&self, examples: &[Visit]) -> Result<Option<BatchViews>, RunError> {
+    fn packed(&self, examples: &[SampleIndex]) -> Result<Option<BatchViews>, RunError> {
         let mut packer = Packer::default();
-        for visit in examples {
-            let image = self.source.image(visit.index as usize)?;
+        for sample in examples {
+            let image = self.source.image(sample.index as usize)?;
             let views = 0..self.views as u16;
-            let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, *visit, view)).collect();
+            let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, *sample, view)).collect();
             match packer.add(&image, &ops) {
                 Ok(()) => {}
-                Err(error) if error.is_of_kernels() => return Ok(None),
-                Err(error) => return Err(view_error(visit.index, error)),
+                Err(error) if error.is_gpu_limit() => return Ok(None),
+                Err(error) => return Err(view_error(sample.index, error)),
             }
         }
         let batch = packer.finish();
@@ -154,19 +154,19 @@ impl Loader {
     /// The first `count` examples of a step with two views each, for display.
     ///
     /// # Errors
-    /// When an example cannot be read.
+    /// When an image cannot be read.
     pub fn preview(&self, step: u64, count: usize) -> Result<Vec<Preview>, RunError> {
         let examples = self.examples(step);
-        let shown = examples.into_iter().take(count).map(|visit| {
-            let image = self.source.image(visit.index as usize)?;
+        let shown = examples.into_iter().take(count).map(|sample| {
+            let image = self.source.image(sample.index as usize)?;
             let view = |view| {
-                let ops = self.draw(&image, visit, view);
-                let image = apply_all(&image, &ops).map_err(|e| view_error(visit.index, e))?;
+                let ops = self.draw(&image, sample, view);
+                let image = apply_all(&image, &ops).map_err(|e| view_error(sample.index, e))?;
                 Ok::<_, RunError>((image, ops))
             };
             let views = [view(0)?, view(1)?];
             Ok(Preview {
-                index: visit.index,
+                index: sample.index,
                 source: image.into_owned(),
                 views,
             })
@@ -174,10 +174,10 @@ impl Loader {
         shown.collect()
     }
 
-    fn draw(&self, image: &Image, Visit { pass, index }: Visit, view: u16) -> Vec<Op> {
+    fn draw(&self, image: &Image, SampleIndex { epoch, index }: SampleIndex, view: u16) -> Vec<Op> {
         let key = ViewKey {
             seed: self.seed,
-            epoch: pass,
+            epoch,
             sample: index,
             view,
         };

@@ -23,16 +23,20 @@ impl DeviceBatch {
     /// Hands the batch over to the device. Views are stored in the given precision.
     ///
     /// # Errors
-    /// When the device is to make the views but has no kernels for them.
+    /// When the device is to compute the views but has no kernels for them, or there are none.
     pub fn new(batch: Batch, precision: Precision, device: &Device) -> Result<Self, RunError> {
         let shape = [batch.size, 3, batch.pixels[0], batch.pixels[1]];
         let views = batch.views.into_tensors(shape, device)?;
+        let mut views = views.into_iter().map(|view| precision.store(view));
+        let first = views.next();
+        let first = first.ok_or_else(|| RunError::Device("the batch has no views".to_string()))?;
+        let second = views.next().unwrap_or_else(|| first.clone());
         let labels = batch.labels.into_iter().map(|label| label as i32);
         let labels = TensorData::new(labels.collect::<Vec<i32>>(), [batch.size]);
         Ok(Self {
             size: batch.size,
             labels: Tensor::from_data(labels, device),
-            views: views.map(|view| precision.store(view)),
+            views: [first, second],
             enqueue_second: batch.enqueue_second,
             order: batch.order,
         })

@@ -16,34 +16,24 @@ pub enum BatchViews {
 }
 
 impl BatchViews {
-    /// Both views on a device, each of the given shape `[batch, 3, height, width]`; the first twice where it is the only
-    /// one. Values are handed over without a copy on the host.
+    /// The views on a device, each of the given shape `[batch, 3, height, width]`. Values are handed over without a copy on
+    /// the host.
     ///
     /// # Errors
-    /// When the device has no kernels for the views, or there are neither one nor two of them.
+    /// When the device has no kernels for the views.
     pub fn into_tensors(
         self,
         shape: [usize; 4],
         device: &Device,
-    ) -> Result<[Tensor<4>; 2], RunError> {
-        let tensors: Vec<Tensor<4>> = match self {
-            BatchViews::Made(views) => views
+    ) -> Result<Vec<Tensor<4>>, RunError> {
+        match self {
+            BatchViews::Made(views) => Ok(views
                 .into_iter()
                 .map(|values| Tensor::from_data(TensorData::new(values, shape), device))
-                .collect(),
+                .collect()),
             BatchViews::Packed(batch) => batch
                 .normalized(device)
-                .map_err(|error| RunError::Device(error.to_string()))?,
-        };
-        match <[Tensor<4>; 2]>::try_from(tensors) {
-            Ok(both) => Ok(both),
-            Err(views) => match <[Tensor<4>; 1]>::try_from(views) {
-                Ok([only]) => Ok([only.clone(), only]),
-                Err(views) => Err(RunError::Device(format!(
-                    "{} views of an image, 1 or 2 are needed",
-                    views.len()
-                ))),
-            },
+                .map_err(|error| RunError::Device(error.to_string())),
         }
     }
 }

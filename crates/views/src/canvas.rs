@@ -1,4 +1,4 @@
-//! Applies lists of operations, one image after the other.
+//! Applies lists of operations.
 
 use crate::error::OpError;
 use crate::image::Image;
@@ -8,7 +8,7 @@ use crate::ops::resize::{Target, resize};
 use crate::ops::{blend, blur, hue, resize, tone};
 use crate::planes::{Planes, Window};
 
-/// Where operations are applied: it holds the result of the last list, and its buffers serve the next one.
+/// Applies lists of operations and holds the result of the last one. Its buffers are reused from image to image.
 #[derive(Default)]
 pub struct Canvas {
     planes: Planes,
@@ -17,22 +17,22 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// Applies the operations to the image, in order. The result stays here until the next call.
+    /// Applies operations to an image, in order. The canvas holds the result until the next call.
     ///
     /// # Errors
-    /// The first operation that cannot be applied; the last result stays then.
+    /// When the image is invalid or an operation cannot be applied. The previous result is then kept.
     pub fn apply(&mut self, image: &Image, ops: &[Op]) -> Result<(), OpError> {
         check_all(image, ops)?;
-        let mut rest = self.frame(Window::whole(image), ops);
+        let mut rest = self.resample(Window::whole(image), ops);
         while let [op, tail @ ..] = rest {
             rest = match *op {
-                // A frame of pixels that have changed is seldom: it goes through a copy.
+                // Pipelines draw no crop or resize after other operations, so a copy is good enough.
                 Op::Crop { .. } | Op::Resize { .. } => {
                     let copy = self.to_image();
-                    self.frame(Window::whole(&copy), rest)
+                    self.resample(Window::whole(&copy), rest)
                 }
                 _ => {
-                    self.change(op);
+                    self.apply_in_place(op);
                     tail
                 }
             };
@@ -45,18 +45,18 @@ impl Canvas {
         self.planes.to_image()
     }
 
-    /// Writes the result as a network takes it: as [`write_normalized`](crate::write_normalized) does.
+    /// Writes the result normalised, as [`write_normalized`](crate::write_normalized) does.
     ///
     /// # Errors
-    /// When `out` does not hold three values a pixel.
+    /// When `out` has another length than three values a pixel.
     pub fn write_normalized(&self, out: &mut [f32]) -> Result<(), LengthMismatch> {
         normalize(&self.planes, out)
     }
 
-    /// Reads a window through the crops and the resize that stand first, and gives what follows them.
+    /// Reads a window through the leading crops and resize, and returns the operations that follow.
     ///
-    /// Crops before the resize narrow what it reads, crops behind it what it makes: no other pixel is touched.
-    fn frame<'a>(&mut self, mut window: Window, mut ops: &'a [Op]) -> &'a [Op] {
+    /// Crops before the resize restrict its input, crops after it restrict its output: no other pixel is touched.
+    fn resample<'a>(&mut self, mut window: Window, mut ops: &'a [Op]) -> &'a [Op] {
         while let [
             Op::Crop {
                 left,
@@ -67,7 +67,7 @@ impl Canvas {
             tail @ ..,
         ] = ops
         {
-            window = window.narrow(*left, *top, *width, *height);
+            window = window.crop(*left, *top, *width, *height);
             ops = tail;
         }
         let [Op::Resize { width, height }, tail @ ..] = ops else {
@@ -99,8 +99,8 @@ impl Canvas {
         ops
     }
 
-    /// Applies an operation that leaves the image's sides.
-    fn change(&mut self, op: &Op) {
+    /// Applies an operation that keeps the image's size.
+    fn apply_in_place(&mut self, op: &Op) {
         let planes = &mut self.planes;
         match *op {
             Op::Hflip {} => tone::hflip(planes),
@@ -111,8 +111,29 @@ impl Canvas {
             Op::Grayscale {} => tone::grayscale(planes),
             Op::Blur { sigma } => blur::blur(planes, sigma as f32, &mut self.blur),
             Op::Solarize { threshold } => tone::solarize(planes, threshold),
-            // These go through `frame`.
+            // `resample` has handled these.
             Op::Crop { .. } | Op::Resize { .. } => {}
         }
+    }
+}
+
+/// Applies operations in order. An empty list returns the image unchanged. For many images, a [`Canvas`] reuses its
+/// buffers.
+///
+/// # Errors
+/// When the image is invalid or an operation cannot be applied; nothing is computed then.
+pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
+    let mut canvas = Canvas::default();
+    canvas.apply(image, ops)?;
+    Ok(canvas.to_image())
+}
+
+impl Op {
+    /// Applies the operation to an image.
+    ///
+    /// # Errors
+    /// When the image is invalid or the operation does not fit it.
+    pub fn apply(&self, image: &Image) -> Result<Image, OpError> {
+        apply_all(image, std::slice::from_ref(self))
     }
 }

@@ -1,8 +1,8 @@
-//! An operation in a few words, for people.
+//! Captions of operations.
 
 use std::fmt;
 
-use crate::Op;
+use crate::op::Op;
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,30 +1,30 @@
-//! What can be wrong with a policy, an operation or the image it is applied to.
+//! Errors of policies, operations and the images that they are applied to.
 
-use crate::op::{MAX_PIXELS, MAX_SIDE};
+use crate::image::{MAX_PIXELS, MAX_SIDE};
 
-/// Why views cannot be sampled from a policy.
+/// Why a policy is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PolicyError {
-    /// A number lies outside of its range or is not a number.
+    /// A parameter is out of range or NaN.
     #[error("{what} is {value}, but must lie between {min} and {max}")]
     Value {
-        /// Which number.
+        /// The parameter.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         value: f64,
-        /// The smallest allowed.
+        /// Smallest valid value.
         min: f64,
-        /// The largest allowed.
+        /// Largest valid value.
         max: f64,
     },
-    /// A range that holds nothing.
-    #[error("{what} goes from {least} to {most}: the least is above the most")]
+    /// An empty range.
+    #[error("{what} ranges from {least} to {most}, but the minimum must not exceed the maximum")]
     Order {
-        /// Which range.
+        /// The parameter.
         what: &'static str,
-        /// Its least.
+        /// Its minimum.
         least: f64,
-        /// Its most.
+        /// Its maximum.
         most: f64,
     },
 }
@@ -32,60 +32,60 @@ pub enum PolicyError {
 /// Why an operation cannot be applied.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpError {
-    /// The image's `data` does not fit its sides.
+    /// The length of the image's `data` does not match its sides.
     #[error("an image of {width} x {height} pixels needs {expected} bytes, found {found}")]
     ImageLength {
-        /// Columns that the image claims.
+        /// The image's width.
         width: u32,
-        /// Rows that the image claims.
+        /// The image's height.
         height: u32,
         /// `3 * width * height`.
         expected: u64,
-        /// Bytes that it has.
+        /// Bytes of `data`.
         found: usize,
     },
-    /// An image without pixels, or one beyond [`MAX_SIDE`] or [`MAX_PIXELS`], is there or was asked for.
+    /// An image without pixels, or one larger than [`MAX_SIDE`] or [`MAX_PIXELS`].
     #[error(
-        "{what}: {width} x {height} pixels; sides go from 1 to {MAX_SIDE} and an image has at most {MAX_PIXELS} pixels"
+        "{what}: {width} x {height} pixels; sides range from 1 to {MAX_SIDE}, and an image has at most {MAX_PIXELS} pixels"
     )]
     Size {
-        /// Which image: `"input"`, or the operation that would make it.
+        /// `"input"`, or the operation whose result it would be.
         what: &'static str,
-        /// Its columns.
+        /// Its width.
         width: u32,
-        /// Its rows.
+        /// Its height.
         height: u32,
     },
-    /// A crop leaves the image.
+    /// A crop that is not inside the image.
     #[error(
-        "crop: {width} x {height} pixels from column {left}, row {top} do not lie inside {image_width} x {image_height}"
+        "crop: {width} x {height} pixels at column {left}, row {top} are not inside {image_width} x {image_height}"
     )]
     CropOutside {
-        /// First column asked for.
+        /// First column of the crop.
         left: u32,
-        /// First row asked for.
+        /// First row of the crop.
         top: u32,
-        /// Columns asked for.
+        /// Width of the crop.
         width: u32,
-        /// Rows asked for.
+        /// Height of the crop.
         height: u32,
-        /// Columns of the image.
+        /// Width of the image.
         image_width: u32,
-        /// Rows of the image.
+        /// Height of the image.
         image_height: u32,
     },
-    /// A parameter lies outside of its range or is not a number.
+    /// A parameter is out of range or NaN.
     #[error("{op}: {name} is {value}, but must lie between {min} and {max}")]
     Parameter {
         /// The operation's name.
         op: &'static str,
         /// The parameter's name.
         name: &'static str,
-        /// What was asked for.
+        /// Its value.
         value: f64,
-        /// The smallest value allowed.
+        /// Smallest valid value.
         min: f64,
-        /// The largest value allowed.
+        /// Largest valid value.
         max: f64,
     },
 }

@@ -1,8 +1,11 @@
-//! From one example to its augmented views: augmentation policies and exact pixels.
+//! Augmented views of an image: augmentation policies and exact pixels.
 //!
-//! A view is sampled as a list of explicit operations ([`draw_view`]), which is then applied ([`apply_all`]): sampling
-//! knows no pixels and pixels know no randomness, so the same list can be replayed by another implementation and
-//! compared. [`write_normalized`] turns the result into what a network takes.
+//! A view is sampled as a list of explicit operations ([`draw_view`]), which are then applied ([`apply_all`]). Sampling
+//! touches no pixels and pixel operations draw nothing at random, so another implementation can replay the same list.
+//! [`write_normalized`] writes the result as a network takes it.
+//!
+//! Modules build on one another in this order: `image`, `op` (operations as data), `ops` (their pixels), `canvas` (applies
+//! lists), `policy` (samples lists), `pipeline` (the paper's policies).
 
 #[macro_use]
 mod vectors;
@@ -17,13 +20,15 @@ mod ops;
 mod pipeline;
 mod planes;
 mod policy;
+#[cfg(test)]
+mod reference_vectors;
 
-pub use canvas::Canvas;
+pub use canvas::{Canvas, apply_all};
 pub use error::{OpError, PolicyError};
-pub use image::Image;
+pub use image::{Image, MAX_PIXELS, MAX_SIDE};
 pub use normalize::{LengthMismatch, MEAN, STD, normalized_values, write_normalized};
-pub use op::{MAX_PIXELS, MAX_SIDE, MAX_SIGMA, Op, apply_all, check_image};
+pub use op::{MAX_SIGMA, Op, check_image};
 pub use ops::blur::ExtendedBox;
 pub use ops::resize::{BITS as RESIZE_BITS, Taps};
-pub use pipeline::{Pipeline, UnknownPipeline, ViewKey, draw_view};
-pub use policy::{CropSpec, Policy, Step, eval_ops};
+pub use pipeline::{Pipeline, UnknownPipeline, draw_view};
+pub use policy::{CropSpec, Policy, Step, ViewKey, eval_ops};

@@ -1,31 +1,34 @@
-//! From 8-bit pixels to the numbers that a network sees (methods.md 1.1, 1.4).
+//! Normalisation of 8-bit pixels to the input of a network (methods.md 1.1, 1.4).
 
 use crate::image::Image;
 use crate::planes::{Planes, Window};
 
-/// Means of the red, green and blue values in [0, 1].
+/// ImageNet means of red, green and blue, for values in [0, 1].
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 
-/// Standard deviations of the red, green and blue values in [0, 1].
+/// ImageNet standard deviations of red, green and blue, for values in [0, 1].
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// A buffer that does not fit the image.
+/// An output whose length does not match the image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an image of {width} x {height} pixels with {bytes} bytes does not fit {values} values; both must be 3 a pixel"
 )]
 pub struct LengthMismatch {
-    /// Columns of the image.
+    /// Width of the image.
     pub width: u32,
-    /// Rows of the image.
+    /// Height of the image.
     pub height: u32,
-    /// Bytes of the image.
+    /// Bytes of the image's data.
     pub bytes: usize,
-    /// Values that the output holds.
+    /// Length of the output.
     pub values: usize,
 }
 
-/// Writes `(value / 255 - MEAN) / STD` in f32, all red values first, then green, then blue, each row by row.
+/// Writes `(value / 255 - MEAN) / STD` in f32, channels first: `[3, height, width]`.
+///
+/// # Errors
+/// When the image's data or `out` has another length than three values a pixel.
 pub fn write_normalized(image: &Image, out: &mut [f32]) -> Result<(), LengthMismatch> {
     let pixels = u64::from(image.width) * u64::from(image.height);
     if image.data.len() as u64 != 3 * pixels {
@@ -39,7 +42,7 @@ pub fn write_normalized(image: &Image, out: &mut [f32]) -> Result<(), LengthMism
     normalize(&planes, out)
 }
 
-/// [`write_normalized`] of planes.
+/// As [`write_normalized`], for planes.
 pub(crate) fn normalize(planes: &Planes, out: &mut [f32]) -> Result<(), LengthMismatch> {
     if out.len() != planes.data.len() {
         let (width, height) = (planes.width as u32, planes.height as u32);
@@ -52,7 +55,7 @@ pub(crate) fn normalize(planes: &Planes, out: &mut [f32]) -> Result<(), LengthMi
     Ok(())
 }
 
-/// What [`write_normalized`] makes of each of the 256 values, for red, green and blue.
+/// The normalised value of each of the 256 byte values, for red, green and blue.
 pub fn normalized_values() -> [[f32; 256]; 3] {
     let values: [u8; 256] = std::array::from_fn(|value| value as u8);
     let mut numbers = [[0.0; 256]; 3];
@@ -65,7 +68,7 @@ pub fn normalized_values() -> [[f32; 256]; 3] {
 vectorized! {
     fn scale(plane: &'a [u8], out: &'a mut [f32], mean: f32, std: f32) -> () {
         for (out, &v) in out.iter_mut().zip(plane) {
-            // Each step is rounded to f32, as PyTorch does it.
+            // Every operation rounds to f32, as in PyTorch.
             *out = (f32::from(v) / 255.0 - mean) / std;
         }
     }

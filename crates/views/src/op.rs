@@ -1,77 +1,70 @@
-//! An augmented view as data: a list of explicit operations that any implementation can replay.
+//! Operations as data: an augmented view is a list of them, which any implementation can replay.
 
 use serde::{Deserialize, Serialize};
 
-use crate::canvas::Canvas;
 use crate::error::OpError;
-use crate::image::Image;
+use crate::image::{Image, MAX_PIXELS, MAX_SIDE};
 
-/// The longest side of an image that the operations take or make, in pixels.
-pub const MAX_SIDE: u32 = 1 << 16;
-
-/// The most pixels of an image that the operations take or make, intermediate ones included.
-pub const MAX_PIXELS: u64 = 1 << 26;
-
-/// The largest blur, in pixels.
+/// The largest standard deviation of a blur, in pixels.
 pub const MAX_SIGMA: f64 = 1000.0;
 
-/// One operation with all its parameters: nothing about it is random any more.
+/// An operation with all its parameters.
 ///
-/// Each computes bit for bit what Pillow 9 to 11 does (methods.md 1.4). As JSON it is an object whose `op` names it in
-/// lower case, with its parameters beside: `{"op":"crop","left":3,"top":2,"width":13,"height":11}`, `{"op":"hflip"}`.
-/// An unknown key is an error.
+/// Each is bit for bit what Pillow 9 to 11 computes (methods.md 1.4). In JSON it is an object with its lower-case name as
+/// `op` and its parameters: `{"op":"crop","left":3,"top":2,"width":13,"height":11}`, `{"op":"hflip"}`. Unknown keys are
+/// errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Op {
-    /// Keeps a rectangle, which must lie inside the image.
+    /// Crops to a rectangle inside the image.
     Crop {
-        /// First column kept.
+        /// First column.
         left: u32,
-        /// First row kept.
+        /// First row.
         top: u32,
-        /// Columns kept, at least 1.
+        /// Width in pixels, at least 1.
         width: u32,
-        /// Rows kept, at least 1.
+        /// Height in pixels, at least 1.
         height: u32,
     },
-    /// Antialiased bilinear resize, rows first, then columns.
+    /// Antialiased bilinear resize, along rows first, then down columns.
     Resize {
         /// New width in pixels, at least 1.
         width: u32,
         /// New height in pixels, at least 1.
         height: u32,
     },
-    // The braces make serde refuse unknown keys here too; it lets them pass for a variant without any.
-    /// Mirrors left to right.
+    // With braces serde refuses unknown keys here as well; for a unit variant it would ignore them.
+    /// Horizontal flip.
     Hflip {},
     /// Blends with black.
     Brightness {
-        /// 0 is black, 1 changes nothing; not negative.
+        /// At least 0; 0 is black, 1 changes nothing.
         factor: f64,
     },
-    /// Blends with the mean grey of the image.
+    /// Blends with the mean luma of the image.
     Contrast {
-        /// 0 is grey, 1 changes nothing; not negative.
+        /// At least 0; 0 is uniform grey, 1 changes nothing.
         factor: f64,
     },
     /// Blends with the grayscale image.
     Saturation {
-        /// 0 is grayscale, 1 changes nothing; not negative.
+        /// At least 0; 0 is grayscale, 1 changes nothing.
         factor: f64,
     },
-    /// Shifts the hue, through 8-bit HSV.
+    /// Shifts the hue, in 8-bit HSV.
     Hue {
-        /// In turns, -0.5 to 0.5.
+        /// In full turns, -0.5 to 0.5.
         delta: f64,
     },
-    /// The luma in all three channels.
+    /// Replaces all three channels by the luma.
     Grayscale {},
     /// Gaussian blur, approximated by extended boxes.
     Blur {
         /// Standard deviation in pixels, 0 to [`MAX_SIGMA`].
         sigma: f64,
     },
-    /// Inverts the values from a threshold on.
+    /// Inverts values at or above a threshold.
     Solarize {
         /// 0 inverts all values, 256 none.
         threshold: u16,
@@ -79,7 +72,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The operation's name, as in JSON.
+    /// The name of the operation, as in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Op::Crop { .. } => "crop",
@@ -95,18 +88,10 @@ impl Op {
         }
     }
 
-    /// Applies the operation alone.
+    /// Checks the operation for an image of this width and height, and returns width and height of the result.
     ///
     /// # Errors
-    /// When the image is broken, or the operation does not fit it.
-    pub fn apply(&self, image: &Image) -> Result<Image, OpError> {
-        apply_all(image, std::slice::from_ref(self))
-    }
-
-    /// Whether the operation can be applied to an image of these sides, columns and rows; the sides that it leaves.
-    ///
-    /// # Errors
-    /// When it does not fit, or a parameter is out of its range.
+    /// When the operation does not fit the image, or a parameter is out of range.
     pub fn check(&self, (image_width, image_height): (u32, u32)) -> Result<(u32, u32), OpError> {
         let name = self.name();
         match *self {
@@ -134,11 +119,11 @@ impl Op {
             }
             Op::Resize { width, height } => {
                 check_size(name, width, height)?;
-                // Between its two passes a resize holds the new width at the old height.
+                // The intermediate result has the new width and the old height.
                 check_size(name, width, image_height)?;
                 return Ok((width, height));
             }
-            // The arithmetic is in f32, so the factor must be finite there.
+            // The arithmetic is in f32, where the factor must be finite.
             Op::Brightness { factor } | Op::Contrast { factor } | Op::Saturation { factor } => {
                 check_range(name, "factor", factor, 0.0, f64::from(f32::MAX) / 512.0)?;
             }
@@ -153,19 +138,7 @@ impl Op {
     }
 }
 
-/// Applies operations in order. An empty list gives the image back.
-///
-/// For image after image a [`Canvas`] does the same and keeps its buffers.
-///
-/// # Errors
-/// The first operation that cannot be applied; nothing is computed then.
-pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
-    let mut canvas = Canvas::default();
-    canvas.apply(image, ops)?;
-    Ok(canvas.to_image())
-}
-
-/// Whether the operations can be applied to an image, in order.
+/// Checks operations that are applied to an image in order.
 pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     check_image(image)?;
     let mut size = (image.width, image.height);
@@ -175,10 +148,10 @@ pub(crate) fn check_all(image: &Image, ops: &[Op]) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Whether an image has allowed sides and the bytes that go with them.
+/// Checks the sides of an image and the length of its data.
 ///
 /// # Errors
-/// When it has not.
+/// When a side is out of range or the length does not match.
 pub fn check_image(image: &Image) -> Result<(), OpError> {
     let Image {
         width,

@@ -1,4 +1,4 @@
-//! The augmentation pipelines of the paper (methods.md table 1.1): which operation, in which order, how often.
+//! The augmentation pipelines of the paper (methods.md table 1.1).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::op::Op;
-use crate::policy::{CropSpec, Policy, Step};
+use crate::policy::{CropSpec, Policy, Step, ViewKey};
 
-/// A way to augment an image. The names are those of the recipes (`views.pipeline`).
+/// An augmentation pipeline: one policy for each view. Names are those of recipes (`views.pipeline`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pipeline {
@@ -17,27 +17,27 @@ pub enum Pipeline {
     MocoV1,
     /// MoCo v2, v2+ and S-MoCo v2+ ("aug plus").
     MocoV2,
-    /// BYOL: view 0 is always blurred and never solarised, view 1 seldom blurred and sometimes solarised.
+    /// BYOL: view 0 is always blurred and never solarized, view 1 is blurred with probability 0.1 and solarized with 0.2.
     ByolAsymmetric,
-    /// Both views from one policy: the augmentation ablation of the paper's supplement.
+    /// BYOL with the same policy for both views: the augmentation ablation of the paper's supplement.
     ByolSymmetric,
-    /// Crop and flip: supervised training and the training half of linear evaluation.
+    /// Crop and flip: supervised training, and training of the linear evaluation.
     Supervised,
-    /// The central square, as features are measured on it. Nothing is drawn: all views of an image are one.
+    /// The central square of evaluation. Nothing is drawn at random, so all views of an image are the same.
     Eval,
 }
 
-/// A name that is no pipeline's.
+/// A name that no pipeline has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown pipeline `{0}`; known are moco-v1, moco-v2, byol-asymmetric, byol-symmetric, supervised and eval"
+    "unknown pipeline `{0}`; the pipelines are moco-v1, moco-v2, byol-asymmetric, byol-symmetric, supervised and eval"
 )]
 pub struct UnknownPipeline(
     /// The name that was given.
     pub String,
 );
 
-/// Width over height of a random crop.
+/// Aspect ratio (width / height) of a random crop.
 const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
 const MOCO_CROP: CropSpec = CropSpec::RandomCrop {
     area: (0.2, 1.0),
@@ -121,7 +121,7 @@ impl Pipeline {
         Pipeline::Eval,
     ];
 
-    /// The name, as in a recipe.
+    /// The name in recipes.
     pub fn name(self) -> &'static str {
         match self {
             Pipeline::MocoV1 => "moco-v1",
@@ -133,8 +133,7 @@ impl Pipeline {
         }
     }
 
-    /// The policy that a view is sampled from. Only the asymmetric pair has two: even views follow the first, odd ones
-    /// the second.
+    /// The policy of a view. Only [`Pipeline::ByolAsymmetric`] has two: one for even views, one for odd ones.
     pub fn policy(self, view: u16) -> Policy {
         match self {
             Pipeline::MocoV1 => MOCO_V1,
@@ -165,21 +164,8 @@ impl FromStr for Pipeline {
     }
 }
 
-/// Which view of which sample: with the pipeline and the image's sides it fixes the view entirely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ViewKey {
-    /// The run's seed.
-    pub seed: u64,
-    /// The epoch, from 0.
-    pub epoch: u32,
-    /// The sample's index in its data set.
-    pub sample: u32,
-    /// The view, from 0.
-    pub view: u16,
-}
-
-/// Samples one view of an image of `source_width` x `source_height` pixels: the operations that make it, in order.
-/// The view has `size` x `size` pixels.
+/// Samples a view of `size` x `size` pixels of an image of `source_width` x `source_height` pixels: its operations, in
+/// order.
 pub fn draw_view(
     pipeline: Pipeline,
     source_width: u32,

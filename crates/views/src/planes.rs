@@ -1,13 +1,13 @@
-//! The image as the operations hold it: one plane a channel.
+//! The image as operations hold it: one plane a channel.
 
 use std::ops::Range;
 
 use crate::image::Image;
 
-/// An image as three planes, red, green and blue, each row by row from the top.
+/// An image in planar layout: `[3, height, width]`.
 ///
-/// Neighbouring bytes belong to neighbouring pixels, so a loop over a plane is a loop over vectors, and the planes
-/// stand in the order that a network takes them in.
+/// Neighbouring bytes belong to neighbouring pixels, so loops over a plane vectorise, and the layout is the one that a
+/// network takes.
 #[derive(Default)]
 pub(crate) struct Planes {
     pub(crate) width: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
-    /// Takes a new size; the content is of no meaning after it.
+    /// Sets a new size and leaves the content unspecified.
     pub(crate) fn reshape(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
         self.data.resize(3 * width * height, 0);
@@ -31,7 +31,7 @@ impl Planes {
         [red, green, blue]
     }
 
-    /// The three planes, to be changed.
+    /// The three planes, mutable.
     pub(crate) fn channels_mut(&mut self) -> [&mut [u8]; 3] {
         let pixels = self.width * self.height;
         let (red, rest) = self.data.split_at_mut(pixels);
@@ -39,7 +39,7 @@ impl Planes {
         [red, green, blue]
     }
 
-    /// Interleaved again.
+    /// The interleaved image.
     pub(crate) fn to_image(&self) -> Image {
         let mut data = vec![0; self.data.len()];
         let [red, green, blue] = self.channels();
@@ -55,7 +55,7 @@ impl Planes {
     }
 }
 
-/// A rectangle of an interleaved image that has not been read yet. It is not empty and lies inside the image.
+/// A non-empty rectangle of an interleaved image.
 #[derive(Clone, Copy)]
 pub(crate) struct Window<'a> {
     data: &'a [u8],
@@ -80,8 +80,8 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// A rectangle inside this one.
-    pub(crate) fn narrow(self, left: u32, top: u32, width: u32, height: u32) -> Self {
+    /// A rectangle inside this one, relative to its origin.
+    pub(crate) fn crop(self, left: u32, top: u32, width: u32, height: u32) -> Self {
         Self {
             left: self.left + left as usize,
             top: self.top + top as usize,
@@ -91,14 +91,14 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Some pixels of a row.
+    /// The pixels of some columns of row `y`.
     pub(crate) fn pixels(&self, y: usize, columns: &Range<usize>) -> &'a [[u8; 3]] {
         let row = (self.top + y) * self.stride + 3 * self.left;
         let (pixels, _) = self.data[row + 3 * columns.start..row + 3 * columns.end].as_chunks();
         pixels
     }
 
-    /// Reads the pixels as they are.
+    /// Reads the pixels into planes.
     pub(crate) fn read(&self, planes: &mut Planes) {
         planes.reshape(self.width, self.height);
         let width = self.width;

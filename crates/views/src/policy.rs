@@ -1,4 +1,4 @@
-//! Augmentation policies: from a policy and a stream of random numbers to the explicit operations of one view (methods.md 1.3).
+//! Augmentation policies: from a policy and random numbers to the operations of a view (methods.md 1.3).
 
 use std::borrow::Cow;
 
@@ -7,38 +7,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::PolicyError;
 use crate::op::{MAX_SIGMA, Op};
-use crate::pipeline::ViewKey;
 
-/// How a view is sampled: a square of the image, then steps in order.
+/// Which view of which sample. Together with the policy, the image's size and the view's size it determines the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ViewKey {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch, from 0.
+    pub epoch: u32,
+    /// The index of the sample in its data set.
+    pub sample: u32,
+    /// The index of the view, from 0.
+    pub view: u16,
+}
+
+/// How a view is sampled: a square crop of the image, then steps in order.
 ///
-/// As JSON: `{"crop":{"kind":"random-crop","area":[0.2,1.0],"aspect":[0.75,1.3333333333333333]},"steps":[{"step":"flip","p":0.5}]}`.
+/// In JSON: `{"crop":{"kind":"random-crop","area":[0.2,1.0],"aspect":[0.75,1.3333333333333333]},"steps":[{"step":"flip","p":0.5}]}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// What of the image the view shows.
+    /// The part of the image that the view shows.
     #[serde(alias = "frame")]
     pub crop: CropSpec,
-    /// What follows.
+    /// The steps that follow.
     pub steps: Cow<'static, [Step]>,
 }
 
-/// What of an image a view shows. Ranges are (least, most).
+/// The part of an image that a view shows. Ranges are (minimum, maximum).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CropSpec {
-    /// A random part, resized to the square.
+    /// A random crop, resized to the square ("random resized crop").
     RandomCrop {
-        /// The part's area, as a share of the image's, in (0, 1].
+        /// Area as a fraction of the image's, in (0, 1]; uniform.
         area: (f64, f64),
-        /// The part's width over its height, positive; uniform in its logarithm.
+        /// Aspect ratio (width / height), positive; log-uniform.
         aspect: (f64, f64),
     },
-    // The braces make serde refuse unknown keys here too.
-    /// The central square of evaluation ([`eval_ops`]): nothing is drawn.
+    // With braces serde refuses unknown keys here as well.
+    /// The central square of evaluation ([`eval_ops`]), without randomness.
     Central {},
 }
 
-/// A step that is taken with probability `p`. Ranges are (least, most).
+/// A step that is applied with probability `p`. Ranges are (minimum, maximum).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Step {
@@ -47,8 +59,8 @@ pub enum Step {
         /// Probability.
         p: f64,
     },
-    /// Brightness, contrast, saturation and hue in random order. Factors are uniform in [1 - x, 1 + x], the hue shift
-    /// in [-x, x].
+    /// Color jitter: brightness, contrast, saturation and hue in random order. Factors are uniform in
+    /// [max(0, 1 - x), 1 + x], the hue shift in [-x, x].
     Jitter {
         /// Probability.
         p: f64,
@@ -58,7 +70,7 @@ pub enum Step {
         contrast: f64,
         /// Half-width of the saturation factor.
         saturation: f64,
-        /// Half-width of the hue shift, in turns, at most 0.5.
+        /// Half-width of the hue shift in full turns, at most 0.5.
         hue: f64,
     },
     /// Grayscale.
@@ -70,26 +82,25 @@ pub enum Step {
     Blur {
         /// Probability.
         p: f64,
-        /// The standard deviation in pixels, uniform.
+        /// Standard deviation in pixels; uniform.
         sigma: (f64, f64),
     },
     /// Solarize.
     Solarize {
         /// Probability.
         p: f64,
-        /// The value from which on values are inverted, 0 to 256.
+        /// Values at or above it are inverted; 0 to 256.
         threshold: u16,
     },
 }
 
-/// How often a crop that fits is looked for.
+/// How many random crops are tried before the central one is taken.
 const ATTEMPTS: u32 = 10;
 
 impl Policy {
-    /// The operations of one view of an image of `width` x `height` pixels.
+    /// The operations of a view of `size` x `size` pixels of an image of `width` x `height` pixels.
     ///
-    /// The draws are taken in the order of this file. What a decision that falls against a step would have needed is
-    /// not drawn.
+    /// The order of draws is that of this file. A step that is not applied draws no parameters.
     pub fn draw(&self, width: u32, height: u32, size: u32, key: ViewKey) -> Vec<Op> {
         let mut draws = Draws::new(key.seed, Stream::View, key.epoch, key.sample, key.view);
         let mut ops = Vec::with_capacity(10);
@@ -109,10 +120,10 @@ impl Policy {
         ops
     }
 
-    /// Refuses numbers whose views could not be drawn or computed.
+    /// Checks that views can be drawn and computed.
     ///
     /// # Errors
-    /// When a number is out of its range, or the least of a range is above its most.
+    /// When a parameter is out of range, or the minimum of a range exceeds its maximum.
     pub fn check(&self) -> Result<(), PolicyError> {
         if let CropSpec::RandomCrop { area, aspect } = self.crop {
             check_range("crop area", area, (f64::MIN_POSITIVE, 1.0))?;
@@ -122,7 +133,7 @@ impl Policy {
     }
 }
 
-/// That a value lies in (least, most); not a number lies nowhere.
+/// Checks that a value lies between two limits, which NaN does not.
 fn check_value(what: &'static str, value: f64, (min, max): (f64, f64)) -> Result<(), PolicyError> {
     if (min..=max).contains(&value) {
         return Ok(());
@@ -217,7 +228,7 @@ impl Step {
     }
 }
 
-/// All four operations in random order: the order is drawn first, then the four values.
+/// The four operations in random order. The order is drawn first, then the four parameters.
 fn jitter([brightness, contrast, saturation, hue]: [f64; 4], draws: &mut Draws, ops: &mut Vec<Op>) {
     let mut order = [0, 1, 2, 3];
     draws.shuffle(&mut order);
@@ -239,7 +250,7 @@ fn jitter([brightness, contrast, saturation, hue]: [f64; 4], draws: &mut Draws, 
     ops.extend(order.map(|i: usize| four[i].clone()));
 }
 
-/// A crop of random area and aspect; after ten that do not fit, the largest central one of an allowed aspect.
+/// A crop of random area and aspect ratio. After ten that do not fit, the largest central crop of a valid aspect ratio.
 fn random_crop(
     width: u32,
     height: u32,
@@ -273,7 +284,7 @@ fn random_crop(
     } else if aspect > max_aspect {
         w = (full_height * max_aspect).round_ties_even() as u32;
     }
-    // Extreme aspects round a side of a small image to nothing, and no side goes beyond the image's.
+    // Extreme aspect ratios can round a side of a small image to zero; no side exceeds the image's.
     let (w, h) = (w.min(width).max(1), h.min(height).max(1));
     Op::Crop {
         left: width.saturating_sub(w) / 2,
@@ -283,11 +294,11 @@ fn random_crop(
     }
 }
 
-/// The operations that make the evaluation view: the short side to `size * 256 / 224` pixels, then the central square
-/// of `size` (methods.md 1.4).
+/// The operations of the evaluation view: a resize of the short side to `size * 256 / 224` pixels, then a central crop of
+/// `size` (methods.md 1.4).
 ///
-/// For `size` 224 that is the usual "resize 256, centre crop 224". An image that already has `size` x `size` pixels is
-/// taken as it is: evaluation on CIFAR neither enlarges nor crops.
+/// For `size` 224 these are the usual "resize 256, centre crop 224". An image of `size` x `size` pixels is left unchanged, so
+/// that evaluation on CIFAR neither enlarges nor crops.
 pub fn eval_ops(width: u32, height: u32, size: u32) -> Vec<Op> {
     if (width, height) == (size, size) {
         return Vec::new();

@@ -1,9 +1,9 @@
-//! Loops that become vectors: one byte of many pixels at once.
+//! Vectorised loops over planes of bytes.
 
-/// Defines a function that runs with the widest vectors that the processor has: its body is compiled once for each
-/// width, so what it calls must be inlined into it. Its references all live for `'a`.
+/// Defines a function that runs with the widest SIMD of the processor. Its body is compiled once for each instruction set,
+/// so what it calls must be inlined. All its references have the lifetime `'a`.
 ///
-/// Multiplications and additions are never contracted, so the width changes no bit.
+/// Multiplications and additions are never fused, so results do not depend on the instruction set.
 macro_rules! vectorized {
     (
         $(#[$doc:meta])*
@@ -30,20 +30,20 @@ macro_rules! vectorized {
     };
 }
 
-/// Adding it to a small number leaves the nearest integer, halves to even, in the lowest bits.
+/// Adding it to a small number leaves the nearest integer, ties to even, in the lowest bits.
 const MAGIC: f32 = 8_388_608.0;
 
-/// The nearest integer of a value in 0..=255, halves to even.
+/// The nearest integer of a value in 0..=255, ties to even.
 ///
-/// `as` saturates, which compilers do one value after the other.
+/// Unlike `as`, which saturates, it vectorises.
 #[inline(always)]
 pub(crate) fn nearest(x: f32) -> u8 {
     (x + MAGIC).to_bits() as u8
 }
 
-/// Cuts a value in 0..256 to an integer.
+/// Truncates a value in 0..256 to an integer.
 #[inline(always)]
-pub(crate) fn cut(x: f32) -> u8 {
+pub(crate) fn truncate(x: f32) -> u8 {
     let above = (x + MAGIC) - MAGIC > x;
     nearest(x).wrapping_sub(u8::from(above))
 }

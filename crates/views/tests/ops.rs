@@ -155,7 +155,7 @@ fn errors() {
     ));
     assert_eq!(
         outside.to_string(),
-        "crop: 10 x 9 pixels from column 4, row 0 do not lie inside 13 x 9"
+        "crop: 10 x 9 pixels at column 4, row 0 are not inside 13 x 9"
     );
     assert!(matches!(
         apply(Op::Crop {

@@ -1,4 +1,4 @@
-//! Policies with other numbers than the paper's, as a visitor of the page sets them.
+//! Policies with other parameters than the paper's, as a visitor of the page sets them.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -21,7 +21,7 @@ fn key(sample: u32) -> ViewKey {
 }
 
 #[test]
-fn draws_stay_in_the_ranges_of_the_law() {
+fn draws_stay_in_the_ranges_of_the_policy() {
     let policy = policy(
         CropSpec::RandomCrop {
             area: (0.3, 0.4),
@@ -122,7 +122,7 @@ fn json_is_the_documented_one() {
 }
 
 #[test]
-fn numbers_out_of_range_are_named() {
+fn parameters_out_of_range_are_named() {
     let crop = |area, aspect| policy(CropSpec::RandomCrop { area, aspect }, &[]);
     let steps = |step| policy(CropSpec::Central {}, &[step]);
     let blur = |p, sigma| steps(Step::Blur { p, sigma });
@@ -130,7 +130,10 @@ fn numbers_out_of_range_are_named() {
         (crop((0.0, 1.0), (1.0, 1.0)), "crop area is 0"),
         (crop((0.2, 1.5), (1.0, 1.0)), "crop area is 1.5"),
         (crop((0.2, f64::NAN), (1.0, 1.0)), "crop area is NaN"),
-        (crop((0.9, 0.2), (1.0, 1.0)), "the least is above the most"),
+        (
+            crop((0.9, 0.2), (1.0, 1.0)),
+            "the minimum must not exceed the maximum",
+        ),
         (crop((0.2, 1.0), (0.0, 1.0)), "crop aspect is 0"),
         (blur(1.1, (0.1, 2.0)), "blur probability is 1.1"),
         (blur(1.0, (-1.0, 2.0)), "blur sigma is -1"),

@@ -1,4 +1,4 @@
-//! `parallax augment`: one image to explicit operations, or to the views that a recipe draws.
+//! `parallax augment`: applies explicit operations to an image, or draws the views of a recipe.
 
 mod ops;
 mod sheet;
@@ -18,19 +18,19 @@ use crate::cli::Augment;
 use crate::usage::BadArgument;
 use crate::{device, recipe};
 
-/// A view that was made.
+/// A view.
 #[derive(Serialize)]
 struct View {
     epoch: u32,
-    /// From 1: the first and the second of a pair.
+    /// 1 or 2: the first or the second of the pair.
     view: u16,
-    /// Where it stands alone.
+    /// Its own file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
     ops: Vec<Op>,
 }
 
-/// What `--json` prints for the views of a recipe.
+/// The output of `--json` for the views of a recipe.
 #[derive(Serialize)]
 struct Report<'a> {
     input: &'a Path,
@@ -45,10 +45,10 @@ struct Report<'a> {
     views: Vec<View>,
 }
 
-/// Makes the images and says where they are.
+/// Writes the images and prints their paths.
 pub fn run(arguments: &Augment) -> Result<()> {
     let out = Out::of(&arguments.out)?;
-    // All that the arguments say is read before the image is.
+    // Arguments are checked before the image is read.
     let replay = arguments.ops.as_deref().map(ops::read).transpose()?;
     let image = read(&arguments.input)?;
     match replay {
@@ -64,7 +64,7 @@ enum Out {
 }
 
 impl Out {
-    /// A path that ends in `.png` is a file, one without an ending a folder.
+    /// A path with the extension `.png` is a file, one without an extension a folder.
     fn of(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(Self::Folder(path.to_path_buf()));
@@ -91,19 +91,19 @@ fn read(path: &Path) -> Result<Image> {
     Ok(decode(&bytes, &path.display().to_string())?)
 }
 
-/// Applies lists of operations to an image, each to the image as it came.
+/// Applies lists of operations to an image, each to the original.
 fn apply(device: &str, image: &Image, lists: &[Vec<Op>]) -> Result<Vec<Image>> {
     let unfit =
         |error: String| BadArgument(format!("the operations do not fit the image: {error}"));
-    // Where they are made changes no pixel, and for one image no device is worth opening unasked.
+    // All devices give the same pixels, and for one image opening a GPU does not pay off unless asked for.
     if !matches!(device, "cpu" | "auto") {
         let opened = device::open(device)?;
         let mut packer = Packer::default();
         let added = packer.add(image, lists);
         let batch = added.and_then(|()| packer.finish());
-        let batch = batch.map_err(|error| match error.is_of_kernels() {
+        let batch = batch.map_err(|error| match error.is_gpu_limit() {
             true => BadArgument(format!(
-                "--device {device}: {error}; --device cpu makes them"
+                "--device {device}: {error}; --device cpu supports them"
             )),
             false => unfit(error.to_string()),
         })?;
@@ -138,7 +138,7 @@ fn replayed(arguments: &Augment, image: &Image, ops: Vec<Op>, out: &Out) -> Resu
         println!("{}", file.display());
         return Ok(());
     }
-    // Drawn by nobody: the operations and the file are all there is to say.
+    // Nothing was drawn at random, so there is no seed, epoch or pipeline to report.
     let (input, width, height) = (&arguments.input, image.width, image.height);
     let report = serde_json::json!({
         "input": input, "width": width, "height": height, "file": file, "ops": ops,

@@ -1,4 +1,4 @@
-//! The file of `--ops`: a JSON list of operations.
+//! The file given to `--ops`: a JSON list of operations.
 
 use std::fs;
 use std::io::Read as _;
@@ -25,10 +25,10 @@ pub fn read(path: &Path) -> Result<Vec<Op>> {
         .map_err(Into::into)
 }
 
-/// One operation after the other, so that a wrong one can be named.
+/// Parses operation by operation, so that an error names the operation.
 fn parse(text: &str) -> Result<Vec<Op>, String> {
     let values: Vec<serde_json::Value> = serde_json::from_str(text)
-        .map_err(|error| format!("is no JSON list of operations: {error}"))?;
+        .map_err(|error| format!("is not a JSON list of operations: {error}"))?;
     let ops = values.into_iter().enumerate().map(|(index, value)| {
         let shown = value.to_string();
         serde_json::from_value(value)
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_of_the_command_line_s_contract() {
+    fn every_operation_is_read() {
         let text = r#"[{"op":"crop","left":3,"top":2,"width":13,"height":11},
             {"op":"resize","width":224,"height":224},{"op":"hflip"},{"op":"brightness","factor":1.2},
             {"op":"contrast","factor":0.8},{"op":"saturation","factor":1.1},{"op":"hue","delta":-0.05},
@@ -56,9 +56,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_operation_is_named() {
+    fn an_invalid_operation_is_named() {
         let error = |text| parse(text).unwrap_err();
-        assert!(error("{").contains("no JSON list"));
+        assert!(error("{").contains("not a JSON list"));
         let message = error(r#"[{"op":"hflip"},{"op":"crp"}]"#);
         assert!(
             message.contains("operation 2") && message.contains("`crop`"),

@@ -1,4 +1,4 @@
-//! A contact sheet: pairs of views with the drawn parameters below each.
+//! Contact sheets: pairs of views with their operations below.
 
 use anyhow::Result;
 use parallax_views::{Image, MAX_PIXELS, Op, apply_all};
@@ -13,9 +13,9 @@ const FAINT: [u8; 3] = [104, 110, 122];
 const MARGIN: u32 = 28;
 /// Pixels between the two views of a pair, and between a view and its text.
 const GAP: u32 = 10;
-/// A view is shown at least this wide: small ones are enlarged, pixel by pixel.
+/// Minimum width of a view on the sheet: smaller ones are scaled up by nearest neighbour.
 const SMALLEST: u32 = 224;
-/// The height of the image itself at the head of the sheet.
+/// Height of the thumbnail of the image at the top of the sheet.
 const HEAD: u32 = 120;
 
 /// A view with its text.
@@ -25,7 +25,10 @@ pub struct Cell<'a> {
     pub ops: &'a [Op],
 }
 
-/// Draws the sheet; cells two by two are pairs. Refuses a sheet that would be larger than any image may be.
+/// Draws a sheet. Every two cells are a pair.
+///
+/// # Errors
+/// When the sheet would have more than [`MAX_PIXELS`].
 pub fn draw(source: &Image, heading: &[String], cells: &[Cell]) -> Result<Image> {
     let side = cells.first().map_or(1, |cell| cell.image.width);
     let scale = SMALLEST.div_ceil(side);
@@ -79,16 +82,16 @@ pub fn draw(source: &Image, heading: &[String], cells: &[Cell]) -> Result<Image>
     Ok(sheet)
 }
 
-/// The parameters in the words of the captions; the resize is the same for every view.
+/// The captions of the operations, without the resize, which is the same for every view.
 fn parameters(ops: &[Op]) -> Vec<String> {
     ops.iter()
         .filter(|op| !matches!(op, Op::Resize { .. }))
-        // The font has no Greek.
+        // The font has no Greek letters.
         .map(|op| op.to_string().replace('σ', "sigma"))
         .collect()
 }
 
-/// Lines of whole parameters, at most `width` characters each where that is possible.
+/// Wraps a comma-separated list at `width` characters, between items alone.
 fn wrap(parameters: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (index, parameter) in parameters.iter().enumerate() {
@@ -110,7 +113,7 @@ fn wrap(parameters: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// The image at the sheet's head, not wider than `widest`.
+/// The thumbnail of the image, at most `widest` pixels wide.
 fn thumbnail(source: &Image, widest: u32) -> Image {
     let (width, height) = (u64::from(source.width), u64::from(source.height));
     let fitting = (width * u64::from(HEAD) / height).clamp(1, u64::from(widest));
@@ -118,11 +121,11 @@ fn thumbnail(source: &Image, widest: u32) -> Image {
         width: fitting as u32,
         height: (height * fitting / width).clamp(1, u64::from(HEAD)) as u32,
     };
-    // An image that the views were made of can be resized too.
+    // An image that has views can be resized as well.
     apply_all(source, &[resize]).unwrap_or_else(|_| source.clone())
 }
 
-/// Copies an image to (`left`, `top`), every pixel `scale` times in both directions; what leaves the sheet is cut off.
+/// Copies an image to (`left`, `top`), scaled up by an integer factor and clipped to the sheet.
 fn paste(sheet: &mut Image, (left, top): (u32, u32), image: &Image, scale: u32) {
     for y in 0..(image.height * scale).min(sheet.height.saturating_sub(top)) {
         for x in 0..(image.width * scale).min(sheet.width.saturating_sub(left)) {
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_hold_whole_parameters() {
+    fn lines_break_between_items() {
         let words = ["flip", "hue +0.050", "brightness 1.20"].map(String::from);
         assert_eq!(
             wrap(&words, 16),

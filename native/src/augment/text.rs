@@ -1,19 +1,19 @@
-//! Text in an image.
+//! Text on an image.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use parallax_views::Image;
 
-/// Pixels of a line.
+/// Height of a line in pixels.
 pub const LINE: u32 = 18;
 const HEIGHT: RasterHeight = RasterHeight::Size16;
 const WEIGHT: FontWeight = FontWeight::Regular;
 
-/// Characters that fit into so many pixels.
+/// The number of characters that fit into `width` pixels.
 pub fn fitting(width: u32) -> usize {
     width as usize / get_raster_width(WEIGHT, HEIGHT)
 }
 
-/// Writes a line with its upper left corner at (`left`, `top`); what leaves the image is cut off.
+/// Draws a line of text with its upper left corner at (`left`, `top`), clipped to the image.
 pub fn write(image: &mut Image, (left, top): (u32, u32), text: &str, colour: [u8; 3]) {
     let advance = get_raster_width(WEIGHT, HEIGHT) as u32;
     for (left, character) in (left..).step_by(advance as usize).zip(text.chars()) {

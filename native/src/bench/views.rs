@@ -15,14 +15,14 @@ use serde::Serialize;
 use crate::cli::BenchViews;
 use crate::device;
 
-/// Views of a run. The same ones are made over and over, and the fastest time counts: it was disturbed least.
+/// Views of a measurement. The same ones are repeated, and the fastest time counts.
 const VIEWS: u32 = 40;
-/// The least number of runs.
+/// The fewest measurements.
 const RUNS: u32 = 3;
-/// Images of a batch on a GPU; each has two views.
+/// Images of a batch on a GPU, with two views each.
 const IMAGES: u32 = 16;
 
-/// Views a second of one pipeline, drawn, made and normalised.
+/// Views per second of a pipeline: drawn, computed and normalised.
 #[derive(Serialize)]
 struct Rate {
     pipeline: Pipeline,
@@ -30,14 +30,14 @@ struct Rate {
     all_cores: f64,
 }
 
-/// Seconds of one operation.
+/// Time of an operation in seconds.
 #[derive(Serialize)]
 struct Time {
     operation: String,
     seconds: f64,
 }
 
-/// Prints the tables: pipelines and operations on the CPU, and whole batches where the device is a GPU.
+/// Prints pipelines and operations on the CPU, and batches where the device is a GPU.
 pub fn run(arguments: &BenchViews) -> Result<()> {
     let image = image(arguments)?;
     let (size, cores) = (arguments.size, device::threads());
@@ -68,7 +68,7 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
         return Ok(());
     }
     println!(
-        "views of {size} x {size} pixels a second, of a decoded image of {width} x {height}\n"
+        "views of {size} x {size} pixels per second, from a decoded image of {width} x {height}\n"
     );
     println!(
         "{:<18} {:>10} {:>14}",
@@ -87,7 +87,7 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     if !batches.is_empty() {
         let (name, adapter) = (opened.name, opened.adapter);
         println!(
-            "\na batch of {IMAGES} images, two views each, on {name} ({adapter}); bytes are those of a view\n"
+            "\na batch of {IMAGES} images, two views each, on {name} ({adapter}); bytes are per view\n"
         );
         let mut table = ViewLine::table();
         batches.iter().for_each(|line| table.push(line.cells()));
@@ -96,7 +96,7 @@ pub fn run(arguments: &BenchViews) -> Result<()> {
     Ok(())
 }
 
-/// Batches by kernels and by Burn's operations; none where the device has no kernels.
+/// Batches by kernels and by Burn's operations; empty where the device has no kernels.
 fn batches(device: &Device, image: &Image, size: u32, budget: Duration) -> Result<Vec<ViewLine>> {
     let mut lines = Vec::new();
     if !runs_on(device) {
@@ -117,7 +117,7 @@ fn batches(device: &Device, image: &Image, size: u32, budget: Duration) -> Resul
     Ok(lines)
 }
 
-/// The given image, or one of the sample enlarged to the sides of a usual photo.
+/// The given image, or one of the sample resized to the size of a typical photo.
 fn image(arguments: &BenchViews) -> Result<Image> {
     if let Some(path) = &arguments.input {
         let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -131,7 +131,7 @@ fn image(arguments: &BenchViews) -> Result<Image> {
     Ok(photo.apply(sample.image(0)?.as_ref())?)
 }
 
-/// Views one after the other, with buffers that are kept.
+/// Computes views one by one, with reused buffers.
 struct Views<'a> {
     image: &'a Image,
     pipeline: Pipeline,
@@ -168,7 +168,7 @@ impl<'a> Views<'a> {
     }
 }
 
-/// Views a second of one thread, from the fastest time of each view.
+/// Views per second of one thread, from the fastest time of each view.
 fn alone(mut views: Views, budget: Duration) -> Result<f64> {
     let mut total = 0.0;
     for number in 0..VIEWS {
@@ -177,7 +177,7 @@ fn alone(mut views: Views, budget: Duration) -> Result<f64> {
     Ok(f64::from(VIEWS) / total)
 }
 
-/// Views a second of some threads together, in the fastest run.
+/// Views per second of several threads together, in the fastest measurement.
 fn together<'a>(threads: usize, budget: Duration, views: impl Fn(u32) -> Views<'a>) -> Result<f64> {
     let mut each: Vec<Views> = (0..threads as u32).map(views).collect();
     let fastest = seconds(budget, || {
@@ -195,7 +195,7 @@ fn together<'a>(threads: usize, budget: Duration, views: impl Fn(u32) -> Views<'
     Ok(f64::from(VIEWS) * threads as f64 / fastest)
 }
 
-/// What each operation costs a view, apart from reading its pixels.
+/// The time of each operation on a view, without reading the pixels.
 fn operations(image: &Image, size: u32, budget: Duration) -> Result<Vec<Time>> {
     let (width, height) = (image.width, image.height);
     let resize = Op::Resize {

@@ -1,4 +1,4 @@
-//! Where fetched data is kept.
+//! The cache folder of fetched data sets.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-/// The cache folder: `$PARALLAX_CACHE`, else the place that the system has for such things.
+/// The cache folder: `$PARALLAX_CACHE`, else the cache folder of the system.
 pub fn folder() -> anyhow::Result<PathBuf> {
     choose(env::consts::OS, |name| env::var_os(name).filter(|value| !value.is_empty()))
         .context("no cache folder: neither PARALLAX_CACHE nor the home folder is known; set PARALLAX_CACHE to a folder")
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn each_system_has_its_place() {
+    fn the_folder_depends_on_the_system() {
         let home = ("HOME", "/h");
         assert_eq!(
             chosen("linux", &[home]).unwrap(),

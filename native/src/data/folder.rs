@@ -1,4 +1,4 @@
-//! A folder of images: one folder for each class (the layout that is known as ImageFolder).
+//! Folders of images in the ImageFolder layout: one sub-folder for each class.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,36 +6,35 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use parallax_data::source::{UNLABELLED, check, no_such};
-use parallax_data::{DataError, Source};
+use parallax_data::{Annotation, DataError, Source};
 use parallax_views::Image;
 use rayon::prelude::*;
 
 use super::progress::{Progress, Unit};
-use super::walk::{collect, ending, entries, header, read};
+use super::walk::{collect, entries, extension, header, read};
 use super::{OnBadImage, Opened, Skipped, bad};
 
-/// Folders of up to this many images have every header read before the start, so that a broken file shows
-/// then and not hours later. Above it that would hold up the start for too long.
+/// With up to this many images every header is read at the start, so that a damaged file is found then and not hours later.
+/// With more it would take too long.
 const CHECK_UP_TO: usize = 50_000;
 
-/// Images are kept in memory once decoded when all of them together take at most this many bytes.
-const KEEP_UP_TO: u64 = 1 << 30;
+/// Decoded images are cached when all of them take at most this many bytes.
+const CACHE_UP_TO: u64 = 1 << 30;
 
-/// The images of a folder, read and decoded when they are asked for.
+/// The images of a folder, read and decoded on demand.
 pub struct Folder {
     name: String,
     classes: Vec<String>,
     files: Vec<PathBuf>,
     labels: Vec<u32>,
     ignored: BTreeMap<String, usize>,
-    /// A place for each decoded image; `None` where they are not kept.
-    kept: Option<Vec<OnceLock<Image>>>,
+    /// The cache of decoded images; `None` where they are too large.
+    cache: Option<Vec<OnceLock<Image>>>,
 }
 
 impl Folder {
-    /// Lists the images without opening one. Classes are the sub-folders in the order of their names, the files of
-    /// a class are in the order of their paths; hidden ones do not count. A folder of images without any
-    /// sub-folder is one class, `unlabelled`.
+    /// Lists the images without opening them. Classes are the sub-folders, sorted by name; the files of a class are sorted by
+    /// path. Hidden files and folders are ignored. A folder without sub-folders is one class, `unlabelled`.
     pub fn list(root: &Path) -> anyhow::Result<Self> {
         let (mut folders, loose) = entries(root)?;
         folders.sort();
@@ -45,7 +44,7 @@ impl Folder {
             files: Vec::new(),
             labels: Vec::new(),
             ignored: BTreeMap::new(),
-            kept: None,
+            cache: None,
         };
         if folders.is_empty() {
             listed.add_class(UNLABELLED.into(), loose);
@@ -65,13 +64,13 @@ impl Folder {
             if listed.add_class(name, files) == 0 {
                 let folder = folder.display();
                 return Err(bad(format!(
-                    "class folder {folder} holds no JPEG, PNG or WebP image; fill or remove it"
+                    "class folder {folder} has no JPEG, PNG or WebP images; add some or remove it"
                 )));
             }
         }
         if listed.files.is_empty() {
             return Err(bad(format!(
-                "{} holds no images; put one folder for each class into it, with JPEG, PNG or WebP files",
+                "{} has no images; it needs one folder for each class, with JPEG, PNG or WebP files",
                 listed.name
             )));
         }
@@ -85,23 +84,23 @@ impl Folder {
         Ok(listed)
     }
 
-    /// Lists the images and checks them: their headers, if there are not too many, or with [`OnBadImage::Skip`]
-    /// every image as a whole.
+    /// Lists and checks the images: their headers, if there are not too many, or with [`OnBadImage::Skip`] every image as a
+    /// whole.
     pub fn open(root: &Path, on_bad: OnBadImage, progress: &Progress) -> anyhow::Result<Opened> {
         let mut folder = Self::list(root)?;
         let mut skipped = Vec::new();
         match on_bad {
             OnBadImage::Skip => skipped = folder.drop_bad(progress)?,
             OnBadImage::Error if folder.files.len() <= CHECK_UP_TO => {
-                // All are read before the first error is taken, so that it is the same one every time.
+                // All are read before the first error is returned, so that it is always the same one.
                 let found: Vec<_> = folder.files.par_iter().map(|file| header(file)).collect();
                 let sides = found
                     .into_iter()
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(|error| {
-                        anyhow::anyhow!("{error} (`--on-bad-image skip` leaves such images out)")
+                        anyhow::anyhow!("{error} (`--on-bad-image skip` skips such images)")
                     })?;
-                folder.keep_if_small(&sides);
+                folder.cache_if_small(&sides);
             }
             OnBadImage::Error => {}
         }
@@ -113,7 +112,7 @@ impl Folder {
         })
     }
 
-    /// The files that are not taken for images, in words; `None` where there are none.
+    /// A description of the files that are not images by their extension; `None` where there are none.
     pub fn ignored(&self) -> Option<String> {
         let count: usize = self.ignored.values().sum();
         let kinds = self.ignored.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -125,17 +124,17 @@ impl Folder {
         })
     }
 
-    /// Adds the images among `files` as a class and returns how many they are.
+    /// Adds the images among `files` as a class and returns their number.
     fn add_class(&mut self, name: String, mut files: Vec<PathBuf>) -> usize {
         files.sort();
         let before = self.files.len();
         for file in files {
-            match ending(&file) {
-                Some(ending) if ["jpg", "jpeg", "png", "webp"].contains(&ending.as_str()) => {
+            match extension(&file) {
+                Some(known) if ["jpg", "jpeg", "png", "webp"].contains(&known.as_str()) => {
                     self.files.push(file)
                 }
-                Some(ending) => self.ignore(&format!(".{ending}")),
-                None => self.ignore("without an ending"),
+                Some(other) => self.ignore(&format!(".{other}")),
+                None => self.ignore("without an extension"),
             }
         }
         self.labels
@@ -148,7 +147,7 @@ impl Folder {
         *self.ignored.entry(kind.to_string()).or_default() += 1;
     }
 
-    /// Decodes every image and leaves out the ones that fail. Classes stay as they are, so labels keep their meaning.
+    /// Decodes every image and removes those that fail. Classes do not change, so labels keep their meaning.
     fn drop_bad(&mut self, progress: &Progress) -> anyhow::Result<Vec<Skipped>> {
         progress.start(
             &format!("Checking {}", self.name),
@@ -187,20 +186,21 @@ impl Folder {
         if let (true, Some(first)) = (self.files.len() < 2, skipped.first()) {
             let (bad, name) = (skipped.len(), &self.name);
             anyhow::bail!(
-                "{name}: {bad} of {all} images cannot be read, too few are left. The first: {}",
+                "{name}: {bad} of {all} images cannot be read, and too few are left. The first one: {}",
                 first.reason
             );
         }
-        self.keep_if_small(&sides);
+        self.cache_if_small(&sides);
         Ok(skipped)
     }
 
-    fn keep_if_small(&mut self, sides: &[(u32, u32)]) {
+    fn cache_if_small(&mut self, sides: &[(u32, u32)]) {
         let bytes: u64 = sides
             .iter()
             .map(|&(w, h)| 3 * u64::from(w) * u64::from(h))
             .sum();
-        self.kept = (bytes <= KEEP_UP_TO).then(|| sides.iter().map(|_| OnceLock::new()).collect());
+        self.cache =
+            (bytes <= CACHE_UP_TO).then(|| sides.iter().map(|_| OnceLock::new()).collect());
     }
 }
 
@@ -213,19 +213,22 @@ impl Source for Folder {
         &self.classes
     }
 
-    fn label(&self, index: usize) -> u32 {
-        self.labels.get(index).copied().unwrap_or(u32::MAX)
+    fn annotation(&self, index: usize) -> Result<Annotation, DataError> {
+        let label = self.labels.get(index).copied();
+        label
+            .map(Annotation::Class)
+            .ok_or_else(|| no_such(self, index))
     }
 
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
         let file = self.files.get(index).ok_or_else(|| no_such(self, index))?;
-        let Some(place) = self.kept.as_ref().and_then(|kept| kept.get(index)) else {
+        let Some(place) = self.cache.as_ref().and_then(|cache| cache.get(index)) else {
             return read(file).map(Cow::Owned);
         };
         if let Some(image) = place.get() {
             return Ok(Cow::Borrowed(image));
         }
-        // Two threads may both decode an image here; the first one's is kept and both are the same.
+        // Two threads may decode the same image at once; the first result is kept.
         let image = read(file)?;
         Ok(Cow::Borrowed(place.get_or_init(|| image)))
     }

@@ -91,11 +91,11 @@ fn images_without_class_folders_are_one_class() {
 #[test]
 fn folders_that_cannot_be_trained_on_say_what_to_do() {
     let dir = TempDir::new("empty");
-    assert!(refusal(&dir).contains("holds no images; put one folder for each class"));
+    assert!(refusal(&dir).contains("has no images; it needs one folder for each class"));
     dir.write("a/1.png", &image(Png, 1));
     assert!(refusal(&dir).contains("holds 1 image(s); training needs at least 2"));
     dir.write("b/notes.txt", b"");
-    assert!(refusal(&dir).contains("b holds no JPEG, PNG or WebP image; fill or remove it"));
+    assert!(refusal(&dir).contains("b has no JPEG, PNG or WebP images; add some or remove it"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is in a SRC: every image is read once.
+//! `parallax data inspect`: a summary of a data set, for which every image is read.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -13,28 +13,28 @@ use super::folder::Folder;
 use super::progress::{Progress, Unit};
 use super::{OnBadImage, Split, has_own_test, open_with_report, split_root};
 
-/// What was found in one part of the data.
+/// The summary of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The part; `None` where there is only one.
+    /// The split; `None` where there is only one.
     pub split: Option<Split>,
-    /// What the source calls itself.
+    /// The name of the source.
     pub name: String,
-    /// Number of images, broken ones included.
+    /// Number of images, damaged ones included.
     pub images: usize,
     /// Each class with its number of images.
     pub classes: Vec<(String, usize)>,
-    /// All (width, height) that occur.
+    /// The distinct sizes, (width, height).
     pub sides: BTreeSet<(u32, u32)>,
-    /// Bytes of all images once decoded.
+    /// Bytes of all decoded images.
     pub bytes: u64,
-    /// What is wrong with each broken image; names the file.
+    /// The error of each damaged image, which names the file.
     pub broken: Vec<String>,
-    /// Files that are not taken for images, in words.
+    /// A description of the files that are not images by their extension.
     pub ignored: Option<String>,
 }
 
-/// Reads all parts of a SRC.
+/// Reads all splits of a data set.
 pub fn inspect(spec: &str, progress: &Progress) -> anyhow::Result<Vec<Report>> {
     let splits = if has_own_test(spec) {
         vec![Some(Split::Train), Some(Split::Test)]
@@ -55,7 +55,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
             None,
         )
     } else {
-        // Only listed: broken images are to be found below, all of them.
+        // Only listed: all damaged images are reported below.
         let folder = Folder::list(&split_root(Path::new(spec), side)?)?;
         let ignored = folder.ignored();
         (Arc::new(folder), ignored)
@@ -99,7 +99,7 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
 }
 
 impl Report {
-    /// The least and the most of the widths and of the heights; `None` if no image can be read.
+    /// Minimum and maximum of the widths and of the heights; `None` where no image can be read.
     fn range(&self) -> Option<[(u32, u32); 2]> {
         let of = |side: fn(&(u32, u32)) -> u32| {
             let all = self.sides.iter().map(side);
@@ -108,7 +108,7 @@ impl Report {
         Some([of(|sides| sides.0)?, of(|sides| sides.1)?])
     }
 
-    /// The report for machines.
+    /// The summary as JSON.
     pub fn json(&self) -> Value {
         json!({
             "split": self.split.map(|split| split.to_string()),
@@ -125,7 +125,7 @@ impl Report {
     }
 }
 
-/// How many classes are listed for people.
+/// How many classes are listed as text.
 const LISTED: usize = 20;
 
 impl fmt::Display for Report {

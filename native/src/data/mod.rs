@@ -1,4 +1,4 @@
-//! Data on this machine: the embedded sample, CIFAR-10 in the cache folder, folders of images.
+//! Data sets: the embedded sample, CIFAR-10 in the cache folder, folders of images.
 
 pub mod cache;
 pub mod cifar10;
@@ -22,16 +22,16 @@ use crate::usage::BadArgument;
 use folder::Folder;
 use progress::Progress;
 
-/// What a SRC argument can be.
+/// The valid values of a SRC argument.
 pub const ACCEPTED: &str = "`sample` (the embedded part of CIFAR-10), `cifar10` (after `parallax data fetch cifar10`), \
      or a folder with one folder of JPEG, PNG or WebP images for each class";
 
-/// The two parts of a data set.
+/// The splits of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// The images to learn from.
+    /// Training images.
     Train,
-    /// The images to judge by.
+    /// Test images.
     Test,
 }
 
@@ -44,32 +44,32 @@ impl fmt::Display for Split {
     }
 }
 
-/// What to do about an image that cannot be read.
+/// How to handle an image that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnBadImage {
     /// Stop with an error that names the file.
     #[default]
     Error,
-    /// Read every image once before the start, leave the bad ones out, and say how many and which.
+    /// Read every image once before the start, skip those that fail, and report which.
     Skip,
 }
 
-/// An image that was left out.
+/// An image that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// The file.
     pub file: PathBuf,
-    /// Why; names the file too.
+    /// The error, which names the file.
     pub reason: String,
 }
 
-/// An open source and what was left out of it.
+/// An opened source and what was skipped.
 pub struct Opened {
     /// The images.
     pub source: Arc<dyn Source>,
-    /// Images that cannot be read; empty unless they were to be skipped.
+    /// Images that cannot be read, where they are to be skipped.
     pub skipped: Vec<Skipped>,
-    /// Files that are no images by their name, in words; `None` where there are none.
+    /// A description of the files that are not images by their extension; `None` where there are none.
     pub ignored: Option<String>,
 }
 
@@ -83,17 +83,17 @@ impl<S: Into<Arc<dyn Source>>> From<S> for Opened {
     }
 }
 
-/// Opens a SRC argument, which is one of [`ACCEPTED`], and tells what it leaves out on standard error.
+/// Opens a SRC argument ([`ACCEPTED`]) and reports on standard error what was skipped.
 ///
-/// A folder that holds a folder `train` of class folders is a data set in two parts: its test part is `val` or
-/// `test` beside it. Any other folder is opened itself, whichever part is asked for (see [`has_own_test`]).
+/// A folder that has a folder `train` with class folders has two splits, the test split in `val` or `test`. Any other folder
+/// has one split, which is opened whichever is asked for (see [`has_own_test`]).
 pub fn open(spec: &str, split: Split, on_bad: OnBadImage) -> anyhow::Result<Arc<dyn Source>> {
     let opened = open_with_report(spec, split, on_bad, &Progress::stderr())?;
-    tell(&opened, &mut std::io::stderr().lock())?;
+    report(&opened, &mut std::io::stderr().lock())?;
     Ok(opened.source)
 }
 
-/// Opens a SRC argument and returns what was left out beside the source.
+/// Opens a SRC argument and returns the source together with what was skipped.
 pub fn open_with_report(
     spec: &str,
     split: Split,
@@ -108,12 +108,12 @@ pub fn open_with_report(
     }
 }
 
-/// Whether a SRC has a test part of its own, so that judging by it means something.
+/// Whether a SRC has a test split of its own.
 pub fn has_own_test(spec: &str) -> bool {
-    matches!(spec, "sample" | "cifar10") || in_two_parts(Path::new(spec))
+    matches!(spec, "sample" | "cifar10") || has_splits(Path::new(spec))
 }
 
-/// The ImageFolder that a path means for a part of the data.
+/// The ImageFolder of a split.
 fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
     if path.is_file() {
         let path = path.display();
@@ -124,10 +124,10 @@ fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         let path = path.display();
         return Err(bad(format!(
-            "there is no data {path} and no folder of that name; data can be {ACCEPTED}"
+            "there is no data set and no folder {path}; data can be {ACCEPTED}"
         )));
     }
-    if !in_two_parts(path) {
+    if !has_splits(path) {
         return Ok(path.into());
     }
     if split == Split::Train {
@@ -140,13 +140,13 @@ fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
         .ok_or_else(|| {
             let path = path.display();
             bad(format!(
-                "{path} has a folder `train` but no `val` or `test` beside it; add one of them"
+                "{path} has a folder `train` but neither `val` nor `test`; add one of them"
             ))
         })
 }
 
-/// Whether a folder is laid out as `train/CLASS/IMAGE`, rather than having a class that is called `train`.
-fn in_two_parts(path: &Path) -> bool {
+/// Whether a folder has the layout `train/CLASS/IMAGE`, and not just a class named `train`.
+fn has_splits(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(path.join("train")) else {
         return false;
     };
@@ -157,11 +157,11 @@ fn bad(message: String) -> anyhow::Error {
     BadArgument(message).into()
 }
 
-/// How many left-out files are named on the terminal.
+/// How many skipped files are named on the terminal.
 const NAMED: usize = 20;
 
-/// Tells people what was left out.
-fn tell(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
+/// Reports what was skipped.
+fn report(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
     let name = opened.source.name();
     if let Some(ignored) = &opened.ignored {
         writeln!(to, "{name}: ignored {ignored}")?;
@@ -176,7 +176,7 @@ fn tell(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
         if skipped > NAMED {
             writeln!(
                 to,
-                "  and {} more; `parallax data inspect {name}` names them all",
+                "  and {} more; `parallax data inspect {name}` lists all",
                 skipped - NAMED
             )?;
         }

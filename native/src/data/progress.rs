@@ -1,10 +1,10 @@
-//! A progress bar on standard error; plain lines where that is no terminal.
+//! A progress bar on standard error; plain lines where that is not a terminal.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What a bar counts.
+/// The unit of a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes of a download or a file.
@@ -13,9 +13,9 @@ pub enum Unit {
     Images,
 }
 
-/// Tells people how far the work is. Can be shared between threads.
+/// Shows progress. Can be shared between threads.
 pub struct Progress {
-    /// The bar of the present step; a new step gets a new one.
+    /// The bar of the current step.
     bar: Mutex<ProgressBar>,
     silent: bool,
 }
@@ -38,7 +38,7 @@ impl Progress {
         }
     }
 
-    /// Begins a step. `total` is 0 where it is not known beforehand.
+    /// Begins a step. `total` is 0 where it is unknown.
     pub fn start(&self, step: &str, total: u64, unit: Unit) {
         self.clear();
         if self.silent {
@@ -50,7 +50,7 @@ impl Progress {
             (Unit::Images, 0) => "{human_pos} images",
             (Unit::Images, _) => "{wide_bar} {human_pos}/{human_len} images",
         };
-        // The templates are the ones above: the fallback is never used.
+        // The templates above are valid, so the fallback is never used.
         let style = ProgressStyle::with_template(&format!("{{msg}} {amount}"))
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let target = ProgressDrawTarget::stderr();
@@ -61,17 +61,17 @@ impl Progress {
         *self.lock() = bar.with_message(step.to_string());
     }
 
-    /// How far the step is.
+    /// Sets the position of the step.
     pub fn at(&self, position: u64) {
         self.lock().set_position(position);
     }
 
-    /// One more is done.
+    /// Advances the step by one.
     pub fn step(&self) {
         self.lock().inc(1);
     }
 
-    /// Ends the step and says something that stays on the screen.
+    /// Ends the step and prints a line that stays.
     pub fn say(&self, line: &str) {
         self.clear();
         if !self.silent {
@@ -79,13 +79,13 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.lock().finish_and_clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, ProgressBar> {
-        // A bar is good whatever a thread that died was doing with it.
+        // A bar is valid even if a thread panicked while using it.
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,15 @@
-//! Tests of opening a SRC, and helpers that the tests of this room share.
+//! Tests of opening a SRC, and helpers shared by the tests of this module.
 
 use std::fs;
 
 use super::*;
 use crate::usage::BadArgument;
 
-/// An empty folder that goes away with its value.
+/// An empty folder, removed when dropped.
 pub struct TempDir(pub PathBuf);
 
 impl TempDir {
-    /// A new folder; `name` tells tests apart, the process number runs.
+    /// A new folder; `name` distinguishes tests, the process id runs.
     pub fn new(name: &str) -> Self {
         let path =
             std::env::temp_dir().join(format!("parallax-data-{}-{name}", std::process::id()));
@@ -18,7 +18,7 @@ impl TempDir {
         Self(path)
     }
 
-    /// Writes a file, and the folders on the way to it.
+    /// Writes a file and creates its folders.
     pub fn write(&self, path: &str, bytes: &[u8]) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -55,7 +55,7 @@ fn refusal(spec: &str, split: Split) -> String {
 }
 
 #[test]
-fn the_sample_has_two_parts() {
+fn the_sample_has_two_splits() {
     assert_eq!(
         open("sample", Split::Train, OnBadImage::Error)
             .unwrap()
@@ -95,7 +95,7 @@ fn train_and_val_beside_each_other_are_two_parts() {
     ] {
         dir.write(path, &image(image::ImageFormat::Png, colour));
     }
-    assert!(refusal(dir.spec(), Split::Test).contains("no `val` or `test` beside it"));
+    assert!(refusal(dir.spec(), Split::Test).contains("neither `val` nor `test`"));
     for path in ["val/a/1.png", "val/b/2.png"] {
         dir.write(path, &image(image::ImageFormat::Png, 9));
     }
@@ -112,7 +112,7 @@ fn train_and_val_beside_each_other_are_two_parts() {
             .len(),
         2
     );
-    // A part that is named itself is opened itself.
+    // The folder of a split can be opened by itself.
     let val = dir.0.join("val");
     assert_eq!(
         open(val.to_str().unwrap(), Split::Test, OnBadImage::Error)
@@ -133,7 +133,7 @@ fn a_class_may_be_called_train() {
 }
 
 #[test]
-fn what_is_left_out_is_told() {
+fn what_is_skipped_is_reported() {
     let dir = TempDir::new("told");
     for (path, bytes) in [
         ("a/1.jpg", image(image::ImageFormat::Jpeg, 1)),
@@ -151,7 +151,7 @@ fn what_is_left_out_is_told() {
     )
     .unwrap();
     let mut text = Vec::new();
-    tell(&opened, &mut text).unwrap();
+    report(&opened, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("skipped 1 of 3 images"), "{text}");
     assert!(

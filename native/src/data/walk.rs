@@ -1,4 +1,4 @@
-//! Going through folders and reading the images in them.
+//! Traversal of folders, and reading of the images in them.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,16 +8,16 @@ use parallax_data::DataError;
 use parallax_data::decode::{decode, dimensions};
 use parallax_views::Image;
 
-/// How deep folders inside a class folder are followed; a link to a folder further up ends there.
+/// Maximum depth of folders inside a class folder, which also ends cycles of links.
 const DEPTH: usize = 8;
 
-/// Enough of a file to find the sides of most images without reading all of it.
+/// Bytes of a file that are enough to find the size of most images.
 const HEADER: u64 = 64 << 10;
 
-/// The ending of a file name in small letters.
-pub fn ending(file: &Path) -> Option<String> {
+/// The extension of a file name in lower case.
+pub fn extension(file: &Path) -> Option<String> {
     file.extension()
-        .map(|ending| ending.to_string_lossy().to_ascii_lowercase())
+        .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
 }
 
 /// The folders and the files in a folder, without hidden ones. Links are followed.
@@ -30,7 +30,7 @@ pub fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        // A link to nothing counts as a file: reading it then says what is wrong.
+        // A broken link counts as a file, so that reading it reports the error.
         let path = entry.path();
         if path.is_dir() {
             folders.push(path)
@@ -41,7 +41,7 @@ pub fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((folders, files))
 }
 
-/// The files in a folder and in the folders below it.
+/// The files in a folder and its sub-folders.
 pub fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     descend(folder, DEPTH, into)
 }
@@ -69,8 +69,8 @@ pub fn read(file: &Path) -> Result<Image, DataError> {
     }
 }
 
-/// The sides of an image by its header. Where its first part does not tell, such as a JPEG file with a long preview
-/// at its start, the whole file is read.
+/// The size of an image, from its header. Where the first bytes do not suffice, as in a JPEG file that begins with a large
+/// preview, the whole file is read.
 pub fn header(file: &Path) -> Result<(u32, u32), DataError> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| DataError::Read {

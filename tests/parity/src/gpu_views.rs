@@ -1,4 +1,4 @@
-//! Views by kernels against the CPU engine, byte by byte and bit by bit.
+//! Views by GPU kernels against the CPU engine, byte by byte and bit by bit.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use parallax_views::{
     Image, Op, OpError, Pipeline, ViewKey, apply_all, draw_view, write_normalized,
 };
 
-/// How much was compared.
+/// What was compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ViewCounts {
     /// Lists of operations.
     pub chains: usize,
     /// Bytes of views.
     pub bytes: usize,
-    /// Normalised numbers.
+    /// Normalised values.
     pub numbers: usize,
 }
 
@@ -61,7 +61,7 @@ fn image(width: u32, height: u32, draws: &mut Draws) -> Image {
     }
 }
 
-/// Any operation on colours, with unusual parameters too.
+/// A random operation on colours, with unusual parameters as well.
 fn colour_op(draws: &mut Draws) -> Op {
     let factor = |draws: &mut Draws| match draws.below(6) {
         0 => 0.0,
@@ -93,7 +93,7 @@ fn colour_op(draws: &mut Draws) -> Op {
     }
 }
 
-/// A list that no pipeline makes: crops before and behind a resize, contrasts and blurs in any number and order.
+/// Operations that no pipeline draws: crops before and after a resize, contrasts and blurs in any number and order.
 fn any_chain(source: &Image, size: (u32, u32), draws: &mut Draws) -> Vec<Op> {
     let mut ops = Vec::new();
     let (width, height) = (
@@ -124,14 +124,18 @@ fn any_chain(source: &Image, size: (u32, u32), draws: &mut Draws) -> Vec<Op> {
     ops
 }
 
-/// Compares the views of some images.
+/// Compares the views of images.
 async fn compare(
     device: &Device,
     images: &[(Image, Vec<Vec<Op>>)],
     counts: &mut ViewCounts,
 ) -> Result<(), String> {
     let batch = pack(images).map_err(|error| error.to_string())?;
-    let found = batch.pixels(device).await.map_err(|e| e.to_string())?;
+    let found = batch
+        .clone()
+        .pixels(device)
+        .await
+        .map_err(|e| e.to_string())?;
     let tensors = batch.normalized(device).map_err(|e| e.to_string())?;
     let mut numbers = Vec::new();
     for tensor in tensors {
@@ -175,7 +179,7 @@ async fn compare(
     Ok(())
 }
 
-/// That what the CPU engine refuses, the kernels refuse for the same reason.
+/// Checks that what the CPU engine refuses, the kernels refuse for the same reason.
 fn refused(image: &Image, chains: &[Vec<Op>], error: OpError) -> Result<(), String> {
     match Packer::default().add(image, chains) {
         Err(ViewError::Op(found)) if found == error => Ok(()),
@@ -191,7 +195,7 @@ fn pack(images: &[(Image, Vec<Vec<Op>>)]) -> Result<ViewBatch, ViewError> {
     packer.finish()
 }
 
-/// Makes views of every pipeline and by lists that no pipeline makes, `rounds` times.
+/// Compares views of every pipeline and of operations that no pipeline draws, `rounds` times.
 ///
 /// # Errors
 /// The first difference.
@@ -201,7 +205,7 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
         for (number, pipeline) in Pipeline::ALL.into_iter().enumerate() {
             let seed = u64::from(round);
             let mut draws = Draws::new(seed, Stream::Probe, 0, number as u32, 0);
-            // The large size in every fifth case: a software device takes its time.
+            // The large size in every fifth case alone: software adapters are slow.
             let size = match (round + number as u32) % 5 {
                 0 => 224,
                 1 => 33,
@@ -240,46 +244,61 @@ pub async fn check_gpu_views(device: &Device, rounds: u32) -> Result<ViewCounts,
     Ok(counts)
 }
 
-/// Trains on a GPU for some steps with its own views, and again with those of the CPU: the losses must be the same to
-/// the last bit. Gives them.
+/// Trains on a GPU for some steps with views that it computed itself, and again with those of the CPU. Returns the losses,
+/// which must agree bit for bit.
 ///
 /// # Errors
-/// When they differ, or the device makes no views.
+/// When they differ, or the device has no kernels for views.
 pub async fn check_run(device: &Device, steps: u64) -> Result<Vec<f64>, String> {
-    let text = "[run]\nseed = 3\nbatch_size = 16\ntotal_steps = 10\n[model]\narch = 'tiny'\nwidth = 4\n\
-        [method]\nname = 'byol'\nhidden = 16\nout = 8\n[views]\nsize = 16\n";
-    let recipe = Recipe::parse(text, &[]).map_err(|error| error.to_string())?;
-    let source = sample::train().map_err(|error| error.to_string())?;
-    let source = Arc::new(source);
-    let mut losses = [Vec::new(), Vec::new()];
-    for (place, losses) in [device, &Device::flex()].into_iter().zip(&mut losses) {
-        let loader = Loader::new(&recipe, source.clone(), place);
-        let loader = loader.map_err(|error| error.to_string())?;
-        let run = Run::new(
-            recipe.clone(),
-            DataShape::of(loader.source().as_ref()),
-            device,
+    let mut losses = Vec::new();
+    for (method, out) in [("byol", 8), ("supervised", 10)] {
+        let text = format!(
+            "[run]\nseed = 3\nbatch_size = 16\ntotal_steps = 10\n[model]\narch = 'tiny'\nwidth = 4\n\
+            [method]\nname = '{method}'\nhidden = 16\nout = {out}\n[views]\nsize = 16\n"
         );
-        let mut run = run.map_err(|error| error.to_string())?;
-        for step in 0..steps {
-            let batch = loader.load(step).map_err(|error| error.to_string())?;
-            let packed = matches!(batch.views, BatchViews::Packed(_));
-            if packed != (place == device) {
-                return Err("the views are made in the wrong place".to_string());
-            }
-            let report = run.step(batch).await.map_err(|error| error.to_string())?;
-            losses.push(report.loss);
+        let recipe = Recipe::parse(&text, &[]).map_err(|error| error.to_string())?;
+        let own = run_losses(&recipe, device, device, steps).await?;
+        let host = run_losses(&recipe, device, &Device::flex(), steps).await?;
+        let bits =
+            |losses: &[f64]| -> Vec<u64> { losses.iter().map(|loss| loss.to_bits()).collect() };
+        if bits(&own) != bits(&host) {
+            return Err(format!(
+                "{method}: losses {own:?} with the device's views, {host:?} with the CPU's"
+            ));
         }
+        losses.extend(own);
     }
-    let [own, host] = losses;
-    match own
-        .iter()
-        .map(|loss| loss.to_bits())
-        .eq(host.iter().map(|loss| loss.to_bits()))
-    {
-        true => Ok(own),
-        false => Err(format!(
-            "losses {own:?} with the device's views, {host:?} with the CPU's"
-        )),
+    Ok(losses)
+}
+
+/// The losses of a run on `device` whose views are computed at `place`, as many views as the method takes.
+async fn run_losses(
+    recipe: &Recipe,
+    device: &Device,
+    place: &Device,
+    steps: u64,
+) -> Result<Vec<f64>, String> {
+    let source = sample::train().map_err(|error| error.to_string())?;
+    let loader = Loader::new(recipe, Arc::new(source), place);
+    let loader = loader.map_err(|error| error.to_string())?;
+    let shape = DataShape::of(loader.source().as_ref());
+    let run = Run::new(recipe.clone(), shape, device);
+    let mut run = run.map_err(|error| error.to_string())?;
+    let mut losses = Vec::new();
+    for step in 0..steps {
+        let batch = loader.load(step).map_err(|error| error.to_string())?;
+        let (on_device, views) = match &batch.views {
+            BatchViews::Packed(packed) => (true, packed.views()),
+            BatchViews::Made(made) => (false, made.len()),
+        };
+        if on_device != (place == device) {
+            return Err("the views are computed in the wrong place".to_string());
+        }
+        if views != recipe.method.name.views() {
+            return Err(format!("a batch has {views} views of each image"));
+        }
+        let report = run.step(batch).await.map_err(|error| error.to_string())?;
+        losses.push(report.loss);
     }
+    Ok(losses)
 }

@@ -1,22 +1,22 @@
-//! Brightness, contrast and saturation: a blend of the image with a degenerate one (methods.md 1.4).
+//! Brightness, contrast and saturation: blends of the image with a degenerate image (methods.md 1.4).
 
 use super::tone::luma;
 use crate::planes::Planes;
-use crate::vectors::cut;
+use crate::vectors::truncate;
 
-/// `d + factor * (v - d)`, cut off (not rounded) to 8 bits.
+/// `d + factor * (v - d)`, clamped to 0..=255 and truncated to an integer.
 ///
-/// What lies outside of 0 to 255 becomes 0 or 255; that happens for factors above 1 alone. Factors 0 and 1 give exactly
-/// `d` and `v`, because the small integers here are exact in f32.
+/// Clamping matters for factors above 1 alone. Factors 0 and 1 give exactly `d` and `v`, since small integers are exact in
+/// f32.
 #[inline(always)]
 fn blend(v: u8, d: f32, factor: f32) -> u8 {
     let x = d + factor * (f32::from(v) - d);
     let x = if x > 0.0 { x } else { 0.0 };
-    cut(if x < 255.0 { x } else { 255.0 })
+    truncate(if x < 255.0 { x } else { 255.0 })
 }
 
 vectorized! {
-    /// The blend with one constant.
+    /// Blends all values with a constant.
     fn blend_with(values: &'a mut [u8], d: f32, factor: f32) -> () {
         for value in values {
             *value = blend(*value, d, factor);
@@ -24,12 +24,12 @@ vectorized! {
     }
 }
 
-/// Blends with black: 0 is black, 1 leaves the image, more brightens.
+/// Blends with black. Factor 0 gives black, 1 the image, more brightens.
 pub(crate) fn brightness(planes: &mut Planes, factor: f32) {
     blend_with(&mut planes.data, 0.0, factor);
 }
 
-/// Blends with the mean grey of the image: 0 is that grey everywhere, 1 leaves the image.
+/// Blends with the mean luma of the image. Factor 0 gives uniform grey, 1 the image.
 pub(crate) fn contrast(planes: &mut Planes, factor: f32) {
     let pixels = planes.width * planes.height;
     let mean = (luma_sum(planes.channels()) as f64 / pixels as f64 + 0.5).floor();
@@ -38,7 +38,7 @@ pub(crate) fn contrast(planes: &mut Planes, factor: f32) {
 
 vectorized! {
     fn luma_sum(channels: [&'a [u8]; 3]) -> u64 {
-        // As many values as 32 bits surely hold the sum of.
+        // The sum of so many bytes fits in 32 bits.
         const RUN: usize = 1 << 16;
         let [red, green, blue] = channels.map(|channel| channel.chunks(RUN));
         let runs = red.zip(green).zip(blue).map(|((red, green), blue)| {
@@ -52,7 +52,7 @@ vectorized! {
     }
 }
 
-/// Blends each pixel with its own grey: 0 is a grey image, 1 leaves the image.
+/// Blends each pixel with its luma. Factor 0 gives the grayscale image, 1 the image.
 pub(crate) fn saturation(planes: &mut Planes, factor: f32) {
     blend_with_grey(planes.channels_mut(), factor);
 }

@@ -1,15 +1,16 @@
-//! Gaussian blur as three extended-box passes along the rows and three down the columns (methods.md 1.4).
+//! Gaussian blur by three extended box filters along the rows and three down the columns (methods.md 1.4).
 //!
-//! This is Pillow's blur, not the truncated Gaussian kernel of some other implementations. Values are rounded to 8 bits
-//! after each of the six passes. (The radius: Gwosdek et al., "Theoretical foundations of Gaussian convolution by
-//! extended box filtering", SSVM 2011.)
+//! This is Pillow's blur, not the truncated Gaussian kernel of other implementations. Values are rounded to 8 bits after each
+//! of the six passes. Source: Gwosdek et al., "Theoretical foundations of Gaussian convolution by extended box filtering",
+//! SSVM 2011.
 
 use crate::planes::Planes;
 
-/// A box whose two end taps have a smaller weight than the others. Weights are fixed-point, 2^24 is 1.
+/// A box filter whose two outermost taps have a smaller weight than the others. Weights are fixed-point with 24 fractional
+/// bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedBox {
-    /// Full taps on each side of the middle one.
+    /// Full taps on each side of the centre one.
     pub radius: usize,
     /// Weight of a full tap.
     pub full: u32,
@@ -18,7 +19,7 @@ pub struct ExtendedBox {
 }
 
 impl ExtendedBox {
-    /// The box of which three passes have the variance of a Gaussian of standard deviation `sigma`, in pixels.
+    /// The box for which three passes have the variance of a Gaussian with standard deviation `sigma`, in pixels.
     pub fn for_sigma(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
         let length = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
@@ -29,7 +30,7 @@ impl ExtendedBox {
 
         let radius = size as u32;
         let full = (16_777_216.0 / (size * 2.0 + 1.0)) as u32;
-        // The reference computes in unsigned words too, and would wrap alike.
+        // The reference wraps in unsigned arithmetic as well.
         let far = 16_777_216u32.wrapping_sub((2 * radius + 1).wrapping_mul(full)) / 2;
         Self {
             radius: radius as usize,
@@ -48,18 +49,18 @@ impl ExtendedBox {
     }
 }
 
-/// Buffers that a blur leaves for the next one.
+/// Buffers that are reused from blur to blur.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// A row with its margins.
+    /// A padded row.
     line: Vec<u8>,
-    /// The sums of the full taps of a row.
+    /// Sums of the full taps, for a row.
     sums: Vec<u32>,
-    /// What a pass down the columns makes of a plane.
+    /// The result of a pass down the columns.
     other: Vec<u8>,
 }
 
-/// Blurs with standard deviation `sigma`, in pixels. Outside of the image its edge pixels continue.
+/// Blurs with standard deviation `sigma`, in pixels. The image is padded with its edge pixels.
 pub(crate) fn blur(planes: &mut Planes, sigma: f32, scratch: &mut Scratch) {
     let kernel = ExtendedBox::for_sigma(sigma);
     let width = planes.width;
@@ -88,7 +89,7 @@ vectorized! {
     }
 }
 
-/// One pass along a row, through a line that continues its end pixels on both sides.
+/// One pass along a row, by way of `line`, the row padded with its edge pixels.
 #[inline(always)]
 fn pass_along(row: &mut [u8], line: &mut [u8], sums: &mut [u32], kernel: ExtendedBox) {
     let (margin, width) = (kernel.radius + 1, row.len());
@@ -101,10 +102,10 @@ fn pass_along(row: &mut [u8], line: &mut [u8], sums: &mut [u32], kernel: Extende
     weigh(row, sums, line, &line[taps + 1..], kernel);
 }
 
-/// The sum of the `taps` values from each place on.
+/// The sum of `taps` values from each position on.
 #[inline(always)]
 fn sum_windows(line: &[u8], taps: usize, sums: &mut [u32]) {
-    // A running sum is one step after the other; few taps are faster summed for many places at once.
+    // A running sum is sequential; for few taps, sums of many positions at once are faster.
     if taps <= 7 {
         sums.fill(0);
         for k in 0..taps {
@@ -123,7 +124,7 @@ fn sum_windows(line: &[u8], taps: usize, sums: &mut [u32]) {
 }
 
 vectorized! {
-    /// One pass down all columns at once, row by row, with one running sum a column.
+    /// One pass down all columns at once, row by row, with a running sum for each column.
     fn pass_down(from: &'a [u8], to: &'a mut [u8], sums: &'a mut [u32], kernel: ExtendedBox) -> () {
         let width = sums.len();
         let last = from.len() / width - 1;
@@ -148,7 +149,7 @@ vectorized! {
     }
 }
 
-/// A row's results from the sums of the full taps and the two far taps.
+/// The results of a row from the sums of the full taps and the two far taps.
 #[inline(always)]
 fn weigh(out: &mut [u8], sums: &[u32], before: &[u8], after: &[u8], kernel: ExtendedBox) {
     for (((out, &sum), &before), &after) in out.iter_mut().zip(sums).zip(before).zip(after) {
@@ -160,8 +161,8 @@ fn weigh(out: &mut [u8], sums: &[u32], before: &[u8], after: &[u8], kernel: Exte
 mod tests {
     use super::*;
 
-    /// The reference points of methods.md 1.4, but for sigma 1: the quotient is rounded to f32 before it is cut, which
-    /// gives one more than the exact quotient there, and Pillow's results show that one more.
+    /// The reference values of methods.md 1.4, except at sigma 1: there the quotient, rounded to f32 before it is truncated,
+    /// is one more than the exact one, and Pillow's results agree with it.
     #[test]
     fn weights_for_known_sigmas() {
         for (sigma, radius, full) in [

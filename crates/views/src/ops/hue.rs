@@ -1,22 +1,22 @@
-//! The hue shift, through 8-bit HSV and back (methods.md 1.4).
+//! The hue shift, in 8-bit HSV (methods.md 1.4).
 //!
-//! The reference mixes f32 and f64. Here all is f32, in an order of operations that gives the same 8-bit values for
-//! every colour in both directions; the tests compare all 2^24 of each with Pillow.
+//! The reference mixes f32 and f64. Here all arithmetic is in f32, in an order of operations that gives the same 8-bit values
+//! for every colour in both directions; the tests compare all 2^24 colours with Pillow.
 
 use crate::planes::Planes;
-use crate::vectors::{cut, nearest};
+use crate::vectors::{nearest, truncate};
 
 /// Shifts the hue by `delta` of a full turn.
 ///
-/// The shift is cut to whole steps of 1/255 of a turn but wraps at 256: that is what the reference does. Even a shift
-/// of 0 loses a little, by the 8-bit round trip.
+/// The shift is truncated to whole steps of 1/255 of a turn but wraps at 256, as in the reference. The 8-bit round trip
+/// changes colours even for a shift of 0.
 pub(crate) fn hue(planes: &mut Planes, delta: f64) {
-    let shift = (255.0 * delta) as i32 as u8; // toward zero, then wrapped
-    turn(planes.channels_mut(), shift);
+    let shift = (255.0 * delta) as i32 as u8; // truncated toward zero, then modulo 256
+    shift_hue(planes.channels_mut(), shift);
 }
 
 vectorized! {
-    fn turn(channels: [&'a mut [u8]; 3], shift: u8) -> () {
+    fn shift_hue(channels: [&'a mut [u8]; 3], shift: u8) -> () {
         let [red, green, blue] = channels;
         for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
             let [h, s, v] = rgb_to_hsv([*r, *g, *b]);
@@ -33,9 +33,9 @@ pub(crate) fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let min = ri.min(gi).min(bi);
     let range = max - min;
     let middle = ri + gi + bi - max - min;
-    // How far the middle channel lies from the largest one, in units of the range.
+    // The distance of the middle channel from the largest one, as a fraction of the range.
     let x = (max - middle) as f32 / range.max(1) as f32;
-    // Sextants from red; of equal largest channels red comes first, then green.
+    // The hue in sextants from red. Of equal largest channels red counts first, then green.
     let sextants = if ri == max {
         if bi == min { 1.0 - x } else { x - 1.0 }
     } else if gi == max {
@@ -49,19 +49,19 @@ pub(crate) fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let turn = if turn < 0.0 { 1.0 + turn } else { turn };
     let saturation = range as f32 / max.max(1) as f32;
     let hue = if range == 0 { 0.0 } else { turn * 255.0 };
-    [cut(hue), cut(saturation * 255.0), max as u8]
+    [truncate(hue), truncate(saturation * 255.0), max as u8]
 }
 
-/// The colour of a hue, a saturation and a value, each in 0..=255.
+/// The RGB colour of a hue, a saturation and a value, each in 0..=255.
 #[inline(always)]
 pub(crate) fn hsv_to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
-    // Six sextants of 255 steps: which one, and how far into it. 772 / 2^16 is 1 / 85 for all that occurs.
+    // The sextant and the position in it. Multiplying by 772 / 2^16 divides by 85 exactly for all values that occur.
     let position = 2 * i32::from(h);
     let sextant = (position * 772) >> 16;
     let f = (position - 85 * sextant) as f32 / 85.0;
     let s = f32::from(s) / 255.0;
     let value = f32::from(v);
-    // None of these lies halfway between two integers: 2 * 85 * 255 is not a multiple of 4.
+    // No ties occur: 2 * 85 * 255 is not a multiple of 4.
     let p = nearest(value * (1.0 - s));
     let q = nearest(value * (1.0 - s * f));
     let t = nearest(value * (1.0 - s * (1.0 - f)));
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Both conversions over all 2^24 values, against the checksums of Pillow's.
+    /// Both conversions of all 2^24 values, against checksums of Pillow's results.
     #[test]
     fn conversions() {
         let file: serde_json::Value =

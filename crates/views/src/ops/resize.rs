@@ -1,24 +1,24 @@
-//! Antialiased bilinear resize: a triangle filter, along the rows first, then down the columns (methods.md 1.4).
+//! Antialiased bilinear resize: a triangle filter along the rows, then down the columns (methods.md 1.4).
 
 use std::ops::Range;
 
 use crate::planes::{Planes, Window};
 
-/// Fixed-point bits of a weight.
+/// Fractional bits of a fixed-point weight.
 pub const BITS: u32 = 22;
-/// One half, so that the shift rounds to nearest.
+/// One half, for rounding to nearest.
 const HALF: i32 = 1 << (BITS - 1);
-/// Rows of the source that are filtered side by side.
+/// Source rows that are filtered together.
 const ROWS: usize = 4;
-/// Weights that the second pass takes at once.
+/// Weights that the second pass applies together.
 const WEIGHTS: usize = 4;
 
-/// A pixel between the two passes: three channels and a byte of no meaning, which make a word.
+/// A pixel between the two passes: three channels, padded to a word.
 type Pixel = [u8; 4];
-/// The pixels of [`ROWS`] rows at the same place.
+/// The pixels of [`ROWS`] rows in the same column.
 type Column = [u8; 4 * ROWS];
 
-/// What a resize asks for: the sides of the whole result, and the part of it that is wanted.
+/// The result of a resize: its full size, and the part of it that is computed.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) width: u32,
@@ -27,12 +27,12 @@ pub(crate) struct Target {
     pub(crate) rows: Range<u32>,
 }
 
-/// Buffers that a resize leaves for the next one.
+/// Buffers that are reused from resize to resize.
 #[derive(Default)]
 pub(crate) struct Scratch {
     across: Taps,
     down: Taps,
-    /// Some rows of the source, side by side.
+    /// [`ROWS`] rows of the source, interleaved.
     source: Vec<Column>,
     /// The same rows after the first pass.
     mixed: Vec<Column>,
@@ -40,26 +40,26 @@ pub(crate) struct Scratch {
     filtered: Vec<Pixel>,
     /// Sums of a row in the second pass.
     sums: Vec<i32>,
-    /// That row.
+    /// The row.
     row: Vec<Pixel>,
 }
 
-/// The weights of one axis: output `i` is the sum of `weights(i)` times the inputs from `first[i]` on. Weights have
-/// [`RESIZE_BITS`](crate::RESIZE_BITS) fixed-point bits; none is negative.
+/// The filter weights of one axis: each output is a weighted sum of consecutive inputs. Weights are fixed-point with
+/// [`RESIZE_BITS`](crate::RESIZE_BITS) fractional bits, and not negative.
 #[derive(Default)]
 pub struct Taps {
     first: Vec<usize>,
-    /// Where the weights of output `i` start in `weights`; one entry more than outputs.
+    /// Output `i` has the weights `bounds[i]..bounds[i + 1]`.
     bounds: Vec<usize>,
     weights: Vec<i32>,
     exact: Vec<f64>,
 }
 
 impl Taps {
-    /// The outputs `wanted` of `from` pixels that become `to`, all 1 or more.
+    /// Computes the weights of the outputs `wanted` for a resize of `from` pixels to `to`, both at least 1.
     pub fn set(&mut self, from: usize, to: u32, wanted: Range<u32>) {
         let scale = from as f64 / f64::from(to);
-        // Enlarging interpolates between neighbours; reducing averages over as much as an output pixel covers.
+        // Upsampling interpolates between neighbours; downsampling averages over what an output pixel covers.
         let support = scale.max(1.0);
         let inverse = 1.0 / support;
         let Self {
@@ -89,7 +89,7 @@ impl Taps {
         }
     }
 
-    /// For each output its first input, and the weights from there on.
+    /// For each output its first input, and the weights of the inputs from there on.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
         self.first
             .iter()
@@ -97,7 +97,7 @@ impl Taps {
             .map(|(&first, ends)| (first, &self.weights[ends[0]..ends[1]]))
     }
 
-    /// The inputs that any output is made of.
+    /// The inputs that any output depends on.
     fn inputs(&self) -> Range<usize> {
         let start = self.first.first().copied().unwrap_or(0);
         let end = self
@@ -117,9 +117,9 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// Resizes the window and keeps the wanted part. Pixels that it does not depend on are not read.
+/// Resizes the window and computes the part in `target`. Pixels that it does not depend on are not read.
 ///
-/// An axis that keeps its length has one weight of 1 an output, which changes nothing.
+/// An axis that keeps its length has a single weight of 1 for each output and stays unchanged.
 pub(crate) fn resize(window: &Window, target: &Target, planes: &mut Planes, scratch: &mut Scratch) {
     let Scratch {
         across,
@@ -161,7 +161,7 @@ pub(crate) fn resize(window: &Window, target: &Target, planes: &mut Planes, scra
 }
 
 vectorized! {
-    /// Puts the pixels of some rows side by side.
+    /// Interleaves the pixels of [`ROWS`] rows.
     fn gather(rows: [&'a [[u8; 3]]; ROWS], out: &'a mut [Column]) -> () {
         let [a, b, c, d] = rows;
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
@@ -173,7 +173,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// The first pass; `source` starts at column `base`.
+    /// The first pass. `source` begins at column `base`.
     fn along_rows(source: &'a [Column], base: usize, taps: &'a Taps, out: &'a mut [Column]) -> () {
         for (out, (start, weights)) in out.iter_mut().zip(taps.iter()) {
             let mut sums = [HALF; 4 * ROWS];
@@ -188,7 +188,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// Puts the rows one behind the other again.
+    /// The inverse of `gather`.
     fn scatter(columns: &'a [Column], out: &'a mut [Pixel]) -> () {
         let (a, rest) = out.split_at_mut(columns.len());
         let (b, rest) = rest.split_at_mut(columns.len());
@@ -201,13 +201,13 @@ vectorized! {
 }
 
 vectorized! {
-    /// The second pass for one row of the result: the weighted sum of the first rows of `rows`.
+    /// The second pass for one row of the result: the weighted sum of the leading rows of `rows`.
     fn down_columns(rows: &'a [Pixel], weights: &'a [i32], sums: &'a mut [i32]) -> () {
         let width = sums.len() / 4;
         sums.fill(HALF);
         let groups = weights.chunks(WEIGHTS).zip(rows.chunks(WEIGHTS * width));
         for (weights, rows) in groups {
-            // A weight that is missing is 0, of any row.
+            // Missing weights are 0, for any row.
             let weight: [i32; WEIGHTS] = std::array::from_fn(|k| weights.get(k).copied().unwrap_or(0));
             let row: [&[u8]; WEIGHTS] = std::array::from_fn(|k| {
                 let k = k.min(weights.len() - 1);
@@ -225,7 +225,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// The sums of a row as bytes, in planes.
+    /// Rounds the sums of a row to bytes and writes them to planes.
     fn finish(sums: &'a [i32], row: &'a mut [Pixel], channels: [&'a mut [u8]; 3]) -> () {
         for (byte, &sum) in row.as_flattened_mut().iter_mut().zip(sums) {
             *byte = to_byte(sum);
@@ -265,7 +265,7 @@ mod tests {
                 &mut Scratch::default(),
             );
             assert_eq!(planes.data.len(), to as usize * 6);
-            // Weights are rounded to 2^-22 each; many small ones can lose a level.
+            // Every weight is rounded to 2^-22; with many small ones the result can be one lower.
             assert!(
                 planes.data.iter().all(|v| v.abs_diff(200) <= 1),
                 "{from} to {to}"

@@ -1,4 +1,4 @@
-//! Luma, grayscale, solarize and the flip (methods.md 1.4).
+//! Luma, grayscale, solarize and horizontal flip (methods.md 1.4).
 
 use crate::planes::Planes;
 
@@ -8,7 +8,7 @@ pub(crate) fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000) >> 16) as u8
 }
 
-/// Every channel becomes the luma.
+/// Replaces every channel by the luma.
 pub(crate) fn grayscale(planes: &mut Planes) {
     grey(planes.channels_mut());
 }
@@ -23,7 +23,7 @@ vectorized! {
     }
 }
 
-/// Values from `threshold` on are inverted; 256 inverts none.
+/// Inverts values at or above `threshold`; 256 inverts none.
 pub(crate) fn solarize(planes: &mut Planes, threshold: u16) {
     if let Ok(threshold) = u8::try_from(threshold) {
         invert(&mut planes.data, threshold);

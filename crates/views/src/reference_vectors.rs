@@ -1,11 +1,12 @@
-//! The golden vectors of methods.md appendix A: checksums that Pillow 9.3 gave for an image made by a formula.
+//! The reference vectors of methods.md appendix A: checksums of what Pillow 9.3 makes of a synthetic image.
 
 #![allow(clippy::unwrap_used)]
 
-use super::hue::rgb_to_hsv;
-use super::tone::luma;
+use crate::canvas::apply_all;
 use crate::image::Image;
-use crate::op::{Op, apply_all};
+use crate::op::Op;
+use crate::ops::hue::rgb_to_hsv;
+use crate::ops::tone::luma;
 
 const WIDTH: u32 = 23;
 const HEIGHT: u32 = 17;
@@ -27,7 +28,7 @@ fn input() -> Image {
     }
 }
 
-/// Operations, then CRC-32, byte sum, first six and last three bytes.
+/// Operations, then CRC-32, sum, first six and last three bytes of the result.
 type Row = (Vec<Op>, u32, u64, [u8; 6], [u8; 3]);
 
 fn check(name: &str, data: &[u8], crc: u32, sum: u64, first: [u8; 6], last: [u8; 3]) {

@@ -1,57 +1,62 @@
-//! Plans as the words that the kernels read.
+//! Encodes the views' plans as the words that the kernels read.
+//!
+//! In order: the table of [`hue::ROUNDED_DOWN`], the table of normalised values, a header of [`VIEW_WORDS`] for each
+//! view, headers of [`STAGE_WORDS`] for each stage and view, then resize weights, colour steps and their blend tables,
+//! which headers point to.
 
 use std::collections::HashMap;
 
 use parallax_views::{ExtendedBox, Taps, normalized_values};
 
-use crate::kernels::{ROWS, STAGE_WORDS, TILE, VIEW_WORDS};
+use crate::kernels::{SHARED_ROWS, STAGE_WORDS, TILE, VIEW_WORDS};
 use crate::plan::{Axis, Plan, Stage, Step};
 use crate::{blend, colour, hue};
 
-/// Where the table of normalised numbers begins: 256 of red, then green, then blue.
+/// Offset of the table of normalised values: 256 for red, then for green, then for blue.
 pub(crate) const NORMALIZED: u32 = 8;
-/// Where the views' headers begin.
-pub(crate) const HEADS: u32 = NORMALIZED + 3 * 256;
+/// Offset of the views' headers.
+pub(crate) const HEADERS: u32 = NORMALIZED + 3 * 256;
 
-/// Where the source of a view lies.
+/// Where a view finds the pixels of its image.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Placed {
-    /// First byte of the image's row `row`.
+pub(crate) struct SourceRows {
+    /// Offset in bytes of the image's row `row`.
     pub byte: u32,
-    /// First row that is there.
+    /// The first row that was uploaded.
     pub row: u32,
-    /// Columns of the image.
+    /// Width of the image.
     pub width: u32,
 }
 
-/// The weights of an axis in the program.
+/// The resize weights of an axis.
 #[derive(Clone, Copy)]
 struct Weights {
+    /// Offset.
     begin: u32,
-    /// For each output.
+    /// Weights of each output.
     taps: u32,
-    /// Inputs that the largest tile needs.
+    /// The most inputs that a tile reads.
     inputs: u32,
 }
 
-/// The words under construction.
-pub(crate) struct Program {
-    words: Vec<u32>,
-    axes: HashMap<Axis, Weights>,
-    taps: Taps,
-    /// How many pieces of rows the tallest tile needs.
-    pub pieces: u32,
-    /// Where the headers of each stage begin.
+/// Encoded views of one size.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    /// See the module.
+    pub words: Vec<u32>,
+    /// How many blocks of [`SHARED_ROWS`] source rows the tallest tile reads.
+    pub row_blocks: u32,
+    /// Offset of the headers of each stage.
     pub stages: Vec<u32>,
 }
 
-impl Program {
-    /// The program of views of one size, whose sources are placed.
-    pub fn new(views: &[(Plan, Placed)]) -> Self {
+impl Encoded {
+    /// Encodes views.
+    pub fn new(views: &[(Plan, SourceRows)]) -> Self {
         let count = views.len() as u32;
         let stages = views.iter().map(|(plan, _)| plan.stages.len()).max();
         let stages = stages.unwrap_or_default().max(1) as u32;
-        let first_stage = HEADS + count * VIEW_WORDS;
+        let first_stage = HEADERS + count * VIEW_WORDS;
         let data = first_stage + stages * count * STAGE_WORDS;
         let mut words = Vec::with_capacity(data as usize + views.len() * 1024);
         words.extend(hue::ROUNDED_DOWN);
@@ -62,49 +67,57 @@ impl Program {
                 .map(|v| v.to_bits()),
         );
         words.resize(data as usize, 0);
-        let mut program = Self {
-            words,
+        let mut encoder = Encoder {
+            encoded: Self {
+                words,
+                row_blocks: 1,
+                stages: (0..stages)
+                    .map(|stage| first_stage + stage * count * STAGE_WORDS)
+                    .collect(),
+            },
             axes: HashMap::new(),
             taps: Taps::default(),
-            pieces: 1,
-            stages: (0..stages)
-                .map(|stage| first_stage + stage * count * STAGE_WORDS)
-                .collect(),
         };
-        for (number, (plan, placed)) in views.iter().enumerate() {
-            program.view(number as u32, plan, *placed);
+        for (number, (plan, source)) in views.iter().enumerate() {
+            encoder.view(number as u32, plan, *source);
         }
-        program
+        encoder.encoded
     }
+}
 
-    /// The finished words.
-    pub fn into_words(self) -> Vec<u32> {
-        self.words
-    }
+struct Encoder {
+    encoded: Encoded,
+    /// Weights that are already encoded.
+    axes: HashMap<Axis, Weights>,
+    /// Scratch.
+    taps: Taps,
+}
 
-    fn view(&mut self, number: u32, plan: &Plan, placed: Placed) {
-        let (along, down) = (self.axis(plan.along), self.axis(plan.down));
-        self.pieces = self.pieces.max(down.inputs.div_ceil(ROWS));
-        // The first byte of the crop. It lies behind `byte`: the rows that are there begin with those of a crop.
+impl Encoder {
+    fn view(&mut self, number: u32, plan: &Plan, source: SourceRows) {
+        let (horizontal, vertical) = (self.axis(plan.horizontal), self.axis(plan.vertical));
+        let row_blocks = vertical.inputs.div_ceil(SHARED_ROWS);
+        self.encoded.row_blocks = self.encoded.row_blocks.max(row_blocks);
+        // The first byte of the crop. It is not below `byte`: uploaded rows begin with the first one that a crop reads.
         let pixel =
-            u64::from(plan.top - placed.row) * u64::from(placed.width) + u64::from(plan.left);
-        let base = placed.byte + (3 * pixel) as u32;
+            u64::from(plan.top - source.row) * u64::from(source.width) + u64::from(plan.left);
+        let base = source.byte + (3 * pixel) as u32;
         let (begin, end) = self.steps(&plan.first);
-        let head = [
+        let header = [
             base,
-            placed.width,
-            along.begin,
-            along.taps,
-            down.begin,
-            down.taps,
+            source.width,
+            horizontal.begin,
+            horizontal.taps,
+            vertical.begin,
+            vertical.taps,
             begin,
             end,
         ];
-        self.put(HEADS + number * VIEW_WORDS, &head);
-        for stage in 0..self.stages.len() {
-            let place = self.stages[stage] + number * STAGE_WORDS;
-            let head = plan.stages.get(stage).map(|stage| self.stage(stage));
-            self.put(place, &head.unwrap_or_default());
+        self.put(HEADERS + number * VIEW_WORDS, &header);
+        for stage in 0..self.encoded.stages.len() {
+            let place = self.encoded.stages[stage] + number * STAGE_WORDS;
+            let header = plan.stages.get(stage).map(|stage| self.stage(stage));
+            self.put(place, &header.unwrap_or_default());
         }
     }
 
@@ -120,14 +133,15 @@ impl Program {
         }
     }
 
-    fn put(&mut self, at: u32, head: &[u32]) {
+    fn put(&mut self, at: u32, header: &[u32]) {
         let at = at as usize;
-        self.words[at..at + head.len()].copy_from_slice(head);
+        self.encoded.words[at..at + header.len()].copy_from_slice(header);
     }
 
-    /// Begin and end of the steps; their tables lie behind them.
+    /// Begin and end of the encoded steps; their blend tables follow them.
     fn steps(&mut self, steps: &[Step]) -> (u32, u32) {
-        let begin = self.words.len() as u32;
+        let words = &mut self.encoded.words;
+        let begin = words.len() as u32;
         let end = begin + steps.len() as u32;
         let mut table = end;
         for step in steps {
@@ -143,19 +157,20 @@ impl Program {
                 Step::Grayscale => (colour::GRAYSCALE, 0),
                 Step::Solarize(threshold) => (colour::SOLARIZE, threshold),
             };
-            self.words.push(code | argument << 3);
+            words.push(code | argument << 3);
         }
         for step in steps {
             if let Step::Brightness(factor) | Step::Contrast(factor) | Step::Saturation(factor) =
                 *step
             {
-                self.words.extend(blend::table(factor));
+                words.extend(blend::table(factor));
             }
         }
         (begin, end)
     }
 
-    /// An axis is a line for each output: the first input, then the weights, as many for each output, all inside.
+    /// For each output its first input, then its weights. All outputs have the same number of weights, and all inputs
+    /// lie inside the axis.
     fn axis(&mut self, axis: Axis) -> Weights {
         if let Some(&weights) = self.axes.get(&axis) {
             return weights;
@@ -167,12 +182,13 @@ impl Program {
         if axis.mirrored {
             lines.reverse();
         }
-        let begin = self.words.len() as u32;
+        let words = &mut self.encoded.words;
+        let begin = words.len() as u32;
         for ((first, weights), moved) in lines.into_iter().zip(&firsts) {
-            self.words.push(*moved);
-            let line = self.words.len();
-            self.words.resize(line + most, 0);
-            for (place, weight) in self.words[line + first - *moved as usize..]
+            words.push(*moved);
+            let line = words.len();
+            words.resize(line + most, 0);
+            for (place, weight) in words[line + first - *moved as usize..]
                 .iter_mut()
                 .zip(weights)
             {
@@ -182,7 +198,7 @@ impl Program {
         let weights = Weights {
             begin,
             taps: most as u32,
-            inputs: tiles(&firsts, most, TILE as usize)
+            inputs: tile_inputs(&firsts, most, TILE as usize)
                 .max()
                 .unwrap_or_default(),
         };
@@ -197,8 +213,8 @@ fn widest(taps: &Taps) -> usize {
     most.unwrap_or_default()
 }
 
-/// The first input of every output, in the order of a mirrored axis too, if all outputs have as many weights as the
-/// widest: zeros fill a line up, at its begin where the axis ends.
+/// The first input of every output, in output order (reversed for a mirrored axis), with every output padded with zero
+/// weights to the widest one: at the end, or in front where the axis ends.
 fn firsts(taps: &Taps, axis: &Axis) -> Vec<u32> {
     let last = axis.from as usize - widest(taps);
     let mut firsts: Vec<u32> = taps
@@ -212,20 +228,21 @@ fn firsts(taps: &Taps, axis: &Axis) -> Vec<u32> {
 }
 
 /// How many inputs each tile of `side` outputs reads.
-fn tiles(firsts: &[u32], most: usize, side: usize) -> impl Iterator<Item = u32> {
+fn tile_inputs(firsts: &[u32], most: usize, side: usize) -> impl Iterator<Item = u32> {
     firsts.chunks(side.max(1)).map(move |tile| {
         let ends = tile.first().zip(tile.last());
         ends.map_or(0, |(first, last)| last.abs_diff(*first)) + most as u32
     })
 }
 
-/// Inputs that the outputs of an axis are made of, and those that its tiles read together, where what two of them read
-/// counts twice.
+/// Inputs that the outputs of an axis depend on, and inputs that its tiles read: what two tiles read counts twice there.
 pub(crate) fn inputs(axis: &Axis, taps: &mut Taps) -> (u64, u64) {
     let kept = axis.start..axis.start + axis.len;
     taps.set(axis.from as usize, axis.to, kept);
     let (firsts, most) = (firsts(taps, axis), widest(taps));
-    let once = tiles(&firsts, most, firsts.len()).sum::<u32>();
-    let tiled = tiles(&firsts, most, TILE as usize).map(u64::from).sum();
+    let once = tile_inputs(&firsts, most, firsts.len()).sum::<u32>();
+    let tiled = tile_inputs(&firsts, most, TILE as usize)
+        .map(u64::from)
+        .sum();
     (once.into(), tiled)
 }
