@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 use parallax_train::{LESS_MEMORY, MemoryEstimate, Recipe};
 
 /// Resident memory of the process before training, measured.
-const PROGRAM: u64 = 75 << 20;
+const RESIDENT: u64 = 75 << 20;
 
 /// mimalloc, because the system's allocator returns large buffers to the kernel whenever a step frees them, and the page
 /// faults when they are allocated again cost as much as the work on them. Out of memory the process prints a message
@@ -86,7 +86,7 @@ fn leave(bytes: usize) -> ! {
 /// Prints the estimate before the first step, where a machine or a GPU that is too small would fail.
 pub fn announce(recipe: &Recipe, classes: usize, on_cpu: bool) {
     let estimate = MemoryEstimate::of(recipe, classes);
-    let total = estimate.total() + if on_cpu { PROGRAM } else { 0 };
+    let total = estimate.total() + if on_cpu { RESIDENT } else { 0 };
     eprintln!(
         "memory on the device: about {} (networks {}, queue {}, activations {}, workspace {})",
         size(total),

@@ -64,3 +64,22 @@ pub fn evaluate(
     }
     Ok(metrics)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn metrics_come_in_the_order_of_the_evaluators() {
+        let values: Vec<f32> = (0..40).map(|at| ((at * 7) % 11) as f32).collect();
+        let labels = (0..20).map(|row| row % 2).collect();
+        let features = Features::new(values, labels, 2).unwrap();
+        let keys = |kinds: &[EvaluatorKind]| -> Vec<&str> {
+            let metrics = evaluate(kinds, &features, &features).unwrap();
+            metrics.iter().map(|(metric, _)| metric.key).collect()
+        };
+        assert_eq!(keys(&EvaluatorKind::ALL), ["knn", "linear"]);
+        assert_eq!(keys(&[EvaluatorKind::Linear]), ["linear"]);
+    }
+}

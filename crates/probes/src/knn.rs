@@ -138,6 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn one_neighbour_decides_by_itself() {
+        // Two near examples of class 1 outvote the nearest, of class 0.
+        let angles = [(0.0f32, 0), (0.2, 1), (0.25, 1)];
+        let values = angles
+            .iter()
+            .flat_map(|(angle, _)| [angle.cos(), angle.sin()]);
+        let labels = angles.iter().map(|(_, label)| *label).collect();
+        let train = Features::new(values.collect(), labels, 2).unwrap();
+        let test = Features::new(vec![1.0, 0.0], vec![0], 2).unwrap();
+        let knn = |neighbours| Knn {
+            neighbours,
+            ..Knn::default()
+        };
+        assert_eq!(knn(1).accuracy(&train, &test).unwrap(), 100.0);
+        assert_eq!(knn(3).accuracy(&train, &test).unwrap(), 0.0);
+    }
+
+    #[test]
     fn more_neighbours_than_examples_is_no_error() {
         assert_eq!(knn_accuracy(&cloud(3, 0.0), &cloud(6, 0.0)).unwrap(), 100.0);
     }

@@ -1,8 +1,7 @@
 //! Measured values by name.
 //!
-//! Whatever measures something declares a [`Metric`] beside its code and puts values of it into [`Metrics`]. JSON lines,
-//! TensorBoard, the terminal and the page write any metric by what its declaration says, so that a new one needs no
-//! change to them.
+//! A [`Metric`] is declared next to the code that measures it; its values travel as [`Metrics`]. JSON lines, TensorBoard,
+//! the terminal and the page write any metric as its declaration says, so that a new one touches one file.
 
 use std::fmt;
 

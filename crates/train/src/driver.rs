@@ -43,14 +43,14 @@ pub enum Stop {
     End,
 }
 
-/// What the caller asks for besides what the recipe says.
+/// Requests of the caller, in addition to the recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
     /// Whether to stop.
     pub stop: Stop,
     /// Save now, whatever the recipe's interval is. A state that is already saved is not saved again.
     pub checkpoint: bool,
-    /// Put off a probe that is due, for callers that bound its share of the time; it stays due.
+    /// Defer a probe that is due, for callers that bound the time spent on probes; it stays due.
     pub defer_probe: bool,
 }
 
@@ -129,7 +129,7 @@ mod tests {
         Driver::new(&Recipe::parse(text, &overrides).unwrap(), 10, step)
     }
 
-    /// Drives to the end; the step index beside everything that is no step.
+    /// Drives to the end: everything but steps, with the step index.
     fn drive(
         driver: &mut Driver,
         mut step: u64,

@@ -94,7 +94,7 @@ fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError>
         .ok_or_else(|| unknown(format!("holds no network under '{branch}'")))?;
     let arch = structure.arch().ok_or_else(|| {
         unknown(format!(
-            "blocks of {:?} a stage are no standard ResNet's",
+            "{:?} blocks a stage are not those of a standard ResNet",
             structure.blocks
         ))
     })?;
@@ -102,7 +102,7 @@ fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError>
         7 => ("imagenet", 224),
         3 => ("cifar", 32),
         side => {
-            let reason = format!("a first convolution of {side} pixels is no known one");
+            let reason = format!("no known stem has a first convolution of {side} pixels");
             return Err(unknown(reason));
         }
     };

@@ -48,7 +48,7 @@ impl Run {
                 after_first = Some((self.method.online().clone(), target));
             }
         }
-        // Micro-batches are virtual devices: the running statistics of the first are kept.
+        // As with BN groups, the running statistics of the first micro-batch are kept.
         if let Some((first, first_target)) = after_first {
             let PartsMut { online, target, .. } = self.method.parts_mut();
             *online = first;

@@ -55,6 +55,8 @@ fn set(table: &mut Table, text: &str) -> Result<(), RecipeError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use parallax_probes::EvaluatorKind;
+
     use super::*;
 
     fn overridden(text: &str) -> Result<Recipe, RecipeError> {
@@ -76,6 +78,24 @@ mod tests {
             "cifar10"
         );
         assert_eq!(overridden("run.total_steps=7").unwrap().total_steps(64), 7);
+    }
+
+    #[test]
+    fn evaluators_are_chosen_by_name() {
+        let chosen = overridden("probe.evaluators=['linear']").unwrap();
+        assert_eq!(chosen.probe.evaluators, [EvaluatorKind::Linear]);
+        assert!(chosen.to_toml().unwrap().contains("evaluators"));
+        let default = overridden("run.seed=1").unwrap();
+        assert_eq!(default.probe.evaluators, EvaluatorKind::ALL);
+        assert!(!default.to_toml().unwrap().contains("evaluators"));
+        let message = overridden("probe.evaluators=['svm']").unwrap_err();
+        let message = message.to_string();
+        assert!(
+            message.contains("svm") && message.contains("knn"),
+            "{message}"
+        );
+        let message = overridden("probe.evaluators=[]").unwrap_err().to_string();
+        assert!(message.contains("probe.table=false"), "{message}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Runs of every system: resume at every step, divergence, parts of a batch, the online classifier.
+//! Runs of every system: resume at every step, divergence, gradient accumulation, the online classifier.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::{Device, Tensor};
@@ -105,7 +105,7 @@ fn a_run_resumed_at_any_step_ends_with_the_same_bits() {
 }
 
 #[test]
-fn blocks_computed_anew_give_the_same_bits() {
+fn recomputed_blocks_give_the_same_bits() {
     let deep: &[&str] = &["model.arch=resnet50", "model.stem=small"];
     for (method, overrides) in SYSTEMS.into_iter().chain([("byol", deep)]) {
         let end = |recompute: &str| {
@@ -119,9 +119,9 @@ fn blocks_computed_anew_give_the_same_bits() {
             });
             (losses, tensors)
         };
-        let (kept, anew) = (end("run.recompute=false"), end("run.recompute=true"));
-        assert_eq!(kept.0, anew.0, "{method} {overrides:?}");
-        assert!(kept.1 == anew.1, "{method} {overrides:?}");
+        let (kept, recomputed) = (end("run.recompute=false"), end("run.recompute=true"));
+        assert_eq!(kept.0, recomputed.0, "{method} {overrides:?}");
+        assert!(kept.1 == recomputed.1, "{method} {overrides:?}");
     }
 }
 
@@ -164,7 +164,7 @@ fn a_diverged_step_leaves_the_run_as_it_was() {
 }
 
 #[test]
-fn a_supervised_step_in_parts_equals_the_step_in_one() {
+fn supervised_micro_batches_equal_the_whole_batch() {
     let run = |accumulate: &str| {
         let recipe = recipe("supervised", &["method.bn_groups=4", accumulate]);
         assert!(recipe.run.accumulates_equally(&recipe.method));
@@ -173,9 +173,9 @@ fn a_supervised_step_in_parts_equals_the_step_in_one() {
         (losses, tensors(&block_on(run.checkpoint()).unwrap()))
     };
     let (whole, _) = run("run.accumulate=1");
-    for parts in ["run.accumulate=2", "run.accumulate=4"] {
-        for (a, b) in whole.iter().zip(run(parts).0) {
-            assert!((a - b).abs() < 1e-5 * a, "{parts}: {a} is not {b}");
+    for count in ["run.accumulate=2", "run.accumulate=4"] {
+        for (a, b) in whole.iter().zip(run(count).0) {
+            assert!((a - b).abs() < 1e-5 * a, "{count}: {a} is not {b}");
         }
     }
     let byol = recipe("byol", &["run.accumulate=2"]);
@@ -183,7 +183,7 @@ fn a_supervised_step_in_parts_equals_the_step_in_one() {
 }
 
 #[test]
-fn parts_and_devices_must_divide_the_batch() {
+fn micro_batches_and_bn_groups_must_divide_the_batch() {
     let refuse = |overrides: &[&str], key: &str| {
         let text = recipe("moco-v1", &[]).to_toml().unwrap();
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_string()).collect();
