@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-/** The WASM modules: what `cargo xtask wasm` left in web/pkg, or another folder with the same interface. */
+/** The folder of the WASM module, which `cargo xtask wasm` builds, or another with the same interface. */
 const pkg = resolve(here, process.env.PARALLAX_PKG ?? '../pkg');
 /** The sample's sprites and labels. */
 const samples = resolve(here, process.env.PARALLAX_SAMPLE ?? '../../crates/data/sample');
@@ -42,6 +42,21 @@ function sample(): Plugin {
   };
 }
 
+/** `virtual:systems` gives what the module's `systems()` returns. */
+function systems(): Plugin {
+  const id = 'virtual:systems';
+  return {
+    name: 'parallax-systems',
+    resolveId: (source) => (source === id ? `\0${id}` : null),
+    async load(source) {
+      if (source !== `\0${id}`) return null;
+      const module = await import(pathToFileURL(`${pkg}/parallax_web.js`).href);
+      module.initSync({ module: readFileSync(`${pkg}/parallax_web_bg.wasm`) });
+      return `export default ${JSON.stringify(module.systems())};`;
+    },
+  };
+}
+
 /** The content security policy goes into the built page only: the development server needs inline styles and a socket. */
 function contentSecurityPolicy(): Plugin {
   return {
@@ -55,7 +70,7 @@ function contentSecurityPolicy(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [sample(), contentSecurityPolicy()],
+  plugins: [sample(), systems(), contentSecurityPolicy()],
   resolve: {
     alias: [
       { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
@@ -70,5 +85,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: { input: ['index.html', 'augment.html', 'bench.html'].map((name) => resolve(here, name)) },
   },
-  server: { fs: { allow: [here, pkg, samples] } },
+  server: { fs: { allow: [here, pkg, samples, resolve(here, '../npm/src')] } },
 });

@@ -1,32 +1,30 @@
-//! Views of one image under any augmentation policies, and single operations on it.
+//! Views of one image under any augmentation policy, and single operations on it.
 
 use std::borrow::Cow;
 
-use js_sys::Array;
 use parallax_data::{Memory, Source, decode, sample};
 use parallax_gpu_views::{Packer, ViewBatch, runs_on};
 use parallax_views::{Image, Op, OpError, Pipeline, Policy, ViewKey, apply_all, eval_ops};
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
-use crate::data::reduce;
+use crate::data::{reduce, texts};
 use crate::device::{self, Opened};
-use crate::js::{object, rgba, texts};
+use crate::types::{DeviceKind, DrawnView, DrawnViews, OneOperation, PipelinePolicies, Pixels};
 
-/// Short side that the visitor's image is resized to, so that reading a large photo does not dominate the time of a view.
+/// Short side in pixels that a visitor's image is reduced to, so that a crop of a large photo does not take longer than all that
+/// follows.
 const SHORT_SIDE: u32 = 512;
 
-/// The pipelines of the paper, with the policies of both views.
-#[wasm_bindgen(unchecked_return_type = "PipelinePolicies[]")]
-pub fn pipelines() -> Result<JsValue, JsError> {
-    let all = Array::new();
-    for pipeline in Pipeline::ALL {
-        let policies = [pipeline.policy(0), pipeline.policy(1)];
-        all.push(&object([
-            ("name", pipeline.name().into()),
-            ("policies", serde_wasm_bindgen::to_value(&policies)?),
-        ]));
-    }
-    Ok(all.into())
+/// The pipelines of the paper with the policies of both views.
+#[wasm_bindgen]
+pub fn pipelines() -> Result<Vec<Ts<PipelinePolicies>>, JsError> {
+    let policies = |pipeline: Pipeline| PipelinePolicies {
+        name: pipeline.name().to_string(),
+        policies: [pipeline.policy(0), pipeline.policy(1)],
+    };
+    let all = Pipeline::ALL.map(|pipeline| policies(pipeline).into_ts());
+    Ok(all.into_iter().collect::<Result<_, _>>()?)
 }
 
 /// Draws views of an image: one of the sample, or the visitor's.
@@ -34,7 +32,7 @@ pub fn pipelines() -> Result<JsValue, JsError> {
 pub struct Augmenter {
     sample: Memory,
     own: Option<Image>,
-    /// The index of the image in the sample; `None` for the visitor's.
+    /// The image's index in the sample; none for the visitor's.
     index: Option<u32>,
     gpu: Option<Opened>,
 }
@@ -44,14 +42,14 @@ impl Augmenter {
         match (self.index, &self.own) {
             (Some(index), _) => Ok(self.sample.image(index as usize)?),
             (None, Some(own)) => Ok(Cow::Borrowed(own)),
-            (None, None) => Err(JsError::new("there is no picture of your own yet")),
+            (None, None) => Err(JsError::new("no image has been opened yet")),
         }
     }
 }
 
 #[wasm_bindgen]
 impl Augmenter {
-    /// Starts with the first image of the sample, from the files of its training split.
+    /// Opens the sample's training half from its two files; its first image is in use.
     pub fn sample(sprite: &[u8], labels: &[u8]) -> Result<Augmenter, JsError> {
         Ok(Augmenter {
             sample: sample::from_bytes(sprite, labels)?,
@@ -61,19 +59,19 @@ impl Augmenter {
         })
     }
 
-    /// Number of images of the sample.
+    /// Images in the sample.
     #[wasm_bindgen(getter)]
     pub fn len(&self) -> usize {
         self.sample.len()
     }
 
-    /// Whether the sample is empty.
+    /// Whether the sample has no images.
     #[wasm_bindgen(getter)]
     pub fn is_empty(&self) -> bool {
         self.sample.is_empty()
     }
 
-    /// Selects an image of the sample, or the visitor's image that was opened last.
+    /// Uses an image of the sample by its index, or without one the visitor's image that was opened last.
     pub fn choose(&mut self, index: Option<u32>) -> Result<(), JsError> {
         let before = std::mem::replace(&mut self.index, index);
         if let Err(error) = self.image() {
@@ -83,14 +81,14 @@ impl Augmenter {
         Ok(())
     }
 
-    /// Opens a JPEG, PNG or WebP file and resizes it where it is large.
+    /// Opens a JPEG, PNG or WebP file and uses it, downscaled to a short side of 512 pixels. `name` is for errors.
     pub fn open(&mut self, name: &str, bytes: &[u8]) -> Result<(), JsError> {
         self.own = Some(reduce(decode(bytes, name)?, SHORT_SIDE)?);
         self.index = None;
         Ok(())
     }
 
-    /// The class name of the selected image; empty for the visitor's.
+    /// The class of the sample's image; empty for the visitor's.
     #[wasm_bindgen(getter)]
     pub fn label(&self) -> String {
         let label = self.index.map(|index| self.sample.label(index as usize));
@@ -98,37 +96,37 @@ impl Augmenter {
         name.cloned().unwrap_or_default()
     }
 
-    /// The selected image.
-    #[wasm_bindgen(getter, unchecked_return_type = "Pixels")]
-    pub fn picture(&self) -> Result<JsValue, JsError> {
-        Ok(pixels(&*self.image()?))
+    /// The image in use.
+    #[wasm_bindgen(getter)]
+    pub fn picture(&self) -> Result<Ts<Pixels>, JsError> {
+        Ok(Pixels::from(&*self.image()?).into_ts()?)
     }
 
-    /// Switches to WebGPU and returns the name of the adapter. What the kernels do not support, the CPU computes, with the
+    /// Draws on WebGPU from now on and returns the adapter's name. What the kernels do not support is drawn by the CPU, with the
     /// same bits.
     pub async fn use_webgpu(&mut self) -> Result<String, JsError> {
-        let opened = device::open("webgpu").await?;
+        let opened = device::open(DeviceKind::Webgpu).await?;
         let name = opened.adapter.clone();
         self.gpu = Some(opened);
         Ok(name)
     }
 
-    /// Switches to the CPU.
+    /// Draws on the CPU from now on.
     pub fn use_cpu(&mut self) {
         self.gpu = None;
     }
 
-    /// The views that a run with this seed draws of the image in the epochs `first..first + count`, one for each policy.
-    #[wasm_bindgen(unchecked_return_type = "DrawnViews")]
+    /// The views of `size` x `size` pixels that a run of this seed draws of the image in its passes `first` to `first + count - 1`,
+    /// one for each policy.
     pub async fn views(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "Policy[]")] policies: JsValue,
+        policies: Vec<Ts<Policy>>,
         seed: u32,
         first: u32,
         count: u32,
         size: u32,
-    ) -> Result<JsValue, JsError> {
-        let policies: Vec<Policy> = serde_wasm_bindgen::from_value(policies)?;
+    ) -> Result<Ts<DrawnViews>, JsError> {
+        let policies: Vec<Policy> = policies.iter().map(Ts::to_rust).collect::<Result<_, _>>()?;
         policies.iter().try_for_each(Policy::check)?;
         let image = self.image()?;
         let draw = |policy: &Policy, epoch: u32, view: u16| {
@@ -149,65 +147,54 @@ impl Augmenter {
             })
             .collect();
         let (drawn, device) = self.make(&image, &passes).await?;
-        let shown: Array = passes
-            .iter()
-            .zip(&drawn)
-            .map(|(passes, images)| {
-                let views = passes.iter().zip(images);
-                let views: Array = views.map(|(ops, image)| view(ops, image)).collect();
-                views
-            })
-            .collect();
-        Ok(object([
-            ("passes", shown.into()),
-            ("device", device.into()),
-        ]))
+        let views = |(ops, images): (&Vec<Vec<Op>>, &Vec<Image>)| {
+            let views = ops.iter().zip(images);
+            views.map(|(ops, image)| view(ops, image)).collect()
+        };
+        let passes = passes.iter().zip(&drawn).map(views).collect();
+        Ok(DrawnViews { passes, device }.into_ts()?)
     }
 
-    /// The central square of `size` pixels of the image, before and after an operation.
-    #[wasm_bindgen(unchecked_return_type = "OneOperation")]
-    pub async fn apply(
-        &self,
-        #[wasm_bindgen(unchecked_param_type = "Op")] op: JsValue,
-        size: u32,
-    ) -> Result<JsValue, JsError> {
-        let op: Op = serde_wasm_bindgen::from_value(op)?;
+    /// The image's central square of `size` pixels, before and after one operation.
+    pub async fn apply(&self, op: Ts<Op>, size: u32) -> Result<Ts<OneOperation>, JsError> {
+        let op = op.to_rust()?;
         let image = self.image()?;
         let before = apply_all(&image, &eval_ops(image.width, image.height, size))?;
         let text = op.to_string();
         let (after, _) = self.make(&before, &[vec![vec![op]]]).await?;
         let after = after.first().and_then(|views| views.first());
-        Ok(object([
-            ("before", pixels(&before)),
-            ("after", after.map_or(JsValue::NULL, pixels)),
-            ("text", text.into()),
-        ]))
+        let shown = OneOperation {
+            after: after.unwrap_or(&before).into(),
+            before: Pixels::from(&before),
+            text,
+        };
+        Ok(shown.into_ts()?)
     }
 }
 
-/// The views of one image, by epoch.
+/// The views of one image, by pass.
 type Drawn = Vec<Vec<Image>>;
 
 impl Augmenter {
-    /// Applies lists of operations to an image. Returns the views, and the kind of device that computed them.
+    /// Applies many lists of operations to one image; also returns the device that computed the pixels.
     async fn make(
         &self,
         image: &Image,
         passes: &[Vec<Vec<Op>>],
-    ) -> Result<(Drawn, &'static str), JsError> {
+    ) -> Result<(Drawn, DeviceKind), JsError> {
         if let Some(Opened { device, .. }) = &self.gpu
             && runs_on(device)
             && let Some(batch) = pack(image, passes)?
         {
-            return Ok((batch.pixels(device).await?, "webgpu"));
+            return Ok((batch.pixels(device).await?, DeviceKind::Webgpu));
         }
         let views = |ops: &Vec<Vec<Op>>| ops.iter().map(|ops| apply_all(image, ops)).collect();
         let drawn: Result<Drawn, OpError> = passes.iter().map(views).collect();
-        Ok((drawn?, "cpu"))
+        Ok((drawn?, DeviceKind::Cpu))
     }
 }
 
-/// The views packed for a GPU; `None` where its kernels do not support them.
+/// The views as a batch for the GPU; none where its kernels do not support an operation.
 fn pack(image: &Image, passes: &[Vec<Vec<Op>>]) -> Result<Option<ViewBatch>, JsError> {
     let mut packer = Packer::default();
     for views in passes {
@@ -220,24 +207,16 @@ fn pack(image: &Image, passes: &[Vec<Vec<Op>>]) -> Result<Option<ViewBatch>, JsE
     Ok(Some(packer.finish()?))
 }
 
-fn view(ops: &[Op], image: &Image) -> JsValue {
-    object([
-        ("pixels", pixels(image)),
-        ("ops", texts(ops)),
-        ("crop", crop(ops)),
-    ])
-}
-
-fn pixels(image: &Image) -> JsValue {
-    object([
-        ("width", image.width.into()),
-        ("height", image.height.into()),
-        ("rgba", rgba(image)),
-    ])
+fn view(ops: &[Op], image: &Image) -> DrawnView {
+    DrawnView {
+        pixels: image.into(),
+        ops: texts(ops),
+        crop: crop(ops),
+    }
 }
 
 /// Left, top, width and height of a view that begins with a crop.
-fn crop(ops: &[Op]) -> JsValue {
+fn crop(ops: &[Op]) -> Option<[u32; 4]> {
     match ops {
         [
             Op::Crop {
@@ -247,40 +226,7 @@ fn crop(ops: &[Op]) -> JsValue {
                 height,
             },
             ..,
-        ] => Array::from_iter([left, top, width, height].map(|side| JsValue::from(*side))).into(),
-        _ => JsValue::NULL,
+        ] => Some([*left, *top, *width, *height]),
+        _ => None,
     }
 }
-
-#[wasm_bindgen(typescript_custom_section)]
-const TYPES: &str = r#"
-/** What of a picture a view shows; ranges are [least, most]. */
-export type CropSpec = { kind: "random-crop"; area: [number, number]; aspect: [number, number] } | { kind: "central" };
-/** A step that is taken with probability `p`. */
-export type Step =
-  | { step: "flip" | "grayscale"; p: number }
-  | { step: "jitter"; p: number; brightness: number; contrast: number; saturation: number; hue: number }
-  | { step: "blur"; p: number; sigma: [number, number] }
-  | { step: "solarize"; p: number; threshold: number };
-/** How a view is sampled. */
-export interface Policy { crop: CropSpec; steps: Step[] }
-/** A pipeline of the paper, and the policies of both views. */
-export interface PipelinePolicies { name: string; policies: [Policy, Policy] }
-/** One operation with all its parameters. */
-export type Op =
-  | { op: "crop"; left: number; top: number; width: number; height: number }
-  | { op: "resize"; width: number; height: number }
-  | { op: "hflip" | "grayscale" }
-  | { op: "brightness" | "contrast" | "saturation"; factor: number }
-  | { op: "hue"; delta: number }
-  | { op: "blur"; sigma: number }
-  | { op: "solarize"; threshold: number };
-/** A picture, RGBA. */
-export interface Pixels { width: number; height: number; rgba: Uint8Array }
-/** A view, what was done for it, and the part of the picture that it shows: left, top, width, height. */
-export interface DrawnView { pixels: Pixels; ops: string[]; crop: [number, number, number, number] | null }
-/** Views by pass, and the device that made them. */
-export interface DrawnViews { passes: DrawnView[][]; device: "webgpu" | "cpu" }
-/** A picture before and after one operation. */
-export interface OneOperation { before: Pixels; after: Pixels; text: string }
-"#;

@@ -1,14 +1,18 @@
 //! Benchmarks in a tab: the command line's, with the browser's clock.
 
-use js_sys::{Array, Function, Uint8Array};
+use js_sys::{Function, Uint8Array};
 use parallax_bench::{
     Bench, KernelLine, Setting, StepReport, StepSetting, Table, ViewLine, ViewSetting,
 };
 use parallax_views::{Image, Pipeline};
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
 use crate::device;
-use crate::js::object;
+use crate::types::{
+    BenchConvolution, BenchKernels, BenchLine, BenchPipeline, BenchPlan, BenchStep, BenchViewLine,
+    BenchViewPlan, BenchViews, DeviceKind,
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -21,176 +25,145 @@ fn clock() -> f64 {
     milliseconds() / 1e3
 }
 
-fn cells(cells: Vec<String>) -> JsValue {
-    cells
-        .into_iter()
-        .map(JsValue::from)
-        .collect::<Array>()
-        .into()
+fn columns(table: &Table) -> Vec<String> {
+    let columns = table.columns().iter();
+    columns.map(|name| (*name).to_string()).collect()
 }
 
-fn columns(table: &Table) -> JsValue {
-    table
-        .columns()
-        .iter()
-        .map(|name| JsValue::from(*name))
-        .collect::<Array>()
-        .into()
-}
-
-/// Columns of the tables of kernels and of steps, and the convolutions that are measured, with their names.
-#[wasm_bindgen(js_name = benchPlan, unchecked_return_type = "BenchPlan")]
-pub fn bench_plan(width: usize, size: usize, batch: usize) -> JsValue {
-    let setting = Setting { width, size, batch };
-    let convolutions = Array::new();
-    for (name, shape) in parallax_bench::convolutions(&setting) {
-        convolutions.push(&object([
-            ("name", name.into()),
-            ("batch", shape.batch.into()),
-            ("size", shape.size[0].into()),
-            ("inputs", shape.inputs.into()),
-            ("outputs", shape.outputs.into()),
-            ("kernel", shape.kernel[0].into()),
-            ("stride", shape.stride[0].into()),
-            ("padding", shape.padding[0].into()),
-        ]));
+/// Calls back with a line of a table. What the callback does, and whether it fails, is the caller's affair.
+fn tell<T: Tsify + serde::Serialize>(callback: &Function, line: T) {
+    if let Ok(line) = line.into_ts() {
+        let _ = callback.call1(&JsValue::NULL, &line.into());
     }
-    object([
-        ("kernels", columns(&KernelLine::table())),
-        ("steps", columns(&StepReport::table())),
-        ("convolutions", convolutions.into()),
-    ])
 }
 
-/// Measures every operation of a step; `on_line` takes a [`BenchLine`] as soon as it is there. Gives the adapter and
-/// the rate of the best product.
-#[wasm_bindgen(js_name = benchKernels, unchecked_return_type = "{ adapter: string; product: number }")]
+/// Columns of the tables of kernels and of steps, and the convolutions of a ResNet-18 of `width` channels for a batch of images of
+/// `size` pixels.
+#[wasm_bindgen(js_name = benchPlan)]
+pub fn bench_plan(width: usize, size: usize, batch: usize) -> Result<Ts<BenchPlan>, JsError> {
+    let setting = Setting { width, size, batch };
+    let convolutions = parallax_bench::convolutions(&setting).into_iter();
+    let convolutions = convolutions.map(|(name, shape)| BenchConvolution {
+        name,
+        batch: shape.batch,
+        size: shape.size[0],
+        inputs: shape.inputs,
+        outputs: shape.outputs,
+        kernel: shape.kernel[0],
+        stride: shape.stride[0],
+        padding: shape.padding[0],
+    });
+    let plan = BenchPlan {
+        kernels: columns(&KernelLine::table()),
+        steps: columns(&StepReport::table()),
+        convolutions: convolutions.collect(),
+    };
+    Ok(plan.into_ts()?)
+}
+
+/// Measures every operation of a step for about `seconds` each; `on_line` is called with each as soon as it is measured.
+#[wasm_bindgen(js_name = benchKernels)]
 pub async fn bench_kernels(
-    device: String,
+    device: Ts<DeviceKind>,
     width: usize,
     size: usize,
     batch: usize,
     seconds: f64,
     #[wasm_bindgen(unchecked_param_type = "(line: BenchLine) => void")] on_line: Function,
-) -> Result<JsValue, JsError> {
-    let opened = device::open(&device).await?;
+) -> Result<Ts<BenchKernels>, JsError> {
+    let opened = device::open(device.to_rust()?).await?;
     let bench = Bench::new(&opened.device, &clock, seconds);
     let setting = Setting { width, size, batch };
-    let tell = |line: &KernelLine| {
-        let line = object([
-            ("shape", line.shape.clone().into()),
-            ("operation", line.operation.into()),
-            ("seconds", line.seconds.into()),
-            ("cells", cells(line.cells())),
-        ]);
-        // What the page does with a line is its own affair.
-        let _ = on_line.call1(&JsValue::NULL, &line);
+    let on_line = |line: &KernelLine| {
+        let line = BenchLine {
+            shape: line.shape.clone(),
+            operation: line.operation.to_string(),
+            seconds: line.seconds,
+            cells: line.cells(),
+        };
+        tell(&on_line, line);
     };
-    let best = parallax_bench::kernels(&bench, &setting, &parallax_bench::SIDES, tell).await?;
-    Ok(object([
-        ("adapter", opened.adapter.into()),
-        ("product", best.into()),
-    ]))
+    let product =
+        parallax_bench::kernels(&bench, &setting, &parallax_bench::SIDES, on_line).await?;
+    let adapter = opened.adapter;
+    Ok(BenchKernels { adapter, product }.into_ts()?)
 }
 
-/// Takes training steps; `on_step` hears the number and the seconds of each.
-#[wasm_bindgen(js_name = benchStep, unchecked_return_type = "BenchStep")]
+/// Takes a first training step and `steps` more; `on_step` is called with the number and the seconds of each.
+#[wasm_bindgen(js_name = benchStep)]
 pub async fn bench_step(
-    device: String,
+    device: Ts<DeviceKind>,
     width: usize,
     size: usize,
     batch: usize,
     steps: usize,
     #[wasm_bindgen(unchecked_param_type = "(step: number, seconds: number) => void")]
     on_step: Function,
-) -> Result<JsValue, JsError> {
-    let opened = device::open(&device).await?;
+) -> Result<Ts<BenchStep>, JsError> {
+    let opened = device::open(device.to_rust()?).await?;
     let bench = Bench::new(&opened.device, &clock, 0.0);
     let setting = StepSetting {
         of: Setting { width, size, batch },
         steps,
     };
-    let tell = |number: usize, seconds: f64| {
+    let on_step = |number: usize, seconds: f64| {
         let _ = on_step.call2(&JsValue::NULL, &number.into(), &seconds.into());
     };
-    let report = parallax_bench::step(&bench, &setting, tell).await?;
-    let who = format!("Parallax, {}", opened.adapter);
-    Ok(object([
-        ("adapter", opened.adapter.into()),
-        ("seconds", report.step.into()),
-        ("first", report.first.into()),
-        ("cells", cells(report.cells(&who))),
-    ]))
+    let report = parallax_bench::step(&bench, &setting, on_step).await?;
+    let step = BenchStep {
+        seconds: report.step,
+        first: report.first,
+        cells: report.cells(&format!("Parallax, {}", opened.adapter)),
+        adapter: opened.adapter,
+    };
+    Ok(step.into_ts()?)
 }
 
-/// The picture that views are made of, of the sides of a usual photo.
+/// The image that views are made of, as large as a usual photo in a data set.
 fn photo() -> Image {
-    parallax_bench::picture(500, 375)
+    parallax_bench::image(500, 375)
 }
 
-/// Columns of the table of views, the picture (RGB), and for each pipeline the operations of both views of each picture
-/// of the batch.
-#[wasm_bindgen(js_name = benchViewPlan, unchecked_return_type = "BenchViewPlan")]
-pub fn bench_view_plan(size: u32, pictures: u32) -> Result<JsValue, JsError> {
-    let (photo, setting) = (photo(), ViewSetting { size, pictures });
-    let pipelines = Array::new();
-    for pipeline in Pipeline::ALL {
-        let lists = setting.lists(pipeline, &photo);
-        pipelines.push(&object([
-            ("name", pipeline.name().into()),
-            ("lists", serde_wasm_bindgen::to_value(&lists)?),
-        ]));
-    }
-    Ok(object([
-        ("columns", columns(&ViewLine::table())),
-        ("width", photo.width.into()),
-        ("height", photo.height.into()),
-        ("rgb", Uint8Array::from(photo.data.as_slice()).into()),
-        ("pipelines", pipelines.into()),
-    ]))
+/// The image that views are benchmarked with, and for each pipeline the operations of both views of each of `images` images.
+#[wasm_bindgen(js_name = benchViewPlan)]
+pub fn bench_view_plan(size: u32, images: u32) -> Result<Ts<BenchViewPlan>, JsError> {
+    let (photo, setting) = (photo(), ViewSetting { size, images });
+    let pipelines = Pipeline::ALL.into_iter().map(|pipeline| BenchPipeline {
+        name: pipeline.name().to_string(),
+        lists: setting.lists(pipeline, &photo),
+    });
+    let plan = BenchViewPlan {
+        columns: columns(&ViewLine::table()),
+        width: photo.width,
+        height: photo.height,
+        rgb: Uint8Array::from(photo.data.as_slice()),
+        pipelines: pipelines.collect(),
+    };
+    Ok(plan.into_ts()?)
 }
 
-/// Makes a batch of views by every pipeline; `on_line` takes a [`BenchViewLine`] as soon as it is there. Gives the
-/// adapter.
-#[wasm_bindgen(js_name = benchViews, unchecked_return_type = "{ adapter: string }")]
+/// Measures a batch of views of every pipeline for about `seconds` each; `on_line` is called with each as soon as it is measured.
+#[wasm_bindgen(js_name = benchViews)]
 pub async fn bench_views(
-    device: String,
+    device: Ts<DeviceKind>,
     size: u32,
-    pictures: u32,
+    images: u32,
     seconds: f64,
     #[wasm_bindgen(unchecked_param_type = "(line: BenchViewLine) => void")] on_line: Function,
-) -> Result<JsValue, JsError> {
-    let opened = device::open(&device).await?;
+) -> Result<Ts<BenchViews>, JsError> {
+    let opened = device::open(device.to_rust()?).await?;
     let bench = Bench::new(&opened.device, &clock, seconds);
-    let tell = |line: &ViewLine| {
-        let line = object([
-            ("pipeline", line.pipeline.name().into()),
-            ("seconds", line.seconds.into()),
-            ("mean", line.mean.into()),
-            ("cells", cells(line.cells())),
-        ]);
-        let _ = on_line.call1(&JsValue::NULL, &line);
+    let on_line = |line: &ViewLine| {
+        let line = BenchViewLine {
+            pipeline: line.pipeline.name().to_string(),
+            seconds: line.seconds,
+            mean: line.mean,
+            cells: line.cells(),
+        };
+        tell(&on_line, line);
     };
-    parallax_bench::views(&bench, &photo(), &ViewSetting { size, pictures }, tell).await?;
-    Ok(object([("adapter", opened.adapter.into())]))
+    let setting = ViewSetting { size, images };
+    parallax_bench::views(&bench, &photo(), &setting, on_line).await?;
+    let adapter = opened.adapter;
+    Ok(BenchViews { adapter }.into_ts()?)
 }
-
-#[wasm_bindgen(typescript_custom_section)]
-const TYPES: &str = r#"
-/** A square convolution. */
-export interface BenchConvolution {
-  name: string; batch: number; size: number; inputs: number; outputs: number; kernel: number; stride: number; padding: number;
-}
-/** Columns of the tables, and the convolutions that are measured. */
-export interface BenchPlan { kernels: string[]; steps: string[]; convolutions: BenchConvolution[] }
-/** An operation, measured: `cells` are those of the table. */
-export interface BenchLine { shape: string; operation: string; seconds: number; cells: string[] }
-/** A pipeline's batch of views, measured. */
-export interface BenchViewLine { pipeline: string; seconds: number; mean: number; cells: string[] }
-/** What views are made of, for other makers: of each pipeline a pair of lists for every picture. */
-export interface BenchViewPlan {
-  columns: string[]; width: number; height: number; rgb: Uint8Array; pipelines: { name: string; lists: [Op[], Op[]][] }[];
-}
-/** Training steps, measured. */
-export interface BenchStep { adapter: string; seconds: number; first: number; cells: string[] }
-"#;

@@ -1,4 +1,4 @@
-//! Data sets in a tab: the sample, or the visitor's own images.
+//! Images in a tab: the sample, or the visitor's own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use parallax_data::{Memory, Source, decode, hold_out, sample};
 use parallax_views::{Image, Op, OpError};
 use wasm_bindgen::prelude::*;
 
-/// Short side that the visitor's images are resized to: a tab has no memory for hundreds of photos at full size, and the
-/// smallest crop of such an image is still larger than a view of 32 pixels.
+/// Short side in pixels that the visitor's images are reduced to: a tab's memory does not hold hundreds of photos at full size,
+/// and the smallest crop of such an image is still larger than a view of 32 pixels.
 const SHORT_SIDE: u32 = 160;
 
-/// Training and test images.
+/// Training and held-out images, decoded. Passing it to a run moves it: it cannot be used again.
 #[wasm_bindgen]
 pub struct Data {
     sample: Option<(Arc<Memory>, Arc<Memory>)>,
@@ -20,7 +20,7 @@ pub struct Data {
 
 #[wasm_bindgen]
 impl Data {
-    /// The sample that the command line embeds, from its four files.
+    /// The sample of CIFAR-10 that the command line embeds, from its four files.
     pub fn sample(
         train_sprite: &[u8],
         train_labels: &[u8],
@@ -35,7 +35,7 @@ impl Data {
         })
     }
 
-    /// An empty data set, to add images to.
+    /// An empty data set: [`add`](Data::add) images one by one. A fifth of them is held out.
     pub fn own() -> Data {
         Data {
             sample: None,
@@ -43,14 +43,15 @@ impl Data {
         }
     }
 
-    /// Adds an image; `label` is the name of its folder, or the same text for all images without classes.
+    /// Decodes a JPEG, PNG or WebP file and adds it, downscaled to a short side of 160 pixels. `label` names its class; without
+    /// classes, give all images the same. `name` is for errors.
     pub fn add(&mut self, name: &str, bytes: &[u8], label: &str) -> Result<(), JsError> {
         let image = reduce(decode(bytes, name)?, SHORT_SIDE)?;
         self.own.push((image, label.to_string()));
         Ok(())
     }
 
-    /// Number of images, training and test.
+    /// Images, training and held out together.
     #[wasm_bindgen(getter)]
     pub fn len(&self) -> usize {
         match &self.sample {
@@ -65,7 +66,7 @@ impl Data {
         self.len() == 0
     }
 
-    /// The names of the classes.
+    /// Names of the classes, sorted.
     #[wasm_bindgen(getter)]
     pub fn classes(&self) -> Vec<String> {
         match &self.sample {
@@ -78,7 +79,7 @@ impl Data {
     }
 }
 
-/// Resizes an image to a short side of at most `short_side` pixels.
+/// Downscales an image to a short side of at most `short_side` pixels.
 pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
     let short = image.width.min(image.height);
     if short <= short_side {
@@ -92,11 +93,11 @@ pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
     resize.apply(&image)
 }
 
-/// Training and test sources.
+/// Training and held-out sources.
 type Split = (Arc<dyn Source>, Arc<dyn Source>);
 
 impl Data {
-    /// Splits the images into training and test sources.
+    /// Splits into training and held-out images.
     pub(crate) fn split(self) -> Result<Split, JsError> {
         let classes = self.classes();
         if let Some((train, test)) = self.sample {
@@ -108,8 +109,13 @@ impl Data {
             .map(|(_, name)| classes.binary_search(name).unwrap_or(0) as u32);
         let labels = labels.collect();
         let images = self.own.into_iter().map(|(image, _)| image).collect();
-        let own: Arc<dyn Source> = Arc::new(Memory::new("own pictures", images, labels, classes)?);
+        let own: Arc<dyn Source> = Arc::new(Memory::new("own images", images, labels, classes)?);
         let (train, test) = hold_out(&own)?;
         Ok((Arc::new(train), Arc::new(test)))
     }
+}
+
+/// Operations as text.
+pub(crate) fn texts(ops: &[Op]) -> Vec<String> {
+    ops.iter().map(Op::to_string).collect()
 }

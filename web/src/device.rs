@@ -7,6 +7,8 @@ use burn::tensor::wgpu::wgpu;
 use parallax_kernels::{Adapter, Rounding};
 use wasm_bindgen::prelude::*;
 
+use crate::types::DeviceKind;
+
 /// An opened device and what to call it.
 #[derive(Clone)]
 pub struct Opened {
@@ -24,10 +26,10 @@ thread_local! {
     static WEBGPU: RefCell<Option<Opened>> = const { RefCell::new(None) };
 }
 
-/// `webgpu` or `cpu`.
-pub async fn open(kind: &str) -> Result<Opened, JsError> {
+/// Opens a device; WebGPU is opened once and then shared.
+pub async fn open(kind: DeviceKind) -> Result<Opened, JsError> {
     match kind {
-        "cpu" => Ok(Opened {
+        DeviceKind::Cpu => Ok(Opened {
             device: Device::flex(),
             adapter: match Rounding::get() {
                 Rounding::Fused => "CPU, WebAssembly relaxed SIMD",
@@ -36,7 +38,7 @@ pub async fn open(kind: &str) -> Result<Opened, JsError> {
             .to_string(),
             probes: Device::flex(),
         }),
-        "webgpu" => match WEBGPU.with(|cell| cell.borrow().clone()) {
+        DeviceKind::Webgpu => match WEBGPU.with(|cell| cell.borrow().clone()) {
             Some(opened) => Ok(opened),
             None => {
                 let opened = open_webgpu().await?;
@@ -44,7 +46,6 @@ pub async fn open(kind: &str) -> Result<Opened, JsError> {
                 Ok(opened)
             }
         },
-        other => Err(JsError::new(&format!("there is no device '{other}'"))),
     }
 }
 

@@ -1,21 +1,22 @@
-//! The same core as a WebAssembly module for a browser worker.
+//! The same core as a WebAssembly module, for a worker of a browser tab or for the tab itself.
 //!
-//! Everything that waits for a device is a promise. A panic ends the module; its message reaches the
-//! console, and the worker's error reaches the page.
+//! Everything that waits for a device is a promise. A panic ends the module: its message goes to the console, and the call that
+//! caused it throws a `WebAssembly.RuntimeError` or never settles.
 
 mod augment;
 mod bench;
 mod data;
 mod device;
-mod js;
+mod recipes;
 mod run;
+pub mod types;
 
-use parallax_train::Recipe;
 use wasm_bindgen::prelude::*;
 
 pub use augment::{Augmenter, pipelines};
-pub use bench::{bench_kernels, bench_plan, bench_step};
+pub use bench::{bench_kernels, bench_plan, bench_step, bench_view_plan, bench_views};
 pub use data::Data;
+pub use recipes::{override_recipe, recipe, systems};
 pub use run::{WebRun, evaluate};
 
 /// Called once, when the module is loaded.
@@ -37,16 +38,4 @@ fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     // SAFETY: the linker makes this function, without arguments and result; it is meant to be called once, at first.
     ONCE.call_once(|| unsafe { __wasm_call_ctors() });
-}
-
-/// An embedded recipe, such as `demo` or `page/byol-tiny`, with values replaced, each as `section.key=value`: TOML.
-#[wasm_bindgen]
-pub fn recipe(name: &str, overrides: Vec<String>) -> Result<String, JsError> {
-    Ok(Recipe::named(name, &overrides)?.to_toml()?)
-}
-
-/// A recipe's TOML with values replaced, each as `section.key=value`.
-#[wasm_bindgen]
-pub fn override_recipe(text: &str, overrides: Vec<String>) -> Result<String, JsError> {
-    Ok(Recipe::parse(text, &overrides)?.to_toml()?)
 }

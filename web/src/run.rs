@@ -1,24 +1,29 @@
-//! A run in a tab.
+//! A pre-training run in a tab.
 
 use std::sync::Arc;
 
-use js_sys::{Array, Float32Array, Uint32Array};
+use js_sys::{Float32Array, Uint32Array};
 use parallax_data::Source;
 use parallax_methods::random_backbone;
 use parallax_nets::{Init, ResNet};
-use parallax_probes::{Features, KNN, LINEAR, knn_accuracy, principal_plane};
+use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
     Checkpoint, Control, DataShape, Driver, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError,
-    STATE_FILE, Stop, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table, probe,
+    STATE_FILE, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table, probe,
 };
 use parallax_weights::{WeightFile, copy};
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
-use crate::data::Data;
+use crate::data::{Data, texts};
 use crate::device::{self, Opened};
-use crate::js::{bytes, metrics, object, rgba, texts};
+use crate::recipes::facts;
+use crate::types::{
+    CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, RecipeFacts, StepReport,
+    Stop, TableRow, ViewPair, metrics,
+};
 
-/// A pre-training run with its images.
+/// A pre-training run with its data and its device.
 #[wasm_bindgen(js_name = Run)]
 pub struct WebRun {
     run: Run,
@@ -26,7 +31,7 @@ pub struct WebRun {
     loader: Loader,
     test: Arc<dyn Source>,
     opened: Opened,
-    recipe: String,
+    /// Of the last step.
     embedding_std: f32,
 }
 
@@ -37,11 +42,9 @@ impl WebRun {
         test: Arc<dyn Source>,
         opened: Opened,
     ) -> Result<WebRun, JsError> {
-        let examples = train.len();
         Ok(WebRun {
-            driver: Driver::new(run.recipe(), examples, run.step_index()),
+            driver: Driver::new(run.recipe(), train.len(), run.step_index()),
             loader: Loader::new(run.recipe(), train, run.device())?,
-            recipe: run.recipe().to_toml()?,
             embedding_std: 1.0,
             run,
             test,
@@ -49,7 +52,7 @@ impl WebRun {
         })
     }
 
-    /// The online backbone on the device of the probes.
+    /// A copy of the online backbone on the device that computes features.
     async fn encoder(&self) -> Result<ResNet, RunError> {
         let network = self.run.recipe().backbone();
         let fresh = ResNet::new(&network, &mut Init::new(0, &self.opened.probes));
@@ -69,24 +72,28 @@ impl WebRun {
 
 #[wasm_bindgen(js_class = Run)]
 impl WebRun {
-    /// Starts a run; it takes ownership of the images.
-    #[wasm_bindgen(unchecked_return_type = "Run")]
-    pub async fn start(recipe: String, data: Data, device: String) -> Result<WebRun, JsError> {
+    /// Begins a run by a recipe in TOML; see [`recipe`](crate::recipe). It takes the data over.
+    pub async fn start(
+        recipe: String,
+        data: Data,
+        device: Ts<DeviceKind>,
+    ) -> Result<WebRun, JsError> {
         let recipe = Recipe::parse(&recipe, &[])?;
         let (train, test) = data.split()?;
-        let opened = device::open(&device).await?;
+        let opened = device::open(device.to_rust()?).await?;
         let run = Run::new(recipe, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, test, opened)
     }
 
-    /// Resumes from a checkpoint's files, written by the page or by the command line.
-    #[wasm_bindgen(unchecked_return_type = "Run")]
+    /// Resumes a run from the contents of a checkpoint's `weights.safetensors`, `training.safetensors` and `state.json`, written
+    /// here or by the command line, with the data that it was trained on. On the CPU it ends with the same bits as a run that was
+    /// never interrupted.
     pub async fn resume(
         weights: Vec<u8>,
         training: Vec<u8>,
         state: String,
         data: Data,
-        device: String,
+        device: Ts<DeviceKind>,
     ) -> Result<WebRun, JsError> {
         let recipe = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?
             .recipe
@@ -99,12 +106,12 @@ impl WebRun {
         ];
         let checkpoint = Checkpoint { step: 0, files };
         let (train, test) = data.split()?;
-        let opened = device::open(&device).await?;
+        let opened = device::open(device.to_rust()?).await?;
         let run = Run::resume(&checkpoint, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, test, opened)
     }
 
-    /// Name of the adapter.
+    /// Name of the adapter, as the browser gives it.
     #[wasm_bindgen(getter)]
     pub fn adapter(&self) -> String {
         self.opened.adapter.clone()
@@ -122,119 +129,93 @@ impl WebRun {
         self.run.step_index() as f64
     }
 
-    /// The recipe as TOML, defaults included.
+    /// The run's recipe.
     #[wasm_bindgen(getter)]
-    pub fn recipe(&self) -> String {
-        self.recipe.clone()
+    pub fn recipe(&self) -> Result<Ts<RecipeFacts>, JsError> {
+        Ok(facts(self.run.recipe())?.into_ts()?)
     }
 
-    /// The system of the paper: the method, with `-lars` behind it where LARS is the optimiser.
-    #[wasm_bindgen(getter)]
-    pub fn system(&self) -> String {
-        self.run.recipe().system()
-    }
-
-    /// What is due: `step`, `probe`, `checkpoint`, `evaluate` (which is [`WebRun::finish`]) or `done`. All but a step count
-    /// as carried out once they were returned.
+    /// What is due now. The caller carries it out; all but a step count as carried out once they were returned.
     ///
-    /// `stop`: `no`, `suspend` (save and leave, to be resumed) or `end` (save and evaluate as if this had been the last
-    /// step). `checkpoint`: save now. `defer_probe`: put off a probe that is due; it stays due.
-    #[wasm_bindgen(
-        unchecked_return_type = "\"step\" | \"probe\" | \"checkpoint\" | \"evaluate\" | \"done\""
-    )]
+    /// `checkpoint` saves now, whatever the recipe's interval is; `defer_probe` puts off a probe, which stays due.
     pub fn next(
         &mut self,
-        #[wasm_bindgen(unchecked_param_type = "\"no\" | \"suspend\" | \"end\"")] stop: &str,
+        stop: Ts<Stop>,
         checkpoint: bool,
         defer_probe: bool,
-    ) -> Result<String, JsError> {
-        let stop = match stop {
-            "no" => Stop::No,
-            "suspend" => Stop::Suspend,
-            "end" => Stop::End,
-            other => return Err(JsError::new(&format!("there is no way to stop '{other}'"))),
-        };
+    ) -> Result<Ts<Due>, JsError> {
         let control = Control {
-            stop,
+            stop: match stop.to_rust()? {
+                Stop::No => parallax_train::Stop::No,
+                Stop::Suspend => parallax_train::Stop::Suspend,
+                Stop::End => parallax_train::Stop::End,
+            },
             checkpoint,
             defer_probe,
         };
-        let due = self.driver.next(self.run.step_index(), control);
-        Ok(due.name().to_string())
+        let due = match self.driver.next(self.run.step_index(), control) {
+            parallax_train::Due::Step => Due::Step,
+            parallax_train::Due::Probe => Due::Probe,
+            parallax_train::Due::Checkpoint => Due::Checkpoint,
+            parallax_train::Due::Evaluate => Due::Evaluate,
+            parallax_train::Due::Done => Due::Done,
+        };
+        Ok(due.into_ts()?)
     }
 
-    /// Steps between two probes that the recipe asks for; 0 for none.
-    #[wasm_bindgen(getter)]
-    pub fn probe_interval(&self) -> f64 {
-        let examples = self.loader.source().len();
-        self.run.recipe().probe_interval(examples).unwrap_or(0) as f64
-    }
-
-    /// One optimisation step.
-    #[wasm_bindgen(unchecked_return_type = "StepReport")]
-    pub async fn step(&mut self) -> Result<JsValue, JsError> {
+    /// Takes one optimiser step. Fails where the loss is NaN or infinite; nothing has changed then.
+    pub async fn step(&mut self) -> Result<Ts<StepReport>, JsError> {
         let batch = self.loader.load(self.run.step_index())?;
-        let images = batch.size;
+        let images = batch.size as u32;
         let report = self.run.step(batch).await?;
         self.embedding_std = report.embedding_std;
-        Ok(object([
-            ("step", (report.step as f64).into()),
-            ("loss", report.loss.into()),
-            ("lr", report.lr.into()),
-            ("momentum", report.momentum.into()),
-            ("images", (images as f64).into()),
-            ("collapse", report.embedding_std.into()),
-            ("metrics", metrics(&report.metrics())),
-        ]))
+        let shown = StepReport {
+            step: report.step,
+            loss: report.loss,
+            lr: report.lr,
+            momentum: report.momentum,
+            images,
+            collapse: report.embedding_std,
+            metrics: metrics(&report.metrics()),
+        };
+        Ok(shown.into_ts()?)
     }
 
-    /// The first `count` images of the next step and their views.
-    #[wasm_bindgen(unchecked_return_type = "ViewPairs")]
-    pub fn views(&self, count: usize) -> Result<JsValue, JsError> {
-        let pairs = Array::new();
-        for shown in self.loader.preview(self.run.step_index(), count)? {
+    /// The first `count` images of the next step's batch with their views.
+    pub fn views(&self, count: usize) -> Result<Vec<Ts<ViewPair>>, JsError> {
+        let shown = self.loader.preview(self.run.step_index(), count)?;
+        let pairs = shown.iter().map(|shown| {
             let [(first, first_ops), (second, second_ops)] = &shown.views;
-            pairs.push(&object([
-                ("index", shown.index.into()),
-                ("source", rgba(&shown.source)),
-                ("source_width", shown.source.width.into()),
-                ("source_height", shown.source.height.into()),
-                ("first", rgba(first)),
-                ("second", rgba(second)),
-                (
-                    "ops",
-                    Array::of2(&texts(first_ops), &texts(second_ops)).into(),
-                ),
-            ]));
-        }
-        let size = self.run.recipe().views.size;
-        Ok(object([("size", size.into()), ("pairs", pairs.into())]))
+            let pair = ViewPair {
+                index: shown.index,
+                source: (&shown.source).into(),
+                views: [first.into(), second.into()],
+                ops: [texts(first_ops), texts(second_ops)],
+            };
+            pair.into_ts()
+        });
+        Ok(pairs.collect::<Result<_, _>>()?)
     }
 
-    /// kNN accuracy and principal components of the current features.
-    #[wasm_bindgen(unchecked_return_type = "ProbeReport")]
-    pub async fn probe(&self) -> Result<JsValue, JsError> {
+    /// Evaluates the features now: kNN accuracy and a projection of the held-out images.
+    pub async fn probe(&self) -> Result<Ts<ProbeReport>, JsError> {
         let encoder = self.encoder().await?;
         let train = self
             .features(&encoder, self.loader.source().as_ref())
             .await?;
         let test = self.features(&encoder, self.test.as_ref()).await?;
-        let measured = probe(&train, &test)?;
-        Ok(object([
-            ("step", (self.run.step_index() as f64).into()),
-            ("knn", measured.get(&KNN).into()),
-            ("collapse", self.embedding_std.into()),
-            ("metrics", metrics(&measured)),
-            (
-                "embedding",
-                Float32Array::from(principal_plane(&test).as_slice()).into(),
-            ),
-            ("labels", Uint32Array::from(test.labels()).into()),
-        ]))
+        let report = ProbeReport {
+            step: self.run.step_index(),
+            metrics: metrics(&probe(&train, &test)?),
+            collapse: self.embedding_std,
+            embedding: Float32Array::from(principal_plane(&test).as_slice()),
+            labels: Uint32Array::from(test.labels()),
+        };
+        Ok(report.into_ts()?)
     }
 
-    /// The final comparison: trained encoder, random encoder, raw pixels.
-    #[wasm_bindgen(unchecked_return_type = "{ rows: TableRow[] }")]
+    /// The final table: kNN and linear accuracy of the trained backbone, the same backbone at its initialisation, and raw pixels.
+    #[wasm_bindgen(unchecked_return_type = "TableRow[]")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
         let config = self.run.method_config();
         let table = final_table(
@@ -245,43 +226,44 @@ impl WebRun {
             &self.opened.probes,
         )
         .await?;
-        let rows = Array::new();
-        for row in table {
-            rows.push(&object([
-                ("encoder", row.encoder.name().into()),
-                ("knn", row.metrics.get(&KNN).into()),
-                ("linear", row.metrics.get(&LINEAR).into()),
-                ("metrics", metrics(&row.metrics)),
-            ]));
-        }
-        Ok(object([("rows", rows.into())]))
+        let rows = table.into_iter().map(|row| TableRow {
+            encoder: match row.encoder {
+                parallax_train::Encoder::Trained => Encoder::Trained,
+                parallax_train::Encoder::Random => Encoder::Random,
+                parallax_train::Encoder::Pixels => Encoder::Pixels,
+            },
+            metrics: metrics(&row.metrics),
+        });
+        Ok(serde_wasm_bindgen::to_value(&rows.collect::<Vec<_>>())?)
     }
 
-    /// The files of a checkpoint, the same as the command line's.
+    /// The files of a checkpoint, as the command line reads and writes them.
     #[wasm_bindgen(unchecked_return_type = "CheckpointFile[]")]
     pub async fn checkpoint(&self) -> Result<JsValue, JsError> {
-        let files = Array::new();
-        for (name, content) in &self.run.checkpoint().await?.files {
-            files.push(&object([("name", name.into()), ("bytes", bytes(content))]));
-        }
-        Ok(files.into())
+        let checkpoint = self.run.checkpoint().await?;
+        let files = checkpoint.files.iter();
+        let files = files.map(|(name, content)| CheckpointFile::new(name, content));
+        Ok(serde_wasm_bindgen::to_value(&files.collect::<Vec<_>>())?)
     }
 }
 
-/// kNN accuracy, in percent, of the encoder in a `weights.safetensors`.
-#[wasm_bindgen(unchecked_return_type = "{ recipe: string; system: string; knn: number }")]
-pub async fn evaluate(weights: Vec<u8>, data: Data, device: String) -> Result<JsValue, JsError> {
-    let file = WeightFile::from_bytes("weights.safetensors", &weights)?;
+/// Evaluates the online encoder in the content of a `weights.safetensors`.
+#[wasm_bindgen]
+pub async fn evaluate(
+    weights: Vec<u8>,
+    data: Data,
+    device: Ts<DeviceKind>,
+) -> Result<Ts<Evaluation>, JsError> {
+    let file = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?;
     let (train, test) = data.split()?;
-    let device = device::open(&device).await?.probes;
+    let device = device::open(device.to_rust()?).await?.probes;
     let (encoder, recipe) = encoder_from(&file, ONLINE, &device)?;
     let side = recipe.views.size;
     let train = features(&encoder, train.as_ref(), side, &device).await?;
     let test = features(&encoder, test.as_ref(), side, &device).await?;
-    let knn = knn_accuracy(&train, &test)?;
-    Ok(object([
-        ("recipe", recipe.to_toml()?.into()),
-        ("system", recipe.system().into()),
-        ("knn", knn.into()),
-    ]))
+    let evaluation = Evaluation {
+        recipe: facts(&recipe)?,
+        knn: knn_accuracy(&train, &test)?,
+    };
+    Ok(evaluation.into_ts()?)
 }

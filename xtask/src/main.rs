@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 mod args;
 mod binaries;
 mod laws;
+mod npm;
 mod package;
 mod repo;
 mod setup;
@@ -22,6 +23,7 @@ cargo xtask test [NAME]...             set up, then run every test; with names, 
                                        (rust, wasm, page; slow runs only when it is named)
 cargo xtask laws [--circles|--terms]   check the rules that no compiler checks: imports, circles of modules, terms
 cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
+cargo xtask npm [--no-opt]             build the npm package parallax-web into target/npm
 cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
 cargo xtask web [--port N]             build the page and serve it on this machine (5173)
 cargo xtask web --dev [--port N]       the same with Vite's live reload
@@ -68,6 +70,14 @@ fn run() -> Result<bool> {
             args.finish()?;
             setup::run_these(&setup::FOR_WASM)?;
             wasm::build(optimise, &[])?;
+        }
+        "npm" => {
+            let optimise = !args.flag("--no-opt");
+            args.finish()?;
+            setup::run_these(&setup::FOR_WASM)?;
+            setup::run_these(&["npm"])?;
+            wasm::build(optimise, &[])?;
+            npm::pack()?;
         }
         "wasm-test" => {
             let module = args.word().context("wasm-test takes a module of tests")?;

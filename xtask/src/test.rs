@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::binaries::{self, Choice};
-use crate::setup::{self, browser, npm};
-use crate::{laws, package, repo, sh, tools, wasm, web};
+use crate::setup::{self, browser, npm::npm};
+use crate::{laws, npm, package, repo, sh, tools, wasm, web};
 
 /// Seconds before a test in a browser counts as hung: software WebGPU is slow.
 const BROWSER_SECONDS: &str = "1800";
@@ -27,7 +27,7 @@ struct Step {
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser"];
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
     step("typos", "rust", &[], tools::typos),
@@ -46,6 +46,7 @@ const STEPS: [Step; 13] = [
     step("page-check", "page", PAGE, || page("check")),
     step("page-build", "page", PAGE, || page("build")),
     step("page-e2e", "page", PAGE, || page("e2e")),
+    step("npm", "page", PAGE, npm::test),
 ];
 
 const fn step(
@@ -249,7 +250,7 @@ fn page(script: &str) -> Result<()> {
     if script == "build" {
         return web::build();
     }
-    let mut npm = npm::npm("run");
+    let mut npm = npm("run");
     npm.arg(script);
     if script == "e2e" {
         // The command line reads what the page saved, and the other way round.

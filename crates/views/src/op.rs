@@ -14,6 +14,7 @@ pub const MAX_SIGMA: f64 = 1000.0;
 /// `op` and its parameters: `{"op":"crop","left":3,"top":2,"width":13,"height":11}`, `{"op":"hflip"}`. Unknown keys are
 /// errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(tsify::Tsify))]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Op {
     /// Crops to a rectangle inside the image.

@@ -25,17 +25,20 @@ pub struct ViewKey {
 ///
 /// In JSON: `{"crop":{"kind":"random-crop","area":[0.2,1.0],"aspect":[0.75,1.3333333333333333]},"steps":[{"step":"flip","p":0.5}]}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(tsify::Tsify))]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The part of the image that the view shows.
     #[serde(alias = "frame")]
     pub crop: CropSpec,
     /// The steps that follow.
+    #[cfg_attr(feature = "typescript", tsify(type = "Step[]"))]
     pub steps: Cow<'static, [Step]>,
 }
 
 /// The part of an image that a view shows. Ranges are (minimum, maximum).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(tsify::Tsify))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CropSpec {
     /// A random crop, resized to the square ("random resized crop").
@@ -52,6 +55,7 @@ pub enum CropSpec {
 
 /// A step that is applied with probability `p`. Ranges are (minimum, maximum).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(tsify::Tsify))]
 #[serde(tag = "step", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Step {
     /// Horizontal flip.

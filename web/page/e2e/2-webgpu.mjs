@@ -1,11 +1,11 @@
-/** On WebGPU: it trains; a lost device and a refused shader are messages, and the CPU goes on from the checkpoint. */
+/** On WebGPU: it trains; a lost device and a refused shader are reported, and the CPU continues from the checkpoint. */
 import assert from 'node:assert/strict';
 import { open, workerOf } from './browser.mjs';
 import { curveMoves, LONG, phase, reachStep, start, stepNow, table, text } from './steps.mjs';
 
 export const title = 'a run on WebGPU, a lost device, a refused shader';
 
-/** Lets the test get at the device that the module opens. */
+/** Gives the test access to the devices that the module opens. */
 function reach(page) {
   return workerOf(page).evaluate(() => {
     const request = GPUAdapter.prototype.requestDevice;
@@ -39,7 +39,7 @@ export default async function ({ browser, address, shot, check }) {
     assert.deepEqual(faults, []);
     await page.close();
   });
-  // What the module says on the console when its device is broken on purpose.
+  // What the module writes to the console when its device is broken on purpose.
   const expected = [/lost|shader|wgsl|validation|panicked|unreachable/i];
   const { page, faults } = await open(context, `${address}?device=webgpu&steps=500&batch=4`, { expected });
   await check('a lost device is a message, and the CPU continues from the checkpoint', async () => {

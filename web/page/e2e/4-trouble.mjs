@@ -1,4 +1,4 @@
-/** Without WebGPU, with a crash, without its own program: always a message, never a dead page. */
+/** Without WebGPU, after a crash, without the module: always a message, never a dead page. */
 import assert from 'node:assert/strict';
 import { launch, open, workerOf } from './browser.mjs';
 import { download, LONG, phase, reachStep, start, stepNow, table, text, untar } from './steps.mjs';
@@ -69,7 +69,7 @@ export default async function ({ browser, address, shot, check }) {
       document.querySelector('#stop').click();
     });
     assert.equal(await text(page, '#state'), 'Cancelled');
-    // The program is loaded again meanwhile; that is no news.
+    // The module is loaded again in the background.
     await phase(page, 'idle');
     assert.equal(await text(page, '#state'), 'Cancelled');
     await start(page);

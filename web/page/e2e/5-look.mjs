@@ -1,4 +1,4 @@
-/** By keyboard, on a phone, in the dark, for those who hear it: screenshots, and axe's rules. */
+/** Keyboard, phone, dark mode, screen readers: screenshots and axe's rules. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { accessible, LOOKS, noSideways } from './looks.mjs';
@@ -7,7 +7,7 @@ import { phase, reachStep, start, table } from './steps.mjs';
 export const title = 'keyboard, phone, dark, accessibility';
 
 export default async function ({ browser, address, shot, check }) {
-  // One run on each kind of device is looked at in all its sizes and tastes.
+  // One run on each kind of device is checked in all its viewports and colour schemes.
   for (const names of [['desktop', 'dark', 'tablet', 'narrow'], ['phone', 'phone-dark']]) {
     await check(`${names.join(', ')}: no sideways scrolling, no axe violation`, async () => {
       const { page, faults } = await open(await browser.newContext(LOOKS[names[0]]), `${address}?steps=30&batch=16&device=cpu`);
@@ -22,7 +22,7 @@ export default async function ({ browser, address, shot, check }) {
         }
       };
       const holds = async () => {
-        // Colours and curves may still be on their way.
+        // Colours and curves may still be changing.
         await page.waitForTimeout(400);
         await noSideways(page);
         await accessible(page);

@@ -1,11 +1,11 @@
-/** The room of augmentations: sliders, seeds, single operations, own pictures, links, and the same views as in training. */
+/** The augmentation page: sliders, seeds, single operations, own pictures, links, and the same views as in training. */
 import assert from 'node:assert/strict';
 import { open, workerOf } from './browser.mjs';
 import { accessible, LOOKS, noSideways } from './looks.mjs';
 import { png } from './png.mjs';
 import { colours, drop, LONG, phase, start, text, watchFrames } from './steps.mjs';
 
-export const title = 'the room of augmentations';
+export const title = 'augmentations';
 
 const VIEWS = ['#lead .first canvas', '#lead .second canvas'];
 const DRAWS = '#draws canvas';
@@ -23,7 +23,7 @@ const digest = (page, selectors) =>
     return hash >>> 0;
   }, [selectors].flat());
 
-/** Does something, waits until it is drawn, and gives the digest of the pair in front. */
+/** Does something, waits until it is drawn, and returns the digest of the selected pair. */
 async function after(page, work, selectors = VIEWS) {
   await work();
   await drawn(page);
@@ -39,9 +39,9 @@ const slide = (page, id, value) =>
 const addressed = (page, pattern) => page.waitForFunction((want) => new RegExp(want).test(location.search), pattern, { timeout: 5000 });
 
 export default async function ({ browser, address, shot, check, say }) {
-  const room = `${address}augment.html`;
+  const base = `${address}augment.html`;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const { page, faults } = await open(context, room);
+  const { page, faults } = await open(context, base);
   await drawn(page);
 
   await check('draws pairs at once, with what was drawn', async () => {
@@ -50,7 +50,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.match(await text(page, '#list-1'), /^crop\d+×\d+ at \d+, \d+resize32×32/);
     assert.match(await text(page, '#list-1'), /blur/);
     assert.equal(await page.locator('#lead .frames rect').count(), 4);
-    assert.match(await text(page, '#timing'), /^\S.* · [\d.]+ ms a view$/);
+    assert.match(await text(page, '#timing'), /^\S.* · [\d.]+ ms per view$/);
     assert.equal(await page.locator('.notice').count(), 0);
     await shot(page, 'augment', { fullPage: true });
   });
@@ -83,14 +83,14 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.equal(other, await digest(page, '#draws li:nth-child(4) canvas'), 'the pair that was chosen stands in front');
     assert.equal(await after(page, () => page.click('#draws li:nth-child(1) button')), first);
   });
-  await check('a slider changes the policy, the address and the views; reset brings the paper back', async () => {
+  await check('a slider changes the policy, the address and the views; reset restores the paper\'s values', async () => {
     await page.focus('#knob-brightness');
     const brighter = await after(page, async () => {
       for (let press = 0; press < 20; press++) await page.keyboard.press('ArrowRight');
     });
     assert.notEqual(brighter, first);
     await addressed(page, 'brightness=0.6$');
-    // Of the asymmetric pair the second view alone.
+    // Only the second view of the asymmetric pair.
     assert.match(await text(page, '#list-2'), /solarize128/);
     const [one, two] = [await digest(page, VIEWS[0]), await digest(page, VIEWS[1])];
     await after(page, () => slide(page, '#knob-solarize-2', 0));
@@ -122,7 +122,7 @@ export default async function ({ browser, address, shot, check, say }) {
     say(`51 moves drawn in ${took} ms, longest hold-up of the page ${held.toFixed(0)} ms`);
     assert.ok(held < 500, `the page was held up for ${held} ms`);
     const swept = await digest(page, VIEWS);
-    const fresh = await open(context, `${room}?size=224&hue=0.5`);
+    const fresh = await open(context, `${base}?size=224&hue=0.5`);
     await drawn(fresh.page);
     assert.equal(await digest(fresh.page, VIEWS), swept, 'what is shown is the newest');
     await fresh.page.close();
@@ -146,7 +146,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.equal(await digest(page, VIEWS), first, 'the pair stays as it is');
   });
   await check('a link shows the same views, and a reload too', async () => {
-    const link = `${room}?pipeline=moco-v2&seed=41&picture=77&size=96&pass=2&area=0.3,0.5&aspect=0.5,1.3333333333333333&jitter=1&blur=0.9,0.9&sigma=2,4&op=blur:3`;
+    const link = `${base}?pipeline=moco-v2&seed=41&picture=77&size=96&pass=2&area=0.3,0.5&aspect=0.5,1.3333333333333333&jitter=1&blur=0.9,0.9&sigma=2,4&op=blur:3`;
     await page.goto(link);
     await drawn(page);
     assert.equal(await page.locator('.notice').count(), 0);
@@ -164,14 +164,14 @@ export default async function ({ browser, address, shot, check, say }) {
     await shot(other.page, 'augment-dark', { fullPage: true });
     await other.page.context().close();
   });
-  await check('what an address says wrongly is named, and the usual stands in its place', async () => {
-    await page.goto(`${room}?pipeline=simclr&seed=-1&picture=99999&size=7&flip=2&area=0.9,0.1&sigma=x&op=warp:1&nonsense=1&hue=0.2`);
+  await check('invalid parts of an address are named, and defaults are used', async () => {
+    await page.goto(`${base}?pipeline=simclr&seed=-1&picture=99999&size=7&flip=2&area=0.9,0.1&sigma=x&op=warp:1&nonsense=1&hue=0.2`);
     await drawn(page);
     const items = await page.$$eval('.notice.warning li', (all) => all.map((one) => one.textContent));
     assert.deepEqual(items.sort(), ['area=0.9,0.1', 'flip=2', 'nonsense=1', 'op=warp:1', 'picture=99999', 'pipeline=simclr', 'seed=-1', 'sigma=x', 'size=7']);
     await shot(page, 'augment-address');
     await page.waitForFunction(() => location.search === '?hue=0.2', null, { timeout: 5000 });
-    await page.goto(room);
+    await page.goto(base);
     assert.equal(await after(page, () => undefined), first);
   });
   await check('a picture of one’s own by drop, a broken one is an error and the views stay', async () => {
@@ -210,19 +210,19 @@ export default async function ({ browser, address, shot, check, say }) {
     for (const [at, picture] of pairs.slice(0, 3).entries()) {
       const row = `#pairs li:nth-child(${at + 1})`;
       const shown = await digest(training.page, [`${row} .first canvas`, `${row} .second canvas`]);
-      await page.goto(`${room}?seed=9&picture=${picture}`);
+      await page.goto(`${base}?seed=9&picture=${picture}`);
       await drawn(page);
       assert.equal(await digest(page, VIEWS), shown, `picture ${picture}`);
     }
     await training.page.close();
   });
-  await check('WebGPU draws the same bits; a lost device is a message, and the CPU draws on', async () => {
+  await check('WebGPU draws the same bits; a lost device is reported, and the CPU continues', async () => {
     const query = '?pipeline=byol-symmetric&seed=41&picture=77&solarize=0.5,0.5';
-    await page.goto(`${room}${query}`);
+    await page.goto(`${base}${query}`);
     await drawn(page);
     assert.match(await text(page, '#timing'), /^CPU · /);
     const seen = await digest(page, [...VIEWS, DRAWS, '#op-after']);
-    const { page: gpu, faults } = await open(context, `${room}${query}`);
+    const { page: gpu, faults } = await open(context, `${base}${query}`);
     await drawn(gpu);
     await workerOf(gpu).evaluate(() => {
       const request = GPUAdapter.prototype.requestDevice;
@@ -235,7 +235,7 @@ export default async function ({ browser, address, shot, check, say }) {
     say(`${await text(gpu, '#timing')}`);
     assert.equal(await digest(gpu, [...VIEWS, DRAWS, '#op-after']), seen);
     await shot(gpu, 'augment-webgpu');
-    // More blur than the kernels take: the CPU draws this policy, and the page says so.
+    // More blur than the kernels support: the CPU draws this policy, and the page says so.
     await after(gpu, () => slide(gpu, '#knob-sigma-most', 6));
     await after(gpu, () => slide(gpu, '#knob-sigma-least', 5));
     assert.match(await text(gpu, '#timing'), /^CPU/);
@@ -252,7 +252,7 @@ export default async function ({ browser, address, shot, check, say }) {
     await gpu.close();
   });
   await check('everything can be reached by keyboard', async () => {
-    await page.goto(room);
+    await page.goto(base);
     await drawn(page);
     const seen = new Set();
     for (let press = 0; press < 70; press++) {
@@ -266,7 +266,7 @@ export default async function ({ browser, address, shot, check, say }) {
   await context.close();
   for (const [name, options] of Object.entries(LOOKS)) {
     await check(`${name}: no sideways scrolling, no axe violation`, async () => {
-      const { page, faults } = await open(await browser.newContext(options), `${room}?seed=12&picture=6`);
+      const { page, faults } = await open(await browser.newContext(options), `${base}?seed=12&picture=6`);
       await drawn(page);
       await noSideways(page);
       await accessible(page);
@@ -276,7 +276,7 @@ export default async function ({ browser, address, shot, check, say }) {
     });
   }
   await check('on a phone the views stay in sight while a slider moves', async () => {
-    const { page } = await open(await browser.newContext(LOOKS.phone), room);
+    const { page } = await open(await browser.newContext(LOOKS.phone), base);
     await drawn(page);
     await page.locator('#knob-threshold').scrollIntoViewIfNeeded();
     const box = await page.locator(VIEWS[0]).boundingBox();

@@ -1,4 +1,4 @@
-/** The benchmarks' page: kernels, a training step, views, TensorFlow.js beside them, at the smallest sizes. */
+/** The benchmarks' page: kernels, a training step, views, and TensorFlow.js, at the smallest sizes. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { accessible, noSideways } from './looks.mjs';
@@ -24,7 +24,7 @@ async function measure(page, what) {
 
 const SMALLEST = { width: 4, batch: 2, size: 8, steps: 3, time: 2 };
 
-/** At the head of a script: what a browser says that does not know relaxed SIMD. */
+/** Prepended to a script: a browser without relaxed SIMD. */
 const NO_RELAXED_SIMD = 'WebAssembly.validate = () => false;\n';
 
 const positive = (text) => assert.ok(Number(text) > 0, `a figure, not '${text}'`);
@@ -39,9 +39,9 @@ function pipelines(found, title, mean) {
 /** That the numbers of views have the same mean, as `most` of a pipeline allows: they go from -2.1 to 2.6. */
 const near = (ones, others, most) => ones.forEach(([[name], mean], at) => assert.ok(Math.abs(mean - others[at][1]) < most(name), `${name}: ${mean}, ${others[at][1]}`));
 
-/** Ours beside tensors: antialiasing alone parts them, and where colours turn, a matrix that keeps another brightness. */
+/** Ours and tensor operations: they differ by antialiasing, and in hue by a matrix that preserves another brightness. */
 const byTensors = (name) => (/supervised|eval/.test(name) ? 0.03 : 0.3);
-/** Burn's and TensorFlow.js's are the same operations, but for a resize that takes pixels half a step aside. */
+/** Burn's and TensorFlow.js's are the same operations, but resize samples half a pixel apart. */
 const sampled = () => 0.05;
 
 export default async function ({ browser, address, shot, check }) {
@@ -106,7 +106,7 @@ export default async function ({ browser, address, shot, check }) {
     near(burn, theirs, sampled);
     for (const [cells] of theirs) [cells[1], cells[2]].forEach(positive);
   });
-  await check('views on WebGPU: ours in three dispatches, beside Burn’s and TensorFlow.js’s', async () => {
+  await check('views on WebGPU: ours in three dispatches, Burn’s, TensorFlow.js’s', async () => {
     await page.selectOption('#device', 'webgpu');
     const found = await measure(page, 'views');
     const ours = pipelines(found, /^On WebGPU: views of 64 px/, -2);

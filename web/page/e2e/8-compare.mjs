@@ -1,15 +1,15 @@
-/** Kept runs, two of them one over the other. */
+/** Comparing two saved runs. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { accessible, noSideways } from './looks.mjs';
 import { colours, phase, start, table } from './steps.mjs';
 
-export const title = 'comparing kept runs';
+export const title = 'comparing saved runs';
 
 export default async function ({ browser, address, shot, check }) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const { page, faults } = await open(context, `${address}?device=cpu&steps=12&batch=8`);
-  await check('two runs are kept and laid over each other', async () => {
+  await check('two runs are saved and compared', async () => {
     await start(page);
     await table(page);
     await page.goto(`${address}?device=cpu&method=moco-v2-plus&steps=8&batch=8`);

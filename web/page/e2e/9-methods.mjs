@@ -1,4 +1,4 @@
-/** Every system of the paper trains in the tab, is kept, and goes on where it stopped. */
+/** Every system of the paper trains in the tab, is saved, and continues where it stopped. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { phase, reachStep, start, table, text } from './steps.mjs';
@@ -39,7 +39,7 @@ export default async function ({ browser, address, check, shot }) {
       assert.ok((await text(page, '#runs li:first-child')).includes(`${name} · Tiny`));
     });
   }
-  await check('a run of a method with a queue and an optimiser of its own goes on after a reload', async () => {
+  await check('a run with a queue and LARS continues after a reload', async () => {
     await page.goto(`${address}?device=cpu&method=moco-v2-plus-lars&steps=400&batch=8`);
     await start(page);
     await reachStep(page, 3);

@@ -1,4 +1,4 @@
-/** Chromium under Playwright, and a watch over everything that a page must not do. */
+/** Chromium under Playwright, recording everything that a page must not do. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -57,7 +57,7 @@ export async function open(context, address, { expected = [] } = {}) {
   return { page, faults };
 }
 
-/** The page's worker. A test reaches into it only to break things that it cannot break from outside. */
+/** The page's worker. Tests reach into it only to break things that cannot be broken from outside. */
 export function workerOf(page) {
   const worker = page.workers().at(-1);
   if (!worker) throw new Error('the page has no worker');

@@ -1,11 +1,11 @@
-/** How a page is looked at: on which screens, and by which rules. */
+/** Viewports, colour schemes, and the rules that every page passes. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Holds the page to axe's rules. */
+/** Checks axe's rules. */
 export async function accessible(page) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
@@ -16,7 +16,7 @@ export async function accessible(page) {
 export const noSideways = async (page) =>
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), 'no sideways scrolling');
 
-/** Screens and tastes. */
+/** Viewports and colour schemes. */
 export const LOOKS = {
   desktop: { viewport: { width: 1280, height: 800 } },
   dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },

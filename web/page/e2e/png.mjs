@@ -1,4 +1,4 @@
-/** Small PNG pictures, made on the spot. */
+/** Generated PNG pictures. */
 import { deflateSync } from 'node:zlib';
 
 function crc(bytes) {
@@ -18,7 +18,7 @@ function chunk(kind, content) {
   return Buffer.concat([size, body, sum]);
 }
 
-/** A square picture with a slope of colour from a seed. */
+/** A square picture with a colour gradient from a seed. */
 export function png(side, seed) {
   const rows = [];
   for (let y = 0; y < side; y++) {

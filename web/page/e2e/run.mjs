@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
 import { serve } from './serve.mjs';
 
-/** Parts side by side: a part mostly waits for one thread that computes. */
+/** Parts that run in parallel: a part mostly waits for one thread. */
 const LANES = 2;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -22,7 +22,7 @@ const parts = (await readdir(here)).filter((name) => /^\d-.*\.mjs$/.test(name)).
 const server = await serve(dist);
 let failed = 0;
 
-/** One part with a browser of its own; its lines are shown together at its end, because parts run side by side. */
+/** Runs one part in its own browser; its lines are printed together at its end, because parts run in parallel. */
 async function run(part) {
   const { default: work, title } = await import(`./${part}`);
   const lines = [title];
@@ -46,7 +46,7 @@ async function run(part) {
   console.log(lines.join('\n'));
 }
 
-/** The next part, again and again. */
+/** Runs parts until none is left. */
 async function lane() {
   for (let part = waiting.shift(); part; part = waiting.shift()) await run(part);
 }

@@ -1,6 +1,6 @@
 /**
  * How fast the built page is: `npm run build && npm run speed [-- cpu|webgpu [QUERY]]`. From the visit to the first step
- * (the start is pressed at once), and pictures a second of the later steps, of the default recipe or of one that QUERY
+ * (the start is pressed at once), and pictures per second of the later steps, of the default recipe or of one that QUERY
  * changes, as in `npm run speed -- webgpu 'size=small&batch=8'`.
  */
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,6 @@ const from = await stepNow(page);
 await reachStep(page, from + steps);
 const seconds = (performance.now() - first) / 1000;
 const done = (await stepNow(page)) - from;
-console.log(`${done} steps of ${batch} pictures in ${seconds.toFixed(1)} s: ${((done * batch) / seconds).toFixed(1)} pictures a second, ${(seconds / done).toFixed(2)} s a step`);
+console.log(`${done} steps of ${batch} pictures in ${seconds.toFixed(1)} s: ${((done * batch) / seconds).toFixed(1)} pictures per second, ${(seconds / done).toFixed(2)} s per step`);
 await browser.close();
 server.close();

@@ -1,4 +1,4 @@
-/** What a visitor does and reads, for the tests. Generous times: a software adapter takes up to a minute a step. */
+/** What a visitor does and reads. The timeouts are generous: a software adapter takes up to a minute per step. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
@@ -21,7 +21,7 @@ export const reachStep = (page, step) =>
     { timeout: LONG, polling: 50 },
   );
 
-/** Waits until a curve's spoken description differs from `before`, and gives the new one. */
+/** Waits until a curve's label differs from `before`, and returns the new one. */
 export async function curveMoves(page, name, before) {
   const selector = `#${name}-plot`;
   await page.waitForFunction(([where, old]) => document.querySelector(where).getAttribute('aria-label') !== old, [selector, before], {
@@ -37,7 +37,7 @@ export async function start(page) {
   await phase(page, 'running');
 }
 
-/** Are there different colours in a canvas? A blank one has a single one. */
+/** The number of different colours in a canvas; a blank one has one. */
 export function colours(page, selector) {
   return page.$eval(selector, (canvas) => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -63,7 +63,7 @@ export function untar(bytes) {
   return files;
 }
 
-/** Starts to record how long the page's main thread is held up; calling the result gives the longest time in milliseconds. */
+/** Records how long the page's main thread is blocked; the result returns the longest time in milliseconds. */
 export async function watchFrames(page) {
   await page.evaluate(() => {
     window.longest = 0;

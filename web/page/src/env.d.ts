@@ -3,6 +3,10 @@ declare module '*?url' {
   const url: string;
   export default url;
 }
+declare module 'virtual:systems' {
+  const systems: import('parallax-web').System[];
+  export default systems;
+}
 declare module 'virtual:sample' {
   export const trainSprite: string;
   export const trainLabels: string;

@@ -2,16 +2,17 @@
  * Saved runs in the browser's private file system (OPFS), as both the page and the worker read them.
  *
  * `parallax/<run>/<generation>/` holds a checkpoint's files and `run.json`, which is written last and lists their sizes.
- * A generation counts when its `run.json` is whole and every file has its size, so a tab that is killed while it saves
- * leaves the generation before. The worker writes (`worker/store.ts`), because only a worker has synchronous handles.
+ * A generation is valid when its `run.json` is complete and every file has its size, so a tab that is killed while it saves leaves
+ * the previous generation. The worker writes (`worker/store.ts`), because only workers have synchronous handles.
  */
-import { CHECKPOINT_FILES, type CheckpointFile, type Device, type Method, type ResultRow, type Size } from './module';
-import type { History } from './protocol';
+import type { CheckpointFile, Metric, DeviceKind, History, Size, TableRow } from 'parallax-web';
 
+/** The files of a checkpoint, under the names that the command line knows. */
+export const CHECKPOINT_FILES = ['weights.safetensors', 'training.safetensors', 'state.json', 'recipe.toml'] as const;
 export const HISTORY_FILE = 'history.json';
 export const RUN_FILE = 'run.json';
 
-/** Which pictures a run trains on. Own pictures are not copied: `print` tells whether the same ones were given again. */
+/** The pictures of a run. The visitor's are not copied: the fingerprint `print` tells whether the same ones were given again. */
 export interface Source {
   kind: 'sample' | 'own';
   count: number;
@@ -21,15 +22,15 @@ export interface Source {
 export interface SavedRun {
   version: 1;
   run: string;
-  method: Method | string;
+  method: string;
   size: Size | '';
-  device: Device;
+  device: DeviceKind;
   adapter: string;
   source: Source;
   step: number;
   total: number;
   knn: number | null;
-  rows: ResultRow[] | null;
+  rows: TableRow[] | null;
   created: string;
   saved: string;
   /** Name and size of every other file of this generation. */
@@ -53,7 +54,17 @@ async function fileIn(folder: FileSystemDirectoryHandle, name: string): Promise<
   }
 }
 
-/** The `run.json` of a generation, or null where the generation is not whole. */
+/** The rows as earlier versions saved them. */
+type OldRow = Pick<TableRow, 'encoder'> & Partial<TableRow> & { knn?: number | null; linear?: number | null };
+
+function upgraded(row: OldRow): TableRow {
+  const { encoder, knn = null, linear = null } = row;
+  const metric = (key: string, label: string, value: number | null): Metric[] =>
+    value === null ? [] : [{ key, label, value, text: `${value.toFixed(1)} %` }];
+  return { encoder, metrics: row.metrics ?? [...metric('knn', 'kNN', knn), ...metric('linear', 'linear', linear)] };
+}
+
+/** The `run.json` of a generation, or null where the generation is invalid. */
 async function whole(folder: FileSystemDirectoryHandle): Promise<SavedRun | null> {
   const file = await fileIn(folder, RUN_FILE);
   if (!file) return null;
@@ -67,7 +78,7 @@ async function whole(folder: FileSystemDirectoryHandle): Promise<SavedRun | null
   for (const [name, size] of saved.files) {
     if ((await fileIn(folder, name))?.size !== size) return null;
   }
-  return saved;
+  return { ...saved, rows: saved.rows?.map(upgraded) ?? null };
 }
 
 export async function generations(run: FileSystemDirectoryHandle): Promise<number[]> {
@@ -98,7 +109,7 @@ export async function list(): Promise<SavedRun[]> {
   return runs.sort((a, b) => b.saved.localeCompare(a.saved));
 }
 
-/** What a saved run is, without its files; null where there is none. */
+/** The description of a saved run, without its files; null where there is none. */
 export async function peek(run: string): Promise<SavedRun | null> {
   try {
     return (await newest(await (await home()).getDirectoryHandle(run)))?.saved ?? null;
@@ -128,7 +139,7 @@ export interface Opened {
 
 export async function open(run: string): Promise<Opened> {
   const found = await newest(await (await home()).getDirectoryHandle(run));
-  if (!found) throw new Error('this saved run has no whole checkpoint');
+  if (!found) throw new Error('this saved run has no complete checkpoint');
   const files: CheckpointFile[] = [];
   for (const name of CHECKPOINT_FILES) {
     const file = await fileIn(found.folder, name);

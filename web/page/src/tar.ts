@@ -1,5 +1,5 @@
-/** Tar archives of a few files, as every tar program reads them. */
-import type { CheckpointFile } from './module';
+/** Packs and unpacks small tar archives (ustar). */
+import type { CheckpointFile } from 'parallax-web';
 
 const BLOCK = 512;
 const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK;

@@ -16,9 +16,9 @@ use wasmparser::{Export, Parser, Payload};
 use crate::{repo, sh};
 
 /// For every browser with SIMD; the default of wasm-bindgen's loader.
-const MODULE: &str = "parallax_web_bg.wasm";
+pub const MODULE: &str = "parallax_web_bg.wasm";
 /// For browsers with relaxed SIMD.
-const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
+pub const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
 
 /// Builds both modules into `web/pkg`, with `env` in the compiler's environment.
 pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
@@ -93,6 +93,7 @@ fn brotli_size(module: &Path) -> Result<u64> {
     said.trim().parse().context("node printed no size")
 }
 
-fn size(bytes: u64) -> String {
+/// A size for people.
+pub fn size(bytes: u64) -> String {
     format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
 }

@@ -1,16 +1,14 @@
 /**
- * What the visitor chose, as it stands in the page's address, so that a link shows the same views.
+ * The visitor's settings in the page's address, so that a link shows the same views.
  *
- * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&device=auto|webgpu|cpu&op=NAME:NUMBERS`, and for every slider that was moved its name with its
- * number, or two with a comma between them: `blur=0.3,0.1`. What stands at the usual value is left out.
+ * `?pipeline=NAME&seed=N&picture=N&size=N&pass=N&device=auto|webgpu|cpu&op=NAME:NUMBERS`, and for every slider that was moved its name with
+ * one value or two: `blur=0.3,0.1`. Default values are left out.
  */
-import type { PipelinePolicies } from '../module';
+import type { DeviceChoice, ImageChoice, PipelinePolicies } from 'parallax-web';
 import { whole } from '../page/settings';
-import type { DeviceWish } from '../protocol';
 import { fits, KNOBS, numbers, withNumbers } from './knobs';
 import { type Values, valuesOf } from './policy';
 import { operation, OPERATIONS, type Single, startOf } from './operations';
-import type { PictureChoice } from './protocol';
 
 export const SIZES = [32, 96, 160, 224] as const;
 export const DEVICES = ['auto', 'webgpu', 'cpu'] as const;
@@ -20,12 +18,12 @@ export const MOST_SEED = 4294967295;
 export interface State {
   pipeline: string;
   seed: number;
-  picture: PictureChoice;
-  /** Pixels; null suits the picture. */
+  picture: ImageChoice;
+  /** In pixels; null for the default of the picture. */
   size: number | null;
-  /** Which of the drawn pairs is in front. */
+  /** The selected pair. */
   pass: number;
-  device: DeviceWish;
+  device: DeviceChoice;
   values: Values;
   single: Single;
 }
@@ -37,7 +35,7 @@ export function usual(pipelines: PipelinePolicies[], pipeline = 'byol-asymmetric
   return { pipeline, seed: 0, picture: 0, size: null, pass: 0, device: 'auto', values: valuesOf(pipelines, pipeline), single };
 }
 
-/** A picture of the sample and a view have the same 32 pixels; a picture of one's own is larger. */
+/** By default a view of the sample has the 32 pixels of its pictures; a view of the visitor's is larger. */
 export const sizeOf = ({ size, picture }: State): number => size ?? (picture === 'own' ? 224 : 32);
 
 const list = (text: string): number[] => text.split(',').map((part) => (/^-?\d+(\.\d+)?$/.test(part) ? Number(part) : Number.NaN));
@@ -52,9 +50,9 @@ function readSingle(text: string): Single | null {
 
 export interface Reading {
   state: State;
-  /** What could not be understood. */
+  /** What could not be parsed. */
   broken: string[];
-  /** Was the link made with a picture of somebody's own, which no link carries? */
+  /** Whether the link was made with a visitor's picture, which no link carries. */
   own: boolean;
 }
 
@@ -77,7 +75,7 @@ export function read(query: string, pipelines: PipelinePolicies[], pictures: num
   state.picture = own ? 0 : take('picture', (text) => whole(text, 0, pictures - 1), 0);
   state.size = take<number | null>('size', (text) => SIZES.find((size) => String(size) === text) ?? null, null);
   state.pass = take('pass', (text) => whole(text, 0, PASSES - 1), 0);
-  state.device = take<DeviceWish>('device', (text) => DEVICES.find((one) => one === text) ?? null, 'auto');
+  state.device = take<DeviceChoice>('device', (text) => DEVICES.find((one) => one === text) ?? null, 'auto');
   state.single = take('op', readSingle, state.single);
   for (const knob of KNOBS) {
     const right = (text: string): number[] | null => (fits(knob, list(text)) ? list(text) : null);
@@ -101,6 +99,6 @@ export function write(state: State, pipelines: PipelinePolicies[]): string {
   if (name !== plain.single.name || values.some((one, at) => one !== plain.single.values[at])) {
     query.set('op', values.length ? `${name}:${values.join(',')}` : name);
   }
-  // Commas and colons may stand in an address as they are.
+  // Commas and colons need no escapes in an address.
   return query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
 }

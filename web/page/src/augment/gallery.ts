@@ -1,24 +1,24 @@
 /** The strip of pictures: some of the sample, any of it by number, or the visitor's own. */
+import type { ImageChoice } from 'parallax-web';
 import { trainSprite } from 'virtual:sample';
 import { button, byId, make } from '../page/dom';
 import { count } from '../page/format';
 import { whole } from '../page/settings';
-import type { PictureChoice } from './protocol';
 
 const strip = byId('strip', HTMLUListElement);
 const number = byId('picture-number', HTMLInputElement);
 const input = byId('picture-file', HTMLInputElement);
 const SHOWN = 16;
-/** The side of one picture in the sample's sprite. */
+/** Side of a picture in the sample's sprite, in pixels. */
 const SIDE = 32;
 
 let own: HTMLLIElement | null = null;
 
-function mark(picture: PictureChoice): void {
+function mark(picture: ImageChoice): void {
   for (const entry of strip.querySelectorAll('button')) entry.setAttribute('aria-pressed', String(entry.dataset['picture'] === String(picture)));
 }
 
-function tile(picture: PictureChoice, name: string, choose: (picture: PictureChoice) => void): { item: HTMLLIElement; canvas: HTMLCanvasElement } {
+function tile(picture: ImageChoice, name: string, choose: (picture: ImageChoice) => void): { item: HTMLLIElement; canvas: HTMLCanvasElement } {
   const canvas = make('canvas', { 'aria-hidden': 'true' });
   const entry = button('', () => choose(picture), name);
   entry.dataset['picture'] = String(picture);
@@ -27,7 +27,7 @@ function tile(picture: PictureChoice, name: string, choose: (picture: PictureCho
   return { item: make('li', {}, entry), canvas };
 }
 
-async function fill(pictures: number, choose: (picture: PictureChoice) => void): Promise<void> {
+async function fill(pictures: number, choose: (picture: ImageChoice) => void): Promise<void> {
   const sprite = new Image();
   sprite.src = trainSprite;
   await sprite.decode();
@@ -42,7 +42,7 @@ async function fill(pictures: number, choose: (picture: PictureChoice) => void):
 }
 
 export interface Gallery {
-  choose: (picture: PictureChoice) => void;
+  choose: (picture: ImageChoice) => void;
   open: (file: File) => void;
   /** Several or no pictures among what was dropped or chosen. */
   refuse: (text: string) => void;
@@ -65,20 +65,20 @@ export function listenToGallery(pictures: number, { choose, open, refuse }: Gall
   void fill(pictures, choose).then(() => mark(number.value === '' ? 'own' : Number(number.value)));
 }
 
-export function showChoice(picture: PictureChoice): void {
+export function showChoice(picture: ImageChoice): void {
   number.value = picture === 'own' ? '' : String(picture);
   mark(picture);
 }
 
-/** The visitor's picture joins the strip, in front. */
-export async function keepOwn(file: File, choose: (picture: PictureChoice) => void): Promise<void> {
+/** Puts the visitor's picture at the front of the strip. */
+export async function keepOwn(file: File, choose: (picture: ImageChoice) => void): Promise<void> {
   const { item, canvas } = tile('own', `Your picture, ${file.name}`, choose);
   own?.remove();
   own = item;
   strip.prepend(item);
   mark('own');
   strip.scrollTo({ left: 0 });
-  // The module has read it; where the browser cannot show it, the tile stays empty.
+  // The module has decoded it; if the browser cannot, the tile stays empty.
   const image = await createImageBitmap(file).catch(() => null);
   if (!image) return;
   const cut = Math.min(image.width, image.height);

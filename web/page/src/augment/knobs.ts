@@ -1,5 +1,5 @@
-/** Every slider: what it sets, between which bounds, and how its number reads. */
-import type { Step } from '../module';
+/** Every slider: what it sets, its range, and how its value is shown. */
+import type { Step } from 'parallax-web';
 import type { Values } from './policy';
 
 export type Key = keyof Values;
@@ -7,14 +7,14 @@ export type Key = keyof Values;
 export interface Knob {
   key: Key;
   label: string;
-  /** The step that it belongs to; the crop is no step. */
+  /** Its step; null for the crop, which is not a step. */
   of: Step['step'] | null;
-  /** `range` has a least and a most; `views` has a number for each view where the views differ. */
+  /** `range` has a minimum and a maximum; `views` has a value for each view where the views differ. */
   kind: 'one' | 'range' | 'views';
   min: number;
   max: number;
   step: number;
-  /** The slider moves evenly in the logarithm. */
+  /** A logarithmic slider. */
   log?: boolean;
   /** A parameter of the step above it. */
   inner?: boolean;
@@ -47,13 +47,13 @@ export const KNOBS: Knob[] = [
 
 export const numbers = (value: number | readonly number[]): number[] => (typeof value === 'number' ? [value] : [...value]);
 
-/** Puts numbers where they belong: `values` with `key` changed. */
+/** `values` with `key` changed. */
 export function withNumbers(values: Values, key: Key, given: number[]): Values {
   const value = typeof values[key] === 'number' ? given[0] : given;
   return { ...values, [key]: value };
 }
 
-/** Is this what the knob can set? */
+/** Whether the knob can have these values. */
 export function fits({ kind, min, max, whole }: Knob, given: number[]): boolean {
   const [first = 0, second = first] = given;
   const inside = given.every((value) => Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isInteger(value)));

@@ -1,24 +1,22 @@
-/** The room of augmentations: what the visitor sets goes into one state, the state into the address and to the worker. */
+/** The augmentation page: what the visitor sets goes into one state, and the state into the address and to the worker. */
 import '../augment.css';
-import type { Device, PipelinePolicies } from '../module';
+import type { AdapterInfo, AugmentEvent, DeviceKind, ImageChoice, PipelinePolicies } from 'parallax-web';
 import { byId, make } from '../page/dom';
 import { listenForDrops, pictures as amongFiles } from '../page/drop';
 import { count, deviceName } from '../page/format';
 import { announce, clearNotices, notify } from '../page/notices';
 import { whole } from '../page/settings';
-import type { Gpu } from '../protocol';
 import { DEVICES, MOST_SEED, PASSES, read, SIZES, sizeOf, type State, write } from './address';
-import { Artist } from './artist';
+import { Engine } from './engine';
 import { keepOwn, listenToGallery, showChoice } from './gallery';
 import { draws, find, policiesOf, valuesOf } from './policy';
 import { wordsOf } from './names';
 import { opOf } from './operations';
 import { listenToPanel, showPanel } from './panel';
-import type { AugmentEvent, PictureChoice } from './protocol';
 import { listenToSingle, showOperation, showSingle } from './single';
 import { bringForward, listenToStage, showDraws, showPicture, showViews } from './stage';
 
-const artist = new Artist(hear);
+const engine = new Engine(hear);
 const pipeline = byId('pipeline', HTMLSelectElement);
 const device = byId('device', HTMLSelectElement);
 const seed = byId('seed', HTMLInputElement);
@@ -34,7 +32,7 @@ let recent: number[] = [];
 /** The device that drew them. */
 let drawing = '';
 
-/** Draws what is set now, and writes it into the address. */
+/** Draws the current state and writes it into the address. */
 function redraw(): void {
   if (!state) return;
   const chosen = find(pipelines, state.pipeline);
@@ -52,7 +50,7 @@ function redraw(): void {
   for (const input of sizes.querySelectorAll('input')) input.checked = input.value === String(size);
   showChoice(state.picture);
   document.body.dataset['drawn'] = 'no';
-  turn = artist.draw({
+  turn = engine.draw({
     device: state.device,
     picture: state.picture,
     policies: policiesOf(chosen, state.values),
@@ -74,7 +72,7 @@ function writeAddress(): void {
   history.replaceState(null, '', `${location.pathname}${query ? `?${query}` : ''}${location.hash}`);
 }
 
-/** Browsers refuse too many changes of the address in a short time: it follows when the slider rests. */
+/** Browsers refuse too many changes of the address in a short time, so it follows when the slider rests. */
 function remember(): void {
   clearTimeout(writing);
   writing = window.setTimeout(writeAddress, 150);
@@ -86,7 +84,7 @@ function change(part: Partial<State>): void {
   redraw();
 }
 
-/** Another pipeline brings the paper's numbers with it. */
+/** Another pipeline sets the paper's numbers. */
 function changePipeline(name: string): void {
   change({ pipeline: name, values: valuesOf(pipelines, name) });
 }
@@ -101,10 +99,10 @@ function newDraw(): void {
 function openFile(file: File): void {
   clearNotices();
   opening = file;
-  artist.open(file);
+  engine.open(file);
 }
 
-const choosePicture = (picture: PictureChoice): void => change({ picture });
+const choosePicture = (picture: ImageChoice): void => change({ picture });
 
 function showSeed(): void {
   const value = whole(seed.value, 0, MOST_SEED);
@@ -113,8 +111,8 @@ function showSeed(): void {
 
 function begin({ pipelines: all, pictures, gpu }: Extract<AugmentEvent, { type: 'ready' }>): void {
   showGpu(gpu);
-  // A new worker after trouble: what the visitor opened went with the old one.
-  if (state) return state.picture === 'own' && opening ? artist.open(opening) : redraw();
+  // A new worker after an error: the visitor's file was in the old one.
+  if (state) return state.picture === 'own' && opening ? engine.open(opening) : redraw();
   pipelines = all;
   const given = read(location.search, pipelines, pictures);
   state = given.state;
@@ -128,8 +126,8 @@ function begin({ pipelines: all, pictures, gpu }: Extract<AugmentEvent, { type: 
   if (given.broken.length) {
     notify({
       kind: 'warning',
-      title: 'Part of the address was not understood',
-      text: 'The usual values stand in its place.',
+      title: 'Part of the address is invalid',
+      text: 'The defaults are used instead.',
       items: given.broken,
     });
   }
@@ -140,20 +138,20 @@ function begin({ pipelines: all, pictures, gpu }: Extract<AugmentEvent, { type: 
   redraw();
 }
 
-function showGpu({ kind, advice }: Gpu): void {
+function showGpu({ kind, advice }: AdapterInfo): void {
   const option = device.querySelector<HTMLOptionElement>('option[value="webgpu"]');
   if (!option) return;
   option.disabled = kind === 'none';
   option.title = advice;
 }
 
-/** Which device draws, and how fast. */
-function showTime(kind: Device, name: string, milliseconds: number): void {
+/** Shows which device draws, and how fast. */
+function showTime(kind: DeviceKind, name: string, milliseconds: number): void {
   const called = deviceName(kind, name);
   if (called !== drawing) [drawing, recent] = [called, []];
   recent = [...recent.slice(-15), milliseconds];
   const mean = recent.reduce((sum, one) => sum + one, 0) / recent.length;
-  timing.textContent = `${called} · ${mean < 10 ? mean.toFixed(1) : mean.toFixed(0)} ms a view`;
+  timing.textContent = `${called} · ${mean < 10 ? mean.toFixed(1) : mean.toFixed(0)} ms per view`;
 }
 
 function hear(event: AugmentEvent): void {
@@ -193,18 +191,18 @@ function trouble({ trouble: kind, message, detail }: Extract<AugmentEvent, { typ
   if (kind === 'gpu') {
     if (state?.device === 'cpu') return;
     if (state) state.device = 'cpu';
-    artist.restart();
+    engine.restart();
     return notify({ kind: 'warning', title: 'The graphics device failed', text: `${message} The CPU draws now.`, detail });
   }
   timing.textContent = 'Stopped';
-  notify({ kind: 'error', title: 'The program could not go on', text: message, detail, actions: [['Try again', () => artist.restart()]] });
+  notify({ kind: 'error', title: 'The program has stopped', text: message, detail, actions: [['Try again', () => engine.restart()]] });
 }
 
 async function copyLink(): Promise<void> {
   writeAddress();
   try {
     await navigator.clipboard.writeText(location.href);
-    notify({ kind: 'info', title: 'Link copied', text: state?.picture === 'own' ? 'It carries all settings, but not your picture.' : 'It shows these very views to whoever opens it.' });
+    notify({ kind: 'info', title: 'Link copied', text: state?.picture === 'own' ? 'It contains all settings, but not your picture.' : 'It shows the same views to anyone who opens it.' });
   } catch {
     notify({ kind: 'info', title: 'The link is in the address bar', text: 'This browser does not let the page copy it.' });
   }
@@ -234,4 +232,4 @@ listenForDrops({
   fail: (title, text) => notify({ kind: 'warning', title, text }),
 });
 byId('setup', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
-artist.restart();
+engine.restart();

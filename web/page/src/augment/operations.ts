@@ -1,5 +1,5 @@
-/** The single operations, with the parameters that a visitor can slide. */
-import type { Op } from '../module';
+/** The single operations and their parameters. */
+import type { Op } from 'parallax-web';
 
 export interface Parameter {
   name: string;
@@ -7,7 +7,7 @@ export interface Parameter {
   min: number;
   max: number;
   step: number;
-  /** Where the slider stands at first. */
+  /** The initial value. */
   start: number;
   text: (value: number) => string;
 }
@@ -71,8 +71,8 @@ export const OPERATIONS: Operation[] = [
   {
     name: 'hue',
     label: 'Hue',
-    says: 'Turns every colour around the colour circle.',
-    parameters: [{ name: 'delta', label: 'Turn', min: -0.5, max: 0.5, step: 0.01, start: 0.1, text: (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}` }],
+    says: 'Shifts the hue of every pixel.',
+    parameters: [{ name: 'delta', label: 'Shift', min: -0.5, max: 0.5, step: 0.01, start: 0.1, text: (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}` }],
     make: ([value = 0]) => ({ op: 'hue', delta: value }),
   },
   { name: 'grayscale', label: 'Grayscale', says: 'The luma in all three channels.', parameters: [], make: () => ({ op: 'grayscale' }) },
@@ -92,7 +92,7 @@ export const OPERATIONS: Operation[] = [
   },
 ];
 
-/** The operation in view and where its sliders stand. */
+/** The operation that is shown, and the values of its parameters. */
 export interface Single {
   name: Op['op'];
   values: number[];

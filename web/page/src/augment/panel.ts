@@ -1,5 +1,5 @@
-/** The policy's sliders: every parameter and probability, with the paper's numbers to go back to. */
-import type { PipelinePolicies } from '../module';
+/** The policy's sliders: every parameter and probability, and a reset to the paper's values. */
+import type { PipelinePolicies } from 'parallax-web';
 import { byId } from '../page/dom';
 import { type Key, type Knob, KNOBS, numbers, withNumbers } from './knobs';
 import { asymmetric, draws, has, type Values } from './policy';
@@ -68,6 +68,6 @@ export function showPanel(pipeline: PipelinePolicies, values: Values, paper: Val
     // A step that the pipeline lacks.
     row.slider.row.classList.toggle('absent', of !== null && !has(pipeline, of) && numbers(values[of]).every((p) => p === 0));
   }
-  // Not `disabled`: whoever pressed it by keyboard stays there.
+  // Not `disabled`, so that it keeps the keyboard focus.
   reset.setAttribute('aria-disabled', String(!random || !KNOBS.some(({ key }) => moved(key))));
 }

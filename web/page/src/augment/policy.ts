@@ -1,5 +1,5 @@
-/** The numbers that the sliders set, and the policies that they make of a pipeline. The paper's numbers come from the module. */
-import type { Policy, PipelinePolicies, Step } from '../module';
+/** From the sliders' values to a pipeline's policies. The paper's values come from the module. */
+import type { PipelinePolicies, Policy, Step } from 'parallax-web';
 
 export type Range = [least: number, most: number];
 /** One number for each view. */
@@ -25,7 +25,7 @@ export interface Values {
 type Kind = Step['step'];
 type StepOf<K extends Kind> = Extract<Step, { step: K }>;
 
-/** The pipeline that has every step, in the order of Table 1: what another pipeline lacks is taken from it. */
+/** The pipeline with every step, in the order of Table 1; what another pipeline lacks is taken from it. */
 const WHOLE = 'byol-symmetric';
 const ORDER: Kind[] = ['flip', 'jitter', 'grayscale', 'blur', 'solarize'];
 
@@ -46,7 +46,7 @@ function stepOf<K extends Kind>({ steps }: Policy, kind: K): StepOf<K> | undefin
 /** Does any view of the pipeline have this step? */
 export const has = ({ policies }: PipelinePolicies, kind: Kind): boolean => policies.some((policy) => stepOf(policy, kind) !== undefined);
 
-/** The paper's numbers of a pipeline. A step that it lacks has probability 0. */
+/** The paper's values for a pipeline. A step that it lacks has probability 0. */
 export function valuesOf(pipelines: PipelinePolicies[], name: string): Values {
   const [first, second] = find(pipelines, name).policies;
   const [whole] = find(pipelines, WHOLE).policies;
@@ -93,8 +93,8 @@ function stepWith(kind: Kind, values: Values, view: 0 | 1): Step {
 }
 
 /**
- * The policies of a pipeline with these numbers. Its steps keep their order; one that it lacks comes after them, and only where
- * its probability is above 0, so that the paper's numbers give the paper's draws. Evaluation has one view.
+ * The policies of a pipeline with these values. Its steps keep their order; steps that it lacks follow, and only where their
+ * probability is above 0, so that the paper's values give the paper's views. Evaluation has one view.
  */
 export function policiesOf(pipeline: PipelinePolicies, values: Values): Policy[] {
   if (!draws(pipeline)) return [pipeline.policies[0]];

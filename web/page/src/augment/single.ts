@@ -1,5 +1,5 @@
-/** One operation alone: the picture before it and after it. */
-import type { OneOperation, Op } from '../module';
+/** A single operation: the picture before and after it. */
+import type { OneOperation, Op } from 'parallax-web';
 import { byId, make } from '../page/dom';
 import { operation, OPERATIONS, type Single, startOf } from './operations';
 import { Slider } from './slider';
@@ -13,7 +13,7 @@ const after = byId('op-after', HTMLCanvasElement);
 
 let shown: Op['op'] | null = null;
 let sliders: Slider[] = [];
-/** Where each operation's sliders were left. */
+/** The last values of each operation's parameters. */
 const left = new Map<string, number[]>();
 let change: (single: Single) => void = () => undefined;
 

@@ -1,4 +1,4 @@
-/** One slider, or two on one track, with its name and its number. */
+/** A slider with one thumb or two, a label and a value. */
 import { make } from '../page/dom';
 
 export interface Shape {
@@ -11,7 +11,7 @@ export interface Shape {
   unit?: string;
 }
 
-/** Where a value lies on the track, and back. Logarithmic tracks are in powers of two. */
+/** From a value to its place on the track, and back. Logarithmic tracks are in powers of two. */
 const onTrack = ({ log }: Shape, value: number): number => (log ? Math.log2(value) : value);
 const offTrack = ({ log }: Shape, place: number): number => (log ? Math.round(100 * 2 ** place) / 100 : place);
 
@@ -21,7 +21,7 @@ export class Slider {
   private readonly output = make('output');
   private values: number[] = [];
 
-  /** `names` has one entry for each thumb: what it is beside the label. */
+  /** `names` has one entry for each thumb, which is appended to the label. */
   constructor(
     private readonly shape: Shape,
     names: string[],
@@ -40,7 +40,7 @@ export class Slider {
       });
       input.addEventListener('input', () => {
         const value = offTrack(shape, input.valueAsNumber);
-        // Neither thumb passes the other.
+        // A thumb cannot pass the other.
         const [first = value, second = value] = this.values;
         const next = !two ? [value] : at === 0 ? [Math.min(value, second), second] : [first, Math.max(value, first)];
         this.set(next);
@@ -69,7 +69,7 @@ export class Slider {
     const { style } = this.row;
     style.setProperty('--from', `${part(from ?? shape.min)}%`);
     style.setProperty('--to', `${part(to ?? shape.min)}%`);
-    // Of two thumbs at the right end the left one must be in reach.
+    // With both thumbs at the right end, the left one must be on top.
     this.inputs[0]?.classList.toggle('above', values.length > 1 && part(from ?? 0) > 95);
   }
 }

@@ -1,5 +1,5 @@
-/** The picture beside the two views in front, with what was drawn for them; and all pairs, to choose from. */
-import type { DrawnView, Pixels } from '../module';
+/** The picture with the selected pair of views and their operations, and all pairs to select from. */
+import type { DrawnView, Pixels } from 'parallax-web';
 import { byId, make } from '../page/dom';
 import { PASSES } from './address';
 
@@ -18,7 +18,7 @@ export function paint(canvas: HTMLCanvasElement, { width, height, rgba }: Pixels
   canvas.getContext('2d')?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
 }
 
-/** `crop 17×20 at 3, 4` as its name and its numbers. */
+/** Splits `crop 17×20 at 3, 4` into the name and its parameters. */
 function line(text: string): HTMLLIElement {
   const at = text.indexOf(' ');
   const [name, rest] = at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
@@ -73,7 +73,7 @@ function showLead(views: DrawnView[]): void {
   lead.classList.toggle('single', views.length < 2);
 }
 
-/** Puts a pair in front; its views are shown at once where they are drawn. */
+/** Selects a pair; its views are shown at once if they are drawn. */
 export function bringForward(pass: number): void {
   front = pass;
   for (const [at, entry] of [...list.querySelectorAll('button')].entries()) entry.setAttribute('aria-pressed', String(at === pass));
@@ -107,7 +107,7 @@ function showPass(pass: number, views: DrawnView[]): void {
   if (pass === front) showLead(views);
 }
 
-/** How many draws there are to choose from: one where nothing is random. */
+/** Sets the number of pairs to select from: one where nothing is random. */
 export function showDraws(passes: number): void {
   kept = kept.slice(0, passes);
   byId('draws-card').hidden = passes < 2;

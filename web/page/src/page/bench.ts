@@ -1,8 +1,8 @@
-/** The benchmarks' page: asks the workers, and shows what they have measured. */
+/** The page of benchmarks: starts the workers and shows their figures. */
 import '../style.css';
 import '../style/bench.css';
-import type { BenchCommand, BenchEvent, Setting, TfjsCommand, TfjsEvent } from '../bench';
-import type { Device } from '../module';
+import type { BenchCommand, BenchEvent, BenchSetting, DeviceKind } from 'parallax-web';
+import type { TfjsCommand, TfjsEvent } from '../worker/tfjs/protocol';
 import { byId, make } from './dom';
 
 type What = 'step' | 'kernels' | 'tfjs' | 'views' | 'tfjs-views';
@@ -15,7 +15,7 @@ const tables = byId('tables');
 const stop = byId('stop', HTMLButtonElement);
 const copy = byId('copy', HTMLButtonElement);
 
-/** A table on the page, which is Markdown as well. */
+/** A table on the page, also as Markdown. */
 class Figures {
   private readonly rows: string[][] = [];
   private readonly body = make('tbody');
@@ -28,7 +28,7 @@ class Figures {
   ) {
     const heads = columns.map((name, at) => make('th', { scope: 'col', class: at < words ? 'word' : '' }, name));
     const table = make('table', {}, make('thead', {}, make('tr', {}, ...heads)), this.body);
-    // Wide tables scroll by themselves, by keyboard, too; a measurement may be taken twice, a name not.
+    // Wide tables scroll on their own, also by keyboard. The number keeps names unique where a measurement is repeated.
     const scroll = make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Table ${shown.length + 1}: ${title}` }, table);
     this.box = make('section', { class: 'card' }, make('h2', {}, title), scroll);
     tables.append(this.box);
@@ -49,17 +49,17 @@ class Figures {
 }
 
 const shown: Figures[] = [];
-/** What was measured here, by what it was measured for: for the ratios. */
+/** Seconds that were measured here, for the ratios. */
 const seconds = new Map<string, number>();
 let workers: Worker[] = [];
 
 const number = (value: number, digits: number): string => (Number.isFinite(value) ? value.toFixed(digits) : '-');
 const field = (name: string): string => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement).value;
-const device = (): Device => (field('device') === 'cpu' ? 'cpu' : 'webgpu');
-const setting = (): Setting => ({ width: Number(field('width')), size: Number(field('size')), batch: Number(field('batch')) });
+const device = (): DeviceKind => (field('device') === 'cpu' ? 'cpu' : 'webgpu');
+const setting = (): BenchSetting => ({ width: Number(field('width')), size: Number(field('size')), batch: Number(field('batch')) });
 const where = (): string => (device() === 'cpu' ? 'the CPU' : 'WebGPU');
-const words = ({ width, size, batch }: Setting): string => `ResNet-18 of width ${width} at ${size} px, batch ${batch}`;
-const viewWords = ({ size, batch }: Setting): string => `views of ${size} px, two of each of ${batch} photos of 500 x 375`;
+const words = ({ width, size, batch }: BenchSetting): string => `ResNet-18 of width ${width} at ${size} px, batch ${batch}`;
+const viewWords = ({ size, batch }: BenchSetting): string => `views of ${size} px, two of each of ${batch} photos of 500 x 375`;
 const key = (what: string): string => JSON.stringify([what, device(), setting()]);
 
 function say(text: string, aloud = false): void {
@@ -77,13 +77,13 @@ function rest(text: string): void {
   say(text, true);
 }
 
-/** A worker that is ended with the measurement. */
+/** A worker that is terminated when the measurement ends. */
 function hire<E extends { type: string }>(worker: Worker, hear: (event: E) => void): Worker {
   workers.push(worker);
   worker.addEventListener('message', (message: MessageEvent<E>) => hear(message.data));
   worker.addEventListener('error', (event) => {
     event.preventDefault();
-    rest(`That did not work: ${event.message || 'the worker could not be started'}`);
+    rest(`That failed: ${event.message || 'the worker could not be started'}`);
   });
   return worker;
 }
@@ -91,11 +91,11 @@ function hire<E extends { type: string }>(worker: Worker, hear: (event: E) => vo
 const parallax = (hear: (event: BenchEvent) => void): Worker =>
   hire(new Worker(new URL('../worker/bench.ts', import.meta.url), { type: 'module', name: 'parallax' }), hear);
 
-/** Asks our worker for one thing; `heard` says whether that was all. */
+/** Sends one command to our worker; `heard` returns whether its answer is complete. */
 function ask(command: BenchCommand, heard: (event: BenchEvent, plan: Extract<BenchEvent, { type: 'plan' }>) => boolean): void {
   let plan: Extract<BenchEvent, { type: 'plan' }> | null = null;
   const worker = parallax((event) => {
-    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+    if (event.type === 'error') return rest(`That failed: ${event.message}`);
     if (event.type === 'state') return say(event.text);
     if (event.type === 'plan') plan = event;
     if (plan && heard(event, plan)) rest('Done.');
@@ -123,7 +123,7 @@ function kernels(): void {
       say(`${event.line.shape}, ${event.line.operation}`);
     }
     if (event.type !== 'kernels') return false;
-    const rows = new Figures('The device', ['adapter', 'best product of matrices, GFLOP/s'], 1);
+    const rows = new Figures('The device', ['adapter', 'fastest matrix product, GFLOP/s'], 1);
     rows.add([event.adapter, number(event.product / 1e9, 1)]);
     return true;
   });
@@ -134,10 +134,10 @@ function ratio(theirs: number, what: string): string {
   return ours === undefined ? 'not measured' : number(theirs / ours, 2);
 }
 
-/** Gets a plan from our worker, which then goes, and hands it on. */
+/** Gets a plan from our worker, terminates it, and passes the plan on. */
 function planned(command: BenchCommand, use: (event: BenchEvent) => void): void {
   const planner = parallax((event) => {
-    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+    if (event.type === 'error') return rest(`That failed: ${event.message}`);
     if (event.type === 'state') return say(event.text);
     planner.terminate();
     use(event);
@@ -145,10 +145,10 @@ function planned(command: BenchCommand, use: (event: BenchEvent) => void): void 
   planner.postMessage(command);
 }
 
-/** A worker of TensorFlow.js that does what it is told; `heard` takes its figures. */
+/** A worker with TensorFlow.js; `heard` gets its figures. */
 function theirs(command: TfjsCommand, heard: (event: TfjsEvent) => void): void {
   const worker = hire<TfjsEvent>(new Worker(new URL('../worker/tfjs/worker.ts', import.meta.url), { type: 'module', name: 'tfjs' }), (event) => {
-    if (event.type === 'error') return rest(`That did not work: ${event.message}`);
+    if (event.type === 'error') return rest(`That failed: ${event.message}`);
     if (event.type === 'done') return rest('Done.');
     if (event.type === 'state') return say(event.text);
     heard(event);
@@ -162,17 +162,17 @@ function tfjs(): void {
   let convolutions: Figures | null = null;
   const heard = (event: TfjsEvent): void => {
     if (event.type === 'step') {
-      const columns = ['who', 'first step, s', 'a step, ms', 'loss, first', 'loss, last', 'times ours'];
+      const columns = ['implementation', 'first step, s', 'step, ms', 'loss, first', 'loss, last', 'relative to Parallax'];
       const rows = new Figures(`TensorFlow.js: a training step, ${words(setting())}`, columns, 1);
       const who = `TensorFlow.js ${event.version}, ${event.backend}`;
       const times = [number(event.first, 2), number(event.seconds * 1e3, 1)];
       rows.add([who, ...times, number(event.firstLoss, 3), number(event.lastLoss, 3), ratio(event.seconds, 'step')]);
     }
     if (event.type !== 'convolution') return;
-    convolutions ??= new Figures(`TensorFlow.js: convolutions forward, ${device() === 'cpu' ? 'CPU' : 'WebGPU'}`, ['shape', 'TensorFlow.js, ms', 'times ours'], 1);
+    convolutions ??= new Figures(`TensorFlow.js: convolutions forward, ${device() === 'cpu' ? 'CPU' : 'WebGPU'}`, ['shape', 'TensorFlow.js, ms', 'relative to Parallax'], 1);
     convolutions.add([event.shape, number(event.seconds * 1e3, 3), ratio(event.seconds, `${event.shape} forward`)]);
   };
-  // Which convolutions there are is for the module to say.
+  // The module lists the convolutions.
   planned({ type: 'plan', setting: setting() }, (event) => {
     if (event.type !== 'plan') return;
     const named = event.convolutions.filter(({ kernel }) => kernel === 3);
@@ -185,7 +185,7 @@ function views(): void {
     if (event.type !== 'view-plan') return;
     const figures = new Figures(`On ${where()}: ${viewWords(setting())}; bytes are those of a view`, event.plan.columns, 1);
     const worker = parallax((found) => {
-      if (found.type === 'error') return rest(`That did not work: ${found.message}`);
+      if (found.type === 'error') return rest(`That failed: ${found.message}`);
       if (found.type === 'state') return say(found.text);
       if (found.type === 'view') {
         figures.add(found.line.cells);
@@ -207,7 +207,7 @@ function tfjsViews(): void {
     theirs({ type: 'views', device: device(), size: setting().size, plan: event.plan, seconds: budget() }, (found) => {
       if (found.type !== 'view') return;
       const title = `TensorFlow.js ${found.version} on ${found.backend}: ${viewWords(setting())}`;
-      figures ??= new Figures(title, ['pipeline', 'TensorFlow.js, ms', 'times ours', 'mean'], 1);
+      figures ??= new Figures(title, ['pipeline', 'TensorFlow.js, ms', 'relative to Parallax', 'mean'], 1);
       figures.add([found.pipeline, number(found.seconds * 1e3, 2), ratio(found.seconds, `views ${found.pipeline}`), number(found.mean, 3)]);
     });
   });
@@ -222,7 +222,7 @@ form.addEventListener('submit', (event) => {
   document.body.dataset['phase'] = 'busy';
   say('Starting…', true);
   stop.hidden = false;
-  // Read before the fields are disabled, which keep their values.
+  // Read before the fields are disabled.
   measures[known(pressed) ? pressed : 'step']();
   choices.disabled = true;
   form.querySelectorAll<HTMLButtonElement>('#measures button[type=submit]').forEach((one) => (one.disabled = true));
@@ -239,7 +239,7 @@ copy.addEventListener('click', () => {
   navigator.clipboard.writeText(text).then(
     () => say('Copied.', true),
     () => {
-      // Without leave to the clipboard the text is there to be marked.
+      // Without access to the clipboard the text is shown, to be copied by hand.
       const area = make('textarea', { readonly: '', rows: '12', 'aria-label': 'The figures as Markdown' });
       area.value = text;
       copy.replaceWith(area);

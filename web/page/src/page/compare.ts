@@ -1,14 +1,14 @@
-/** The curves of two kept runs, one over the other. */
+/** The curves of two saved runs in one plot. */
+import type { History } from 'parallax-web';
 import uPlot from 'uplot';
 import { historyOf, type SavedRun } from '../saved';
-import type { History } from '../protocol';
 import { around, Curve, fromZero, ofHundred } from './curve';
 import { smoothed } from './curves';
 import { byId, make } from './dom';
 import { percent } from './format';
 import { notify } from './notices';
 
-/** How many runs lie over each other. */
+/** How many runs can be compared. */
 const MOST = 2;
 const COLOURS = ['view-1', 'view-2'] as const;
 
@@ -19,19 +19,19 @@ const knn = new Curve('compare-knn', lines(true), (value) => `${value.toFixed(0)
 const loss = new Curve('compare-loss', lines(false), (value) => value.toFixed(2), around);
 const spread = new Curve('compare-spread', lines(false), (value) => value.toFixed(1), fromZero);
 
-/** The runs that are compared, in the order that they were chosen in. */
+/** The runs that are compared, in the order of choice. */
 let chosen: string[] = [];
 
 export const compared = (run: string): boolean => chosen.includes(run);
 
-/** Takes a run in or out; a third one takes the place of the first. */
+/** Adds or removes a run; a third one replaces the first. */
 export function toggle(run: string): void {
   chosen = compared(run) ? chosen.filter((one) => one !== run) : [...chosen, run].slice(-MOST);
 }
 
 type Pairs = [step: number, value: number][];
 
-/** Both runs' values over the steps of either. */
+/** Both runs' values, over the union of their steps. */
 function joined(all: Pairs[]): (number | null)[][] {
   const tables = all.map((pairs): uPlot.AlignedData => [pairs.map(([step]) => step), pairs.map(([, value]) => value)]);
   const table = tables.length > 1 ? uPlot.join(tables) : (tables[0] ?? [[]]);
@@ -45,7 +45,7 @@ function words(what: string, titles: string[], all: Pairs[], text: (value: numbe
   return `${what}: ${ends.join('; ')}`;
 }
 
-/** Draws the comparison of what is chosen among the runs that are there. */
+/** Draws the comparison of the chosen runs that still exist. */
 export async function showComparison(runs: SavedRun[], title: (run: SavedRun) => string): Promise<void> {
   const shown = chosen.flatMap((run) => runs.find((one) => one.run === run) ?? []);
   chosen = shown.map(({ run }) => run);

@@ -1,8 +1,8 @@
 /** The form: choices, and the buttons that start, pause, resume and stop. */
-import { METHODS } from '../module';
-import type { Gpu, Settings } from '../protocol';
-import { byId } from './dom';
-import { DEFAULTS, LIMITS, whole } from './settings';
+import type { AdapterInfo, Settings } from 'parallax-web';
+import { byId, make } from './dom';
+import { LIMITS, whole } from './settings';
+import { SYSTEMS } from './systems';
 
 export type Phase = 'loading' | 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'busy' | 'dead';
 
@@ -24,7 +24,7 @@ function field(name: string): { value: string } {
 
 export function readForm(): Settings & { own: boolean } {
   return {
-    method: METHODS.find((method) => method === field('method').value) ?? DEFAULTS.method,
+    method: field('method').value,
     size: field('size').value === 'tiny' ? 'tiny' : 'small',
     device: ((value) => (value === 'webgpu' || value === 'cpu' ? value : 'auto'))(field('device').value),
     seed: whole(field('seed').value, ...LIMITS.seed) ?? 0,
@@ -32,6 +32,12 @@ export function readForm(): Settings & { own: boolean } {
     batch: whole(field('batch').value, ...LIMITS.batch),
     own: field('pictures').value === 'own',
   };
+}
+
+/** Fills in the radio buttons of the systems, two in a row. */
+export function offerSystems(): void {
+  const entries = SYSTEMS.map(({ name, label }) => make('label', {}, make('input', { type: 'radio', name: 'method', value: name }), make('span', {}, label)));
+  for (let at = 0; at < entries.length; at += 2) byId('methods').append(make('div', { class: 'segments' }, ...entries.slice(at, at + 2)));
 }
 
 export function fillForm(settings: Settings): void {
@@ -45,7 +51,7 @@ export function chooseOwn(): void {
 }
 
 /** What the adapter means for the choice of a device. */
-export function showGpu(gpu: Gpu): void {
+export function showGpu(gpu: AdapterInfo): void {
   const option = form.querySelector<HTMLOptionElement>('option[value="webgpu"]');
   if (option) {
     option.disabled = gpu.kind === 'none';
@@ -79,7 +85,7 @@ export function showPhase(phase: Phase, enough: boolean): void {
   if (among) keepFocus();
 }
 
-/** Buttons change under the finger: whoever pressed one by keyboard stays among them. */
+/** Keeps the keyboard focus among the buttons when the pressed one disappears. */
 function keepFocus(): void {
   const here = document.activeElement;
   if (here instanceof HTMLButtonElement && !here.hidden && !here.disabled) return;

@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { byId, colour, onScheme } from './dom';
 
-/** Steps are whole, and so are the marks below them. */
+/** Steps are integers, and so are the ticks. */
 const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 
 export interface Line {
@@ -92,10 +92,10 @@ export class Curve {
   }
 }
 
-/** Room around the values. */
+/** The range of the values with a margin. */
 export const around = (least: number, most: number): [number, number] => {
-  const room = Math.max((most - least) * 0.1, Math.abs(most) * 0.01, 1e-3);
-  return [least - room, most + room];
+  const margin = Math.max((most - least) * 0.1, Math.abs(most) * 0.01, 1e-3);
+  return [least - margin, most + margin];
 };
 
 export const ofHundred = (least: number, most: number): [number, number] => [Math.max(0, least - 2), Math.min(100, most + 2)];

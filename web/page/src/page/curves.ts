@@ -1,10 +1,10 @@
-/** The three curves: loss, kNN accuracy, and how widely the features are spread. */
-import type { History } from '../protocol';
+/** The three curves: loss, kNN accuracy and feature spread. */
+import type { History } from 'parallax-web';
 import { around, Curve, fromZero, ofHundred } from './curve';
 import { byId } from './dom';
 import { percent } from './format';
 
-/** Below these spreads the features are all but one point, or narrow. A spread of 1 is a full sphere. */
+/** Below these spreads the features have collapsed or are narrow. A spread of 1 is uniform on the sphere. */
 const COLLAPSED = 0.05;
 const NARROW = 0.2;
 
@@ -52,10 +52,10 @@ function drawProbes(): void {
   knn.set([steps, accuracy, steps.map(() => chance)], `kNN accuracy curve: ${percent(value)} at step ${step}, chance ${percent(chance)}`);
 }
 
-/** The next of smoothed values. */
+/** The next smoothed value. */
 function next(before: number[], value: number): number {
   const last = before.at(-1);
-  // The mean of the first few, then a decaying one.
+  // The mean of the first values, then an exponential moving average.
   return last === undefined ? value : last + Math.max(0.15, 1 / (before.length + 1)) * (value - last);
 }
 

@@ -29,14 +29,14 @@ export function button(text: string, press: () => void, label = ''): HTMLButtonE
   return made;
 }
 
-/** A colour of the style sheet, for what is drawn on a canvas. */
+/** A colour of the style sheet, for drawing on a canvas. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
 export const calm = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-/** Calls back when the visitor changes between light and dark. */
+/** Calls back when the colour scheme changes between light and dark. */
 export function onScheme(change: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', change);
 }

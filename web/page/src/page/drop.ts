@@ -1,5 +1,5 @@
 /** Files that are dropped anywhere on the page. */
-import type { Picture } from '../protocol';
+import type { Picture } from 'parallax-web';
 
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|qoi|ppm)$/i;
 
@@ -9,7 +9,7 @@ export function labelled(file: File, path: string): Picture {
   return { name: parts.join('/') || file.name, label: parts.at(-2) ?? '', file };
 }
 
-/** Of many files, those that say they are pictures; system files beside them are left out. */
+/** The files that are pictures by type or name, without hidden files. */
 export function pictures(found: Picture[]): Picture[] {
   return found.filter(({ name, file }) => !name.split('/').pop()?.startsWith('.') && (file.type.startsWith('image/') || PICTURE.test(name)));
 }
@@ -22,7 +22,7 @@ async function walk(entry: FileSystemEntry): Promise<Picture[]> {
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const found: Picture[] = [];
   for (;;) {
-    // A reader gives a part at a time, and nothing at the end.
+    // A reader returns a batch at a time, and an empty one at the end.
     const part = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
     if (part.length === 0) return found;
     for (const one of part) found.push(...(await walk(one)));
@@ -30,7 +30,7 @@ async function walk(entry: FileSystemEntry): Promise<Picture[]> {
 }
 
 async function dropped(transfer: DataTransfer): Promise<Picture[]> {
-  // Entries must be taken before the first wait: the browser empties the list afterwards.
+  // Entries must be read before the first await: the browser empties the list afterwards.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const files = [...transfer.files];
   if (entries.length === 0) return files.map((file) => labelled(file, file.name));

@@ -1,25 +1,25 @@
-/** The page's end of the worker: starts it, talks to it, and replaces it where it has died. */
-import type { Command, Event } from '../protocol';
+/** Starts the worker, sends it commands, and replaces it when it has died. */
+import type { TrainCommand, TrainEvent } from 'parallax-web';
 
 export class Engine {
   private worker: Worker | null = null;
-  /** The run that the page is about; events of others are stale and dropped. */
+  /** The run that the page shows; events of others are stale and dropped. */
   run = '';
 
-  constructor(private readonly hear: (event: Event) => void) {}
+  constructor(private readonly hear: (event: TrainEvent) => void) {}
 
-  /** A fresh worker. One that is there is ended at once, whatever it does. */
+  /** Starts a new worker; an old one is terminated. */
   restart(): void {
     this.worker?.terminate();
     this.run = '';
     const worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'parallax' });
     this.worker = worker;
-    worker.addEventListener('message', (message: MessageEvent<Event>) => {
+    worker.addEventListener('message', (message: MessageEvent<TrainEvent>) => {
       if (worker === this.worker && (message.data.run === '' || message.data.run === this.run)) this.hear(message.data);
     });
     const died = (detail: string): void => {
       if (worker !== this.worker) return;
-      const message = 'The program stopped in the middle of its work.';
+      const message = 'The program crashed.';
       this.hear({ type: 'error', run: this.run, trouble: this.run ? 'crash' : 'load', message, detail, device: null });
     };
     worker.addEventListener('error', (event) => {
@@ -29,7 +29,7 @@ export class Engine {
     worker.addEventListener('messageerror', () => died('A message could not be read.'));
   }
 
-  send(command: Command): void {
+  send(command: TrainCommand): void {
     this.run = command.run;
     this.worker?.postMessage(command);
   }

@@ -1,4 +1,4 @@
-/** Numbers and names as the page shows them. */
+/** Formats numbers and names. */
 
 export function count(value: number): string {
   return value.toLocaleString('en');
@@ -25,21 +25,9 @@ export function bytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
-const METHODS: Record<string, string> = {
-  byol: 'BYOL',
-  'moco-v2-plus': 'MoCo v2+',
-  's-moco-v2-plus': 'S-MoCo v2+',
-  'moco-v2': 'MoCo v2',
-  'moco-v1': 'MoCo v1',
-  supervised: 'Supervised',
-  'byol-lars': 'BYOL, LARS',
-  'moco-v2-plus-lars': 'MoCo v2+, LARS',
-};
-export const methodName = (method: string): string => METHODS[method] ?? method;
-
 export const sizeName = (size: string): string => (size ? size[0]?.toUpperCase() + size.slice(1) : 'loaded');
 
-/** `CPU · SIMD`: the kind of device once, then what it is called. */
+/** `CPU · SIMD`: the kind of device, then its name without the kind. */
 export function deviceName(device: 'webgpu' | 'cpu', adapter: string): string {
   const kind = device === 'webgpu' ? 'WebGPU' : 'CPU';
   const name = adapter.replace(/^(WebGPU|CPU)[\s,·:]*/i, '');
@@ -50,7 +38,7 @@ export function when(iso: string): string {
   return new Date(iso).toLocaleString('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 }
 
-/** One line of many names. */
+/** The first of many names on one line. */
 export function few(names: string[], most = 3): string {
   const shown = names.slice(0, most).join(', ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;

@@ -1,14 +1,13 @@
-/** The page: what the visitor does goes to the worker, what the worker says goes to the panels. */
+/** The training page: passes what the visitor does to the worker, and the worker's events to the panels. */
 import '../style.css';
-import type { Device } from '../module';
-import type { Event, Picture } from '../protocol';
+import type { DeviceKind, Picture, TrainEvent } from 'parallax-web';
+import { valueOf } from '../metrics';
 import { open, peek, type SavedRun } from '../saved';
-import { systemOf } from '../recipe';
-import { chooseOwn, fillForm, listenToForm, readForm, showGpu, showPhase, type Phase } from './controls';
+import { chooseOwn, fillForm, listenToForm, offerSystems, readForm, showGpu, showPhase, type Phase } from './controls';
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
-import { deviceName, methodName, percent } from './format';
+import { deviceName, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
 import { clearNotices, notify } from './notices';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
@@ -17,19 +16,20 @@ import { clearResult, showResult } from './result';
 import { fetchRun, holdFiles, showRuns, type RunActions } from './runs';
 import { read, write } from './settings';
 import * as status from './status';
+import { systemName } from './systems';
 import { clearViews, showViews } from './views';
 
 let phase: Phase = 'loading';
 let own: Picture[] | null = null;
-/** What the worker is asked to do once it is ready again. */
+/** What to do once the worker is ready again. */
 let afterwards: (() => void) | null = null;
 /** The device of the run in training. */
-let startedOn: Device = 'cpu';
+let startedOn: DeviceKind = 'cpu';
 let stopPressed = 0;
 
 const engine = new Engine(hear);
 const loadState = byId('load-state');
-/** Whether the page waits for the program; a worker that is only replaced loads it again beside what is shown. */
+/** Whether the page shows that it is loading; a replaced worker loads in the background. */
 const showsLoading = (): boolean => byId('state').textContent?.startsWith('Loading') ?? false;
 
 function enter(next: Phase): void {
@@ -124,7 +124,7 @@ function stop(): void {
   }
   // A double click is one stop.
   if (phase === 'stopping' && performance.now() - stopPressed < 1000) return;
-  // Still starting, or told twice: end the worker. What was saved stays.
+  // Still starting, or stopped twice: terminate the worker. What is saved stays.
   const word = phase === 'starting' ? 'Cancelled' : 'Stopped';
   replaceWorker();
   status.state(word);
@@ -148,8 +148,8 @@ function checkPictures(pictures: Picture[]): void {
   engine.send({ type: 'check', run: newRun('pictures'), pictures });
 }
 
-/** Something broke. The page goes on: a dead worker is replaced, and there is a way to continue. */
-async function trouble({ run, trouble: kind, message, detail, device: used }: Extract<Event, { type: 'error' }>): Promise<void> {
+/** Reports an error, replaces a dead worker, and offers to continue. */
+async function trouble({ run, trouble: kind, message, detail, device: used }: Extract<TrainEvent, { type: 'error' }>): Promise<void> {
   if (kind === 'storage') return notify({ kind: 'warning', title: 'Not saved', text: message, detail });
   if (kind === 'load') {
     enter('dead');
@@ -165,7 +165,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   status.state(was === 'busy' ? 'Ready' : 'The run has stopped');
   if (was === 'busy' && !broken) {
     loadState.textContent = '';
-    return notify({ kind: 'error', title: 'That did not work', text: message, detail });
+    return notify({ kind: 'error', title: 'That failed', text: message, detail });
   }
   const saved = await peek(run).catch(() => null);
   await refreshRuns();
@@ -174,7 +174,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   const go: [string, () => void] = saved
     ? [`Continue ${where} from step ${saved.step}`, () => whenReady(() => proceed(saved, device))]
     : [`Start ${where}`, () => whenReady(() => start(device))];
-  const advice = onGpu && broken ? ' The CPU is slower but steadier. Closing other tabs that use the graphics card, or updating its driver, can help.' : '';
+  const advice = onGpu && broken ? ' The CPU is slower but more reliable. Closing other tabs that use the graphics card, or updating its driver, can help.' : '';
   notify({ kind: 'error', title: kind === 'gpu' ? 'The graphics device failed' : 'The run has stopped', text: `${message}${advice}`, detail, actions: was === 'busy' ? [] : [go] });
 }
 
@@ -183,7 +183,7 @@ const whenReady = (work: () => void): void => {
   else work();
 };
 
-function hear(event: Event): void {
+function hear(event: TrainEvent): void {
   switch (event.type) {
     case 'ready': {
       showGpu(event.gpu);
@@ -214,13 +214,13 @@ function hear(event: Event): void {
       enter('running');
       return void refreshRuns();
     case 'view':
-      return showViews(event.views, event.step);
+      return showViews(event.pairs, event.step);
     case 'step':
       status.stepped(event);
       return addStep(event.step, event.loss, event.collapse);
     case 'probe':
-      showMap(event.embedding, event.labels, event.step, event.knn);
-      return addProbe(event.step, event.knn, event.collapse);
+      showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn'));
+      return addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
     case 'checkpoint':
       holdFiles(event.run, event.step, event.files);
       return void refreshRuns();
@@ -229,12 +229,11 @@ function hear(event: Event): void {
       status.state('Paused and saved');
       return enter('paused');
     case 'loaded': {
-      const { recipe, knn, kept, step, total, note } = event;
-      const name = methodName(systemOf(recipe) ?? 'unknown method');
-      const next = kept ? ` It is among the saved runs, at step ${step} of ${total}.` : note ? ` ${note}` : '';
+      const { recipe, knn, saved, step, total, note } = event;
+      const next = saved ? ` It is among the saved runs, at step ${step} of ${total}.` : note ? ` ${note}` : '';
       enter('idle');
       status.state('Ready');
-      loadState.textContent = `${name}: kNN accuracy ${percent(knn)} on held-out pictures.${next}`;
+      loadState.textContent = `${recipe.label}: kNN accuracy ${percent(knn)} on held-out pictures.${next}`;
       return void refreshRuns();
     }
     case 'done':
@@ -276,6 +275,7 @@ function listenForCheckpoint(): void {
   });
 }
 
+offerSystems();
 fillForm(read(location.search));
 listenToForm({
   change: changed,
@@ -290,7 +290,7 @@ listenForPictures({
   fail: (title, text) => notify({ kind: 'warning', title, text }),
 });
 listenForCheckpoint();
-// A phone may end a hidden tab without asking.
+// A phone may discard a hidden tab.
 document.addEventListener('visibilitychange', () => {
   if (document.hidden && (phase === 'running' || phase === 'pausing')) engine.send({ type: 'save', run: engine.run });
 });
@@ -301,7 +301,7 @@ void refreshRuns().then((runs) => {
     notify({
       kind: 'info',
       title: 'A run is waiting',
-      text: `${methodName(unfinished.method)} stopped at step ${unfinished.step} of ${unfinished.total}.`,
+      text: `${systemName(unfinished.method)} stopped at step ${unfinished.step} of ${unfinished.total}.`,
       actions: [['Continue it', () => whenReady(() => proceed(unfinished))]],
     });
   }

@@ -1,4 +1,4 @@
-/** The map of the held-out pictures' features: two principal components, coloured by class. */
+/** Scatter plot of the held-out pictures' features: two principal components, coloured by class. */
 import { button, byId, calm, colour, make, onScheme } from './dom';
 import { percent } from './format';
 
@@ -16,7 +16,7 @@ let names: string[] = [];
 let picked = -1;
 let began = 0;
 
-/** The components' signs and turns are arbitrary: turns, and mirrors where it fits better, onto the map before. */
+/** Rotates, and mirrors where that fits better, the points onto the map before: the components are unique up to that. */
 export function align(next: Float32Array, before: Float32Array): Float32Array {
   if (next.length !== before.length) return next;
   let same = 0;
@@ -31,22 +31,22 @@ export function align(next: Float32Array, before: Float32Array): Float32Array {
     mirroredAcross += x * v + y * u;
   }
   const flip = Math.hypot(mirrored, mirroredAcross) > Math.hypot(same, across) ? -1 : 1;
-  const turn = flip < 0 ? Math.atan2(mirroredAcross, mirrored) : Math.atan2(across, same);
-  const [c, s] = [Math.cos(turn), Math.sin(turn)];
-  const turned = new Float32Array(next.length);
+  const angle = flip < 0 ? Math.atan2(mirroredAcross, mirrored) : Math.atan2(across, same);
+  const [c, s] = [Math.cos(angle), Math.sin(angle)];
+  const rotated = new Float32Array(next.length);
   for (let at = 0; at < next.length; at += 2) {
     const [x, y] = [next[at] ?? 0, flip * (next[at + 1] ?? 0)];
-    turned[at] = c * x - s * y;
-    turned[at + 1] = s * x + c * y;
+    rotated[at] = c * x - s * y;
+    rotated[at + 1] = s * x + c * y;
   }
-  return turned;
+  return rotated;
 }
 
-/** How far out the few points beyond one are drawn. */
+/** Outliers are drawn at this distance. */
 const EDGE = 1.08;
 const within = (value: number): number => Math.max(-EDGE, Math.min(EDGE, value));
 
-/** Moves the middle to the origin and scales so that all but a few points lie within one. */
+/** Centres the points and scales them so that 99 % lie within [-1, 1]. */
 export function fit(raw: Float32Array): Float32Array {
   const half = raw.length / 2 || 1;
   let x = 0;

@@ -1,4 +1,4 @@
-/** Messages that stay until they are read: what happened, what to do, and buttons that do it. */
+/** Messages that stay until they are dismissed: what happened, what to do, and buttons for it. */
 import { button, byId, make } from './dom';
 
 export interface Notice {
@@ -42,7 +42,7 @@ export function clearNotices(): void {
 
 const region = byId('announce');
 
-/** For those who hear the page: said once, when something changes. */
+/** Tells screen readers what has changed. */
 export function announce(text: string): void {
   if (region.textContent !== text) region.textContent = text;
 }

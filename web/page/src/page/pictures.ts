@@ -1,5 +1,5 @@
 /** The visitor's own pictures: dropped on the page, or chosen by button. */
-import type { Picture, Refused } from '../protocol';
+import type { Picture, Refused } from 'parallax-web';
 import { byId } from './dom';
 import { labelled, listenForDrops, pictures } from './drop';
 import { count, few } from './format';
@@ -44,7 +44,7 @@ export function showReading(text: string): void {
   state.textContent = text;
 }
 
-/** The message about pictures that could not be read. */
+/** The message about files that could not be read. */
 export function refusal(accepted: number, refused: Refused[]): Notice {
   const [first] = refused;
   const one = refused.length === 1;

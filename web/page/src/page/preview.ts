@@ -1,15 +1,15 @@
 /** Before a run: a few of the pictures that it will train on. */
+import type { Picture } from 'parallax-web';
 import { trainSprite } from 'virtual:sample';
-import type { Picture } from '../protocol';
 import { byId, make } from './dom';
 
 const place = byId('preview', HTMLUListElement);
 const MOST = 24;
-/** The side of one picture in the sample's sprite. */
+/** Side of a picture in the sample's sprite, in pixels. */
 const SIDE = 32;
 let turn = 0;
 
-/** Every so-many-th of `all`, `MOST` in number, so that all classes have a chance to show. */
+/** At most `MOST` indices, evenly spaced, so that all classes can appear. */
 function spread(all: number): number[] {
   const shown = Math.min(all, MOST);
   return Array.from({ length: shown }, (_, at) => Math.floor(((at + 0.5) * all) / shown));
@@ -39,7 +39,7 @@ async function ofOwn(pictures: Picture[]): Promise<HTMLLIElement[]> {
   const tiles: HTMLLIElement[] = [];
   for (const at of spread(pictures.length)) {
     const file = pictures[at]?.file;
-    // What the browser cannot show is left out here; the module says what it cannot read.
+    // A file that the browser cannot decode is left out here; the module reports what it cannot decode.
     const image = file && (await createImageBitmap(file).catch(() => null));
     if (!image) continue;
     const cut = Math.min(image.width, image.height);

@@ -1,23 +1,24 @@
 /** The list of saved runs: continue, show, download, delete. */
-import type { CheckpointFile } from '../module';
+import type { CheckpointFile } from 'parallax-web';
 import { list, open, remove, storageHere, type SavedRun } from '../saved';
 import { pack } from '../tar';
 import { compared, showComparison, toggle } from './compare';
 import { button, byId, download, make } from './dom';
-import { bytes, methodName, percent, sizeName, when } from './format';
+import { bytes, percent, sizeName, when } from './format';
 import { announce, notify } from './notices';
+import { systemName } from './systems';
 
 const place = byId('runs', HTMLUListElement);
 const hint = byId('saved-hint');
 
 export interface RunActions {
-  /** Goes on with an unfinished run. */
+  /** Continues an unfinished run. */
   proceed: (run: SavedRun) => void;
   /** Shows a finished one. */
   show: (run: SavedRun) => void;
 }
 
-/** The newest checkpoint that this tab alone has, because the browser kept nothing. */
+/** The newest checkpoint of a run that the browser could not save. */
 let held: { run: string; step: number; files: CheckpointFile[] } | null = null;
 
 export function holdFiles(run: string, step: number, files: CheckpointFile[] | null): void {
@@ -43,7 +44,7 @@ export async function fetchRun(run: string, what: 'tar' | 'weights'): Promise<vo
   }
 }
 
-const title = ({ method, size }: SavedRun): string => [methodName(method), sizeName(size)].filter(Boolean).join(' · ');
+const title = ({ method, size }: SavedRun): string => [systemName(method), sizeName(size)].filter(Boolean).join(' · ');
 
 function facts(run: SavedRun): string {
   const pictures = run.source.kind === 'sample' ? 'sample' : `${run.source.count} own pictures`;
@@ -66,7 +67,7 @@ function entry(run: SavedRun, actions: RunActions, busy: string): HTMLLIElement 
   return make('li', { 'data-run': run.run }, make('h3', {}, title(run)), make('p', { class: 'hint' }, facts(run)), row);
 }
 
-/** Lays the run's curves over another's. */
+/** Adds the run's curves to the comparison. */
 function comparer(run: SavedRun, name: string, actions: RunActions, busy: string): HTMLButtonElement {
   const made = button(
     'Compare',
@@ -110,10 +111,10 @@ function eraser(run: SavedRun, name: string, actions: RunActions, busy: string):
   return made;
 }
 
-/** Draws the list; `busy` is the run in training, or ''. Gives the runs. */
+/** Draws the list; `busy` is the run in training, or ''. Returns the runs. */
 export async function showRuns(actions: RunActions, busy: string): Promise<SavedRun[]> {
   if (!storageHere()) {
-    hint.textContent = 'This browser has no private file storage for this page (a private window, or not https): runs cannot be saved, training works all the same.';
+    hint.textContent = 'This browser has no private file storage for this page (a private window, or not https): runs cannot be saved, but training works.';
     return [];
   }
   let runs: SavedRun[] = [];
@@ -124,8 +125,8 @@ export async function showRuns(actions: RunActions, busy: string): Promise<Saved
     return [];
   }
   hint.textContent = runs.length
-    ? 'Kept in this browser only. The files are those that the command line reads.'
-    : 'Nothing here yet. A run is saved in this browser while it trains and whenever it pauses, and survives a reload.';
+    ? 'Stored in this browser only. The command line reads the same files.'
+    : 'Nothing here yet. A run is saved in this browser during training and when it pauses, and survives a reload.';
   place.replaceChildren(...runs.map((run) => entry(run, actions, busy)));
   await showComparison(runs, (run) => `${title(run)}, ${when(run.saved)}`);
   return runs;

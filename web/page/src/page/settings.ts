@@ -1,11 +1,11 @@
 /**
- * What the visitor chose, as it stands in the page's address, so that a link carries it.
+ * The visitor's settings in the page's address, so that a link carries them.
  *
- * `?method=byol|moco-v2-plus|...&size=tiny|small&device=auto|webgpu|cpu&seed=N`, and `steps=N` and `batch=N`, which override
+ * `?method=SYSTEM&size=tiny|small&device=auto|webgpu|cpu&seed=N`, and `steps=N` and `batch=N`, which override
  * the recipe's `[run] total_steps` and `batch_size`: short runs for tests and for slow machines.
  */
-import { METHODS } from '../module';
-import type { Settings } from '../protocol';
+import type { Settings } from 'parallax-web';
+import { SYSTEMS } from './systems';
 
 export const DEFAULTS: Settings = { method: 'byol', size: 'tiny', device: 'auto', seed: 0, steps: null, batch: null };
 
@@ -25,7 +25,7 @@ export const LIMITS = { seed: [0, 4294967295], steps: [1, 1_000_000], batch: [2,
 export function read(query: string): Settings {
   const given = new URLSearchParams(query);
   return {
-    method: oneOf(given.get('method'), METHODS, DEFAULTS.method),
+    method: oneOf(given.get('method'), SYSTEMS.map(({ name }) => name), DEFAULTS.method),
     size: oneOf(given.get('size'), ['tiny', 'small'], DEFAULTS.size),
     device: oneOf(given.get('device'), ['auto', 'webgpu', 'cpu'], DEFAULTS.device),
     seed: whole(given.get('seed'), ...LIMITS.seed) ?? DEFAULTS.seed,

@@ -1,10 +1,10 @@
-/** The strip with the state, the step, the speed, the time left, and the device. */
-import type { Event, Started } from '../protocol';
+/** The panel with the state, the step, the speed, the time left and the device. */
+import type { Started, TrainEvent } from 'parallax-web';
 import { byId } from './dom';
 import { count, deviceName, duration, rate } from './format';
 import { announce } from './notices';
 
-type Step = Extract<Event, { type: 'step' }>;
+type Step = Extract<TrainEvent, { type: 'step' }>;
 
 const parts = {
   state: byId('state'),
@@ -18,7 +18,7 @@ const parts = {
 };
 
 let total = 0;
-/** The last steps: pictures, seconds of work, and the time at the end. */
+/** The last steps: images, seconds of work, and time of completion. */
 let recent: { images: number; seconds: number; at: number }[] = [];
 let told = -1;
 
@@ -34,7 +34,7 @@ function bar(step: number): void {
   }
 }
 
-/** What is going on, in words. A fraction fills the bar while there are no steps yet. */
+/** Shows the state as text. `fraction` fills the bar before the first step. */
 export function state(text: string, fraction: number | null = null, spoken = true): void {
   parts.state.textContent = text;
   if (fraction !== null) parts.fill.style.inlineSize = `${Math.round(100 * fraction)}%`;
@@ -77,7 +77,7 @@ export function stepped(step: Step): void {
   const seconds = recent.reduce((sum, one) => sum + one.seconds, 0);
   parts.rate.textContent = rate(images / seconds);
   position(step.step);
-  // Between the first and the last of them lies all else that the run does: probes, views, saving.
+  // The time between steps includes probes, views and saving.
   const first = recent[0];
   const last = recent.at(-1);
   const each = first && last && recent.length > 1 ? (last.at - first.at) / 1000 / (recent.length - 1) : step.seconds;
@@ -86,6 +86,6 @@ export function stepped(step: Step): void {
 
 export function waiting(): void {
   parts.left.textContent = '–';
-  // Time that passes while the run rests does not count.
+  // Paused time does not count.
   recent = [];
 }

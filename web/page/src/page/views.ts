@@ -1,5 +1,5 @@
-/** The pictures, each beside its two views, as the network gets them. */
-import type { ViewPair, Views } from '../module';
+/** Pictures of the next step and their two views, as the network sees them. */
+import type { Pixels, ViewPair } from 'parallax-web';
 import { byId, calm, make } from './dom';
 
 const place = byId('pairs', HTMLUListElement);
@@ -7,12 +7,12 @@ const empty = byId('views-empty');
 const note = byId('views-step');
 let last = 0;
 
-function draw(canvas: HTMLCanvasElement, pixels: Uint8Array, width: number, height: number): void {
+function draw(canvas: HTMLCanvasElement, { width, height, rgba }: Pixels): void {
   canvas.width = width;
   canvas.height = height;
   // Small pictures keep their pixels; larger ones are smoothed.
   canvas.classList.toggle('pixels', Math.max(width, height) <= 96);
-  canvas.getContext('2d')?.putImageData(new ImageData(new Uint8ClampedArray(pixels), width, height), 0, 0);
+  canvas.getContext('2d')?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
 }
 
 function tile(kind: string, alt: string): HTMLElement {
@@ -23,25 +23,25 @@ function row(): HTMLLIElement {
   return make('li', {}, tile('source', 'Picture'), tile('first', 'First view'), tile('second', 'Second view'));
 }
 
-function fill(item: Element, { index, source, source_width, source_height, first, second, ops }: ViewPair, size: number): void {
-  const tiles: [Uint8Array, number, number, string, string][] = [
-    [source, source_width, source_height, 'picture', `Picture ${index}`],
-    [first, size, size, 'view 1', `First view: ${ops[0].join(', ')}`],
-    [second, size, size, 'view 2', `Second view: ${ops[1].join(', ')}`],
+function fill(item: Element, { index, source, views, ops }: ViewPair): void {
+  const tiles: [Pixels, string, string][] = [
+    [source, 'picture', `Picture ${index}`],
+    [views[0], 'view 1', `First view: ${ops[0].join(', ')}`],
+    [views[1], 'view 2', `Second view: ${ops[1].join(', ')}`],
   ];
-  for (const [at, [pixels, width, height, caption, alt]] of tiles.entries()) {
+  for (const [at, [pixels, caption, alt]] of tiles.entries()) {
     const figure = item.children[at];
     const canvas = figure?.querySelector('canvas');
     if (!figure || !canvas) continue;
-    draw(canvas, pixels, width, height);
+    draw(canvas, pixels);
     canvas.setAttribute('aria-label', alt);
     figure.setAttribute('title', alt);
     figure.lastElementChild?.replaceChildren(caption);
   }
 }
 
-export function showViews({ size, pairs }: Views, step: number): void {
-  // Who asked for less motion sees new pictures less often.
+export function showViews(pairs: ViewPair[], step: number): void {
+  // With reduced motion the pictures change less often.
   if (calm() && step > 0 && performance.now() - last < 8_000) return;
   last = performance.now();
   empty.hidden = pairs.length > 0;
@@ -50,7 +50,7 @@ export function showViews({ size, pairs }: Views, step: number): void {
   while (place.children.length < pairs.length) place.append(row());
   for (const [at, pair] of pairs.entries()) {
     const item = place.children[at];
-    if (item) fill(item, pair, size);
+    if (item) fill(item, pair);
   }
 }
 

@@ -1,24 +1,22 @@
-/** The worker of the room of augmentations: draws views of one picture, always of the newest wish. */
+/** The worker of the augmentation page: draws views of one picture, always for the newest request. */
+import { type AdapterInfo, type AugmentCommand, type AugmentEvent, Augmenter, type DeviceKind, type DrawRequest, type Pixels, pipelines } from 'parallax-web';
 import { trainLabels, trainSprite } from 'virtual:sample';
-import type { AugmentCommand, AugmentEvent, Wish } from '../augment/protocol';
-import type { Device, Pixels } from '../module';
-import type { Gpu } from '../protocol';
 import { choose as chooseDevice, inspect, watch } from './gpu';
 import { bytes } from './pictures';
-import { load, web, type WebAugmenter } from './web';
+import { load, loadProblem } from './web';
 
-/** The newest wish that is not drawn yet, and files that were not opened yet. */
-let newest: Wish | null = null;
+/** The newest request that is not drawn yet, and files that are not opened yet. */
+let newest: DrawRequest | null = null;
 const files: File[] = [];
 let working = false;
-/** What the page was last given. */
-let given: { picture: Wish['picture'] | null; operation: string } = { picture: null, operation: '' };
-let gpu: Gpu;
-let using: Device = 'cpu';
+/** What the page has. */
+let given: { picture: DrawRequest['picture'] | null; operation: string } = { picture: null, operation: '' };
+let gpu: AdapterInfo;
+let using: DeviceKind = 'cpu';
 /** The adapter's own name. */
 let adapter = '';
 
-/** Pixels are handed over, not copied. */
+/** Pixels are transferred, not copied. */
 function say(event: AugmentEvent, pixels: Pixels[] = []): void {
   self.postMessage(event, { transfer: pixels.map(({ rgba }) => rgba.buffer) });
 }
@@ -28,11 +26,11 @@ const breathe = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 function fail(problem: unknown): void {
   const message = problem instanceof Error ? problem.message : String(problem);
   const crashed = problem instanceof WebAssembly.RuntimeError;
-  say({ type: 'error', trouble: crashed ? 'worker' : 'draw', message: crashed ? 'The program stopped in the middle of its work.' : message, detail: crashed ? message : '' });
+  say({ type: 'error', trouble: crashed ? 'worker' : 'draw', message: crashed ? 'The program crashed.' : message, detail: crashed ? message : '' });
 }
 
-async function useDevice(augmenter: WebAugmenter, wish: Wish): Promise<void> {
-  const { device } = chooseDevice(wish.device, gpu);
+async function useDevice(augmenter: Augmenter, request: DrawRequest): Promise<void> {
+  const { device } = chooseDevice(request.device, gpu);
   if (device === using) return;
   if (device === 'cpu') augmenter.use_cpu();
   else {
@@ -43,7 +41,7 @@ async function useDevice(augmenter: WebAugmenter, wish: Wish): Promise<void> {
   given.operation = '';
 }
 
-function choose(augmenter: WebAugmenter, picture: Wish['picture']): void {
+function choose(augmenter: Augmenter, picture: DrawRequest['picture']): void {
   augmenter.choose(picture === 'own' ? null : picture);
   if (picture === given.picture) return;
   const { picture: pixels, label } = augmenter;
@@ -51,7 +49,7 @@ function choose(augmenter: WebAugmenter, picture: Wish['picture']): void {
   say({ type: 'picture', picture, pixels, label }, [pixels]);
 }
 
-async function views(augmenter: WebAugmenter, { turn, policies, seed, size }: Wish, first: number, count: number): Promise<void> {
+async function views(augmenter: Augmenter, { turn, policies, seed, size }: DrawRequest, first: number, count: number): Promise<void> {
   const from = performance.now();
   const { passes, device } = await augmenter.views(policies, seed, first, count, size);
   const drawn = passes.flat();
@@ -59,7 +57,7 @@ async function views(augmenter: WebAugmenter, { turn, policies, seed, size }: Wi
   say({ type: 'views', turn, first, passes, device, name: device === 'webgpu' ? adapter : '', milliseconds }, drawn.map(({ pixels }) => pixels));
 }
 
-async function operation(augmenter: WebAugmenter, { turn, op, size }: Wish): Promise<void> {
+async function operation(augmenter: Augmenter, { turn, op, size }: DrawRequest): Promise<void> {
   const wanted = JSON.stringify([op, size]);
   if (wanted === given.operation) return;
   const made = await augmenter.apply(op, size);
@@ -67,22 +65,22 @@ async function operation(augmenter: WebAugmenter, { turn, op, size }: Wish): Pro
   say({ type: 'operation', turn, ...made }, [made.before, made.after]);
 }
 
-/** A GPU draws all passes at once. The CPU draws the pass in front first, and between passes a newer wish takes over. */
-async function draw(augmenter: WebAugmenter, wish: Wish): Promise<void> {
-  await useDevice(augmenter, wish);
-  choose(augmenter, wish.picture);
-  if (using === 'webgpu') await views(augmenter, wish, 0, wish.passes);
-  else await views(augmenter, wish, wish.pass, 1);
-  await operation(augmenter, wish);
-  for (let pass = 0; using === 'cpu' && pass < wish.passes && !newest; pass++) {
-    if (pass === wish.pass) continue;
+/** A GPU draws all passes at once. The CPU draws the pass in front first, and a newer request may take over between passes. */
+async function draw(augmenter: Augmenter, request: DrawRequest): Promise<void> {
+  await useDevice(augmenter, request);
+  choose(augmenter, request.picture);
+  if (using === 'webgpu') await views(augmenter, request, 0, request.passes);
+  else await views(augmenter, request, request.pass, 1);
+  await operation(augmenter, request);
+  for (let pass = 0; using === 'cpu' && pass < request.passes && !newest; pass++) {
+    if (pass === request.pass) continue;
     await breathe();
-    if (!newest) await views(augmenter, wish, pass, 1);
+    if (!newest) await views(augmenter, request, pass, 1);
   }
-  if (!newest) say({ type: 'done', turn: wish.turn });
+  if (!newest) say({ type: 'done', turn: request.turn });
 }
 
-async function open(augmenter: WebAugmenter, file: File): Promise<void> {
+async function open(augmenter: Augmenter, file: File): Promise<void> {
   const { name } = file;
   try {
     augmenter.open(name, new Uint8Array(await file.arrayBuffer()));
@@ -94,18 +92,18 @@ async function open(augmenter: WebAugmenter, file: File): Promise<void> {
   }
 }
 
-/** One thing at a time: the module must not be asked while it works. */
-async function work(augmenter: WebAugmenter): Promise<void> {
+/** One thing at a time: the module must not be called while a call is in progress. */
+async function work(augmenter: Augmenter): Promise<void> {
   if (working) return;
   working = true;
   while (newest || files.length > 0) {
     const file = files.shift();
-    const wish = newest;
+    const request = newest;
     try {
       if (file) await open(augmenter, file);
-      else if (wish) {
+      else if (request) {
         newest = null;
-        await draw(augmenter, wish);
+        await draw(augmenter, request);
       }
     } catch (problem) {
       fail(problem);
@@ -115,26 +113,23 @@ async function work(augmenter: WebAugmenter): Promise<void> {
   working = false;
 }
 
-function take(augmenter: WebAugmenter, command: AugmentCommand): void {
+function take(augmenter: Augmenter, command: AugmentCommand): void {
   if (command.type === 'open') files.push(command.file);
-  else newest = command.wish;
+  else newest = command.request;
   void work(augmenter);
 }
 
 async function boot(): Promise<void> {
   watch((message, detail) => say({ type: 'error', trouble: 'gpu', message, detail }));
-  const looked = inspect();
   try {
-    const sample = Promise.all([bytes(trainSprite), bytes(trainLabels)]);
-    await load((megabytes) => say({ type: 'loading', megabytes }));
-    const augmenter = web.Augmenter.sample(...(await sample));
-    gpu = await looked;
+    const loaded = load((megabytes) => say({ type: 'loading', megabytes }));
+    const [sprite, labels] = await Promise.all([bytes(trainSprite), bytes(trainLabels), loaded]);
+    gpu = await inspect(loaded);
+    const augmenter = Augmenter.sample(sprite, labels);
     self.addEventListener('message', (event: MessageEvent<AugmentCommand>) => take(augmenter, event.data));
-    say({ type: 'ready', pipelines: web.pipelines(), pictures: augmenter.len, gpu });
+    say({ type: 'ready', pipelines: pipelines(), pictures: augmenter.len, gpu });
   } catch (problem) {
-    const old = problem instanceof WebAssembly.CompileError;
-    const message = old ? 'This browser cannot run the program (WebAssembly SIMD). A newer version can.' : problem instanceof Error ? problem.message : String(problem);
-    say({ type: 'error', trouble: 'worker', message, detail: '' });
+    say({ type: 'error', trouble: 'worker', message: loadProblem(problem).message, detail: '' });
   }
 }
 

@@ -1,48 +1,49 @@
-/** Looks at the graphics adapter, chooses the device, and watches it. */
-import type { Device } from '../module';
-import type { DeviceWish, Gpu } from '../protocol';
+/** Inspects the graphics adapter, chooses the device, and watches it. */
+import { type AdapterInfo, type DeviceChoice, type DeviceKind, isSoftwareAdapter } from 'parallax-web';
 import { adviceFor } from './advice';
 
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|software/i;
-
-export async function inspect(): Promise<Gpu> {
-  if (!navigator.gpu) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, false) };
-  let adapter: GPUAdapter | null = null;
+async function request(): Promise<GPUAdapterInfo | null> {
   try {
-    adapter = await navigator.gpu.requestAdapter();
+    return (await navigator.gpu.requestAdapter())?.info ?? null;
   } catch {
-    // A browser that refuses to look has no adapter for us.
+    // Where the browser refuses, there is no adapter.
+    return null;
   }
-  if (!adapter) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, true) };
-  const { vendor, architecture, device, description } = adapter.info;
+}
+
+/** The browser's adapter; `loaded` is when the module can be asked about it. */
+export async function inspect(loaded: Promise<void>): Promise<AdapterInfo> {
+  const info = navigator.gpu ? await request() : null;
+  if (!info) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, Boolean(navigator.gpu)) };
+  const { vendor, architecture, device, description } = info;
   const known = [vendor, architecture, device].filter((part, index, all) => part && all.indexOf(part) === index);
-  const name = description || known.join(' ') || 'unnamed adapter';
-  const software = adapter.info.isFallbackAdapter || SOFTWARE.test([name, vendor, architecture, device].join(' '));
-  return { kind: software ? 'software' : 'hardware', name, advice: '' };
+  await loaded;
+  const software = isSoftwareAdapter([description, ...known].join(' '), info.isFallbackAdapter);
+  return { kind: software ? 'software' : 'hardware', name: description || known.join(' ') || 'unnamed adapter', advice: '' };
 }
 
 export interface Choice {
-  device: Device;
+  device: DeviceKind;
   /** Told to the visitor. */
   reason: string;
-  /** WebGPU in software: every pass over the pictures takes long. */
+  /** A software adapter: every pass over the data takes long. */
   slow?: boolean;
 }
 
-export function choose(wish: DeviceWish, gpu: Gpu): Choice {
-  if (wish === 'cpu') return { device: 'cpu', reason: 'You chose the CPU.' };
+export function choose(choice: DeviceChoice, gpu: AdapterInfo): Choice {
+  if (choice === 'cpu') return { device: 'cpu', reason: 'You chose the CPU.' };
   switch (gpu.kind) {
     case 'none':
       return { device: 'cpu', reason: `No WebGPU here, so training runs on the CPU (WebAssembly SIMD). ${gpu.advice}` };
     case 'software':
-      return wish === 'webgpu'
-        ? { device: 'webgpu', reason: 'You chose WebGPU. This adapter is software: a step can take many seconds.', slow: true }
+      return choice === 'webgpu'
+        ? { device: 'webgpu', reason: 'You chose WebGPU. This is a software adapter: a step can take many seconds.', slow: true }
         : {
             device: 'cpu',
-            reason: `The only WebGPU adapter here is software (${gpu.name}). The CPU is about 50 times faster, so training runs there.`,
+            reason: `The only WebGPU adapter here is a software adapter (${gpu.name}). The CPU is about 50 times faster, so training runs there.`,
           };
     case 'hardware':
-      return { device: 'webgpu', reason: wish === 'webgpu' ? 'You chose WebGPU.' : 'WebGPU on real hardware is the fastest here.' };
+      return { device: 'webgpu', reason: choice === 'webgpu' ? 'You chose WebGPU.' : 'A hardware adapter is the fastest device here.' };
   }
 }
 
@@ -50,8 +51,8 @@ export function choose(wish: DeviceWish, gpu: Gpu): Choice {
 export function watch(report: (message: string, detail: string) => void): void {
   if (typeof GPUAdapter === 'undefined') return;
   const request = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...wanted) {
-    const device = await request.apply(this, wanted);
+  GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...options) {
+    const device = await request.apply(this, options);
     void device.lost.then((info) => report('The browser took the graphics device away.', info.message || info.reason));
     device.addEventListener('uncapturederror', (event) =>
       report('The graphics device refused an operation.', (event as GPUUncapturedErrorEvent).error.message),

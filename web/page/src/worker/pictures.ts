@@ -1,29 +1,28 @@
-/** Turns the sample, or the visitor's own pictures, into examples of the module. */
+/** Loads the sample or the visitor's pictures into the module. */
+import { Data, type Picture, type Refused } from 'parallax-web';
 import { testLabels, testSprite, trainLabels, trainSprite } from 'virtual:sample';
-import type { Picture, Refused } from '../protocol';
 import type { Source } from '../saved';
-import { web, type WebData } from './web';
 
-/** A file of the sample. */
+/** Fetches a file of the sample. */
 export async function bytes(address: string): Promise<Uint8Array> {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`the sample could not be loaded (${answer.status})`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-export async function sample(): Promise<WebData> {
+export async function sample(): Promise<Data> {
   const [a, b, c, d] = await Promise.all([trainSprite, trainLabels, testSprite, testLabels].map(bytes));
-  if (!a || !b || !c || !d) throw new Error('the sample is not complete');
-  return web.Data.sample(a, b, c, d);
+  if (!a || !b || !c || !d) throw new Error('the sample is incomplete');
+  return Data.sample(a, b, c, d);
 }
 
-/** Adds every picture that can be read; the others are named with the reason. `breathe` lets messages through now and then. */
+/** Decodes the pictures; those that cannot be decoded are returned with the reason. `breathe` lets messages in now and then. */
 export async function own(
   pictures: Picture[],
   progress: (done: number) => void,
   breathe: () => Promise<void>,
-): Promise<{ data: WebData; refused: Refused[] }> {
-  const data = web.Data.own();
+): Promise<{ data: Data; refused: Refused[] }> {
+  const data = Data.own();
   const refused: Refused[] = [];
   let last = performance.now();
   for (const [index, { name, label, file }] of pictures.entries()) {
@@ -42,7 +41,7 @@ export async function own(
   return { data, refused };
 }
 
-/** Tells the same pictures from others by names, labels and sizes (FNV-1a), without reading them. */
+/** A fingerprint of pictures: FNV-1a of names, labels and sizes, without reading them. */
 export function sourceOf(pictures: Picture[] | null): Source {
   if (!pictures) return { kind: 'sample', count: 0, print: '' };
   let hash = 0x811c9dc5;

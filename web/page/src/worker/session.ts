@@ -1,84 +1,84 @@
-/** One run in training: steps, and between them views, probes, saving, and what the visitor asked for. */
-import type { CheckpointFile, Device } from '../module';
-import type { Event, History } from '../protocol';
+/** One run: carries out what the module says is due, and between steps draws views and does what the visitor asks for. */
+import type { CheckpointFile, DeviceKind, Due, History, Run, Stop, TableRow, TrainEvent } from 'parallax-web';
+import { valueOf } from '../metrics';
 import { storageHere, type SavedRun, type Source } from '../saved';
 import { save } from './store';
-import type { WebRun } from './web';
 
-/** A checkpoint is saved after this many steps or milliseconds, whichever comes first. */
-const SAVE_STEPS = 50;
+/** A checkpoint is saved at least this often, in milliseconds, beside those that the recipe asks for. */
 const SAVE_EVERY = 45_000;
-/** Views are drawn again at most this often. */
+/** Views are redrawn at most this often, in milliseconds. */
 const VIEWS_EVERY = 1_500;
 const VIEWS = 6;
-/** Probes come as often as the recipe says, and never take more than this part of the time. */
+/** Probes are put off so that they take at most this share of the time. */
 const PROBE_SHARE = 0.2;
-/** What a probe is taken to cost on a slow device, in milliseconds, before there was one. */
+/** The assumed cost of the first probe on a slow device, in milliseconds. */
 const SLOW_PROBE = 60_000;
 
 export interface About {
   run: string;
   method: string;
   size: SavedRun['size'];
-  device: Device;
+  device: DeviceKind;
   adapter: string;
   source: Source;
   created: string;
 }
 
-type Say = (event: Event) => void;
+type Say = (event: TrainEvent) => void;
 
 /** Lets waiting messages in. */
 export const breathe = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
 export class Session {
-  private wish: 'run' | 'pause' | 'stop' = 'run';
+  /** What the visitor wants. */
+  private stop: Stop = 'no';
+  /** One step, though the run is paused. */
   private single = false;
   private saveAsked = false;
   private wake: (() => void) | null = null;
   private storageFailed = false;
   private knn: number | null = null;
-  private lastSave = { step: 0, time: performance.now() };
+  private rows: TableRow[] = [];
+  private lastSave = Number.NEGATIVE_INFINITY;
   private lastViews = 0;
-  private lastProbe = { step: 0, time: performance.now(), took: 0 };
+  private lastProbe = { step: -1, time: performance.now(), took: 0 };
 
   constructor(
     readonly about: About,
-    private readonly run: WebRun,
+    private readonly run: Run,
     private readonly history: History,
     private readonly say: Say,
-    /** WebGPU in software: every pass over the pictures takes long. */
+    /** A software adapter: every pass over the data takes long. */
     private readonly slow = false,
   ) {
     if (slow) this.lastProbe.took = SLOW_PROBE;
-    // A new run is saved after its first step, so that there is something to go on with from the start.
-    this.lastSave.step = history.steps.length === 0 ? -SAVE_STEPS : run.step_index;
+    // A new run is saved after its first step, so that it can be continued from the start.
+    if (history.steps.length > 0) this.lastSave = performance.now();
   }
 
   pause(): void {
-    this.ask('pause');
+    this.ask('suspend');
   }
 
   resume(): void {
-    this.ask('run');
+    this.ask('no');
   }
 
-  stop(): void {
-    this.ask('stop');
+  end(): void {
+    this.ask('end');
   }
 
   step(): void {
     this.single = true;
-    this.ask('pause');
+    this.ask('suspend');
   }
 
   save(): void {
     this.saveAsked = true;
-    this.wake?.();
   }
 
-  private ask(wish: 'run' | 'pause' | 'stop'): void {
-    if (this.wish !== 'stop') this.wish = wish;
+  private ask(stop: Stop): void {
+    if (this.stop !== 'end') this.stop = stop;
     this.wake?.();
   }
 
@@ -86,35 +86,53 @@ export class Session {
     this.say({ type: 'progress', run: this.about.run, text, fraction: null });
   }
 
-  private stopping(): boolean {
-    return this.wish === 'stop';
+  private get resting(): boolean {
+    return this.stop === 'suspend' && !this.single;
   }
 
-  private resting(): boolean {
-    return this.wish === 'pause' && !this.single;
+  private get over(): boolean {
+    return this.stop === 'end' || this.run.step_index >= this.run.total_steps;
   }
 
   /**
-   * Trains to the end, or until the visitor stops; then measures and says so. The kNN curve begins at the network as it
-   * is now, unless a pass over all pictures before the first step would take long.
+   * Trains to the end, or until the visitor stops. The kNN curve begins with the network as it is now, unless a pass over the
+   * data before the first step would take long.
    */
   async drive(): Promise<void> {
     const { run } = this;
     this.show(true);
     if (!this.slow) {
-      this.progress(run.step_index === 0 ? 'Measuring the untrained network' : 'Measuring the network');
+      this.progress(run.step_index === 0 ? 'Evaluating the untrained network' : 'Evaluating the network');
       await breathe();
-      await this.probe(true);
+      await this.probe();
       this.progress('Training');
     }
+    for (let due = await this.next(); due !== 'done' || !this.over; due = await this.next()) await this.carryOut(due);
+    this.say({ type: 'done', run: this.about.run, method: this.about.method, step: run.step_index, total: run.total_steps, rows: this.rows });
+  }
+
+  private async next(): Promise<Due> {
     await breathe();
-    while (run.step_index < run.total_steps && !this.stopping()) {
-      if (this.saveAsked) await this.keep(false);
-      if (this.resting()) await this.rest();
-      else await this.train();
-      await breathe();
+    const now = performance.now();
+    const save = this.saveAsked || (this.run.step_index > 0 && now - this.lastSave > SAVE_EVERY);
+    this.saveAsked = false;
+    const { time, took } = this.lastProbe;
+    return this.run.next(this.stop === 'suspend' && this.single ? 'no' : this.stop, save, now - time <= took / PROBE_SHARE);
+  }
+
+  private carryOut(due: Due): Promise<void> {
+    switch (due) {
+      case 'step':
+        return this.train();
+      case 'probe':
+        return this.probe();
+      case 'checkpoint':
+        return this.keep();
+      case 'evaluate':
+        return this.evaluate();
+      case 'done':
+        return this.rest();
     }
-    await this.end();
   }
 
   private async train(): Promise<void> {
@@ -124,75 +142,58 @@ export class Session {
     const seconds = (performance.now() - from) / 1000;
     this.history.steps.push([report.step, report.loss, report.collapse]);
     this.say({ type: 'step', run: this.about.run, seconds, ...report });
-    if (!Number.isFinite(report.loss)) throw new Error(`the loss is no longer a number at step ${report.step}`);
     this.show(false);
-    await this.probe(false);
-    const { step, time } = this.lastSave;
-    if (report.step - step >= SAVE_STEPS || performance.now() - time > SAVE_EVERY) await this.keep(false);
   }
 
-  /** Paused: saved, and waiting for the visitor. */
+  /** Paused and saved: waits for the visitor. */
   private async rest(): Promise<void> {
     this.show(true);
-    await this.keep(true);
     this.say({ type: 'paused', run: this.about.run, step: this.run.step_index });
-    while (this.resting()) {
-      await new Promise<void>((go) => (this.wake = go));
-      this.wake = null;
-      if (this.saveAsked) await this.keep(false);
-    }
+    while (this.resting) await new Promise<void>((go) => (this.wake = go));
+    this.wake = null;
   }
 
   private show(now: boolean): void {
     const time = performance.now();
     if (!now && time - this.lastViews < VIEWS_EVERY) return;
     this.lastViews = time;
-    const views = this.run.views(VIEWS);
-    this.say({ type: 'view', run: this.about.run, step: this.run.step_index, views });
+    this.say({ type: 'view', run: this.about.run, step: this.run.step_index, pairs: this.run.views(VIEWS) });
   }
 
-  private async probe(now: boolean): Promise<void> {
-    const { step_index: step, probe_interval: interval } = this.run;
-    const { step: lastStep, time, took } = this.lastProbe;
-    const due = interval > 0 && step - lastStep >= interval && performance.now() - time > took / PROBE_SHARE;
-    if (!now && !due) return;
+  private async probe(): Promise<void> {
     const from = performance.now();
-    const measured = await this.run.probe();
+    const found = await this.run.probe();
     // Accuracy means something from two classes on.
-    const report = { ...measured, knn: this.history.classes > 1 ? measured.knn : Number.NaN };
+    const report = { ...found, metrics: this.history.classes > 1 ? found.metrics : [] };
     const end = performance.now();
-    this.lastProbe = { step, time: end, took: end - from };
-    this.knn = report.knn;
-    const probes = this.history.probes;
+    this.lastProbe = { step: report.step, time: end, took: end - from };
+    this.knn = valueOf(report.metrics, 'knn');
+    const { probes } = this.history;
     if (probes.at(-1)?.[0] === report.step) probes.pop();
-    probes.push([report.step, report.knn, report.collapse]);
+    probes.push([report.step, this.knn, report.collapse]);
     this.say({ type: 'probe', run: this.about.run, ...report });
   }
 
-  private async end(): Promise<void> {
-    const { run } = this;
-    const { step_index: step, total_steps: total } = run;
-    this.progress('Measuring what the network has learned');
+  private async evaluate(): Promise<void> {
+    this.progress('Evaluating what the network has learned');
     this.show(true);
-    if (this.lastSave.step !== step) await this.keep(true);
     await breathe();
-    if (this.lastProbe.step !== step) await this.probe(true);
-    const table = await run.finish();
-    const rows = this.history.classes > 1 ? table.rows : table.rows.map(({ encoder }) => ({ encoder, knn: Number.NaN, linear: Number.NaN }));
-    await this.keep(true, rows);
-    this.say({ type: 'done', run: this.about.run, method: this.about.method, step, total, rows });
+    if (this.lastProbe.step !== this.run.step_index) await this.probe();
+    const rows = await this.run.finish();
+    this.rows = this.history.classes > 1 ? rows : rows.map(({ encoder }) => ({ encoder, metrics: [] }));
+    await this.keep(this.rows);
   }
 
-  /** Saves a checkpoint. `resting`: the run pauses or ends, so where nothing can be saved the page gets the files. */
-  private async keep(resting: boolean, rows: SavedRun['rows'] = null): Promise<void> {
-    this.saveAsked = false;
+  /** Saves a checkpoint. Where the browser cannot, the page gets the files when the run pauses or ends. */
+  private async keep(rows: SavedRun['rows'] = null): Promise<void> {
     const { run, about } = this;
     const step = run.step_index;
-    this.lastSave = { step, time: performance.now() };
-    if (!storageHere() && !resting) return;
+    const rests = this.resting || this.over;
+    this.lastSave = performance.now();
+    if (!storageHere() && !rests) return;
     const files = await run.checkpoint();
     const saved = storageHere() && (await this.store(step, files, rows));
-    if (saved || resting) this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
+    if (saved || rests) this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
   }
 
   private async store(step: number, files: CheckpointFile[], rows: SavedRun['rows']): Promise<boolean> {
@@ -206,7 +207,7 @@ export class Session {
       if (this.storageFailed) return false;
       this.storageFailed = true;
       const detail = problem instanceof Error ? `${problem.name}: ${problem.message}` : String(problem);
-      const message = 'The checkpoint could not be saved in this browser. Training goes on; a reload would lose it.';
+      const message = 'The checkpoint could not be saved in this browser. Training continues; a reload would lose it.';
       this.say({ type: 'error', run: about.run, trouble: 'storage', message, detail, device: about.device });
       return false;
     }

@@ -1,6 +1,5 @@
-/** Writes saved runs. `saved.ts` says how they lie in the file system. */
-import type { CheckpointFile } from '../module';
-import type { History } from '../protocol';
+/** Writes saved runs, in the format of `saved.ts`. */
+import type { CheckpointFile, History } from 'parallax-web';
 import { generations, HISTORY_FILE, home, RUN_FILE, type SavedRun } from '../saved';
 
 async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
@@ -19,7 +18,7 @@ async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uin
   }
 }
 
-/** Saves a checkpoint as a new generation, then drops the older ones. */
+/** Saves a checkpoint as a new generation, then deletes the older ones. */
 export async function save(
   about: Omit<SavedRun, 'version' | 'saved' | 'files'>,
   files: CheckpointFile[],
@@ -48,8 +47,8 @@ export async function save(
 }
 
 /**
- * Holds a run for this tab, so that no second tab goes on with it. Gives what releases it, or null where another tab has it.
- * Browsers without locks hold nothing.
+ * Locks a run for this tab, so that no other tab continues it. Resolves to a function that unlocks it, or to null where another tab
+ * holds the lock. Browsers without locks lock nothing.
  */
 export async function hold(run: string): Promise<(() => void) | null> {
   if (!navigator.locks) return () => undefined;

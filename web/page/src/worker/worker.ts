@@ -1,42 +1,54 @@
-/** The worker: owns the WASM module and the device, takes commands, and answers with events. */
-import { CHECKPOINT_FILES, type CheckpointFile, type Device } from '../module';
-import type { Command, DeviceWish, Event, Gpu, History, Picture, Trouble } from '../protocol';
-import { systemOf } from '../recipe';
-import { open, storageHere, type SavedRun } from '../saved';
+/** The worker: owns the WASM module and the device, takes commands, and reports events. */
+import {
+  type AdapterInfo,
+  type CheckpointFile,
+  Data,
+  type DeviceChoice,
+  type DeviceKind,
+  evaluate,
+  type History,
+  type Picture,
+  recipe,
+  Run,
+  type TrainCommand,
+  type TrainEvent,
+  type TrainTrouble,
+} from 'parallax-web';
+import { CHECKPOINT_FILES, open, storageHere, type SavedRun } from '../saved';
 import { unpack } from '../tar';
 import { choose, inspect, watch } from './gpu';
 import { own, sample, sourceOf } from './pictures';
 import { type About, breathe, Session } from './session';
 import { hold, save } from './store';
-import { load, web, type WebData, type WebRun } from './web';
+import { load, loadProblem } from './web';
 
-type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+type Of<T extends TrainCommand['type']> = Extract<TrainCommand, { type: T }>;
 
-let gpu: Gpu;
+let gpu: AdapterInfo;
 let session: Session | null = null;
-/** The run, or the errand, that the worker is busy with. */
+/** The run or the errand in progress. */
 let busy: string | null = null;
 let panic = '';
-/** The device that is at work. */
-let using: Device | null = null;
+/** The device in use. */
+let using: DeviceKind | null = null;
 
-const say = (event: Event): void => self.postMessage(event);
+const say = (event: TrainEvent): void => self.postMessage(event);
 const progress = (run: string, text: string, fraction: number | null = null): void => say({ type: 'progress', run, text, fraction });
 
-function fail(problem: unknown, trouble: Trouble, run: string = busy ?? ''): void {
+function fail(problem: unknown, trouble: TrainTrouble, run: string = busy ?? ''): void {
   const text = problem instanceof Error ? problem.message : String(problem);
   const crashed = problem instanceof WebAssembly.RuntimeError;
   say({
     type: 'error',
     run,
     trouble: crashed ? 'crash' : trouble,
-    message: crashed ? 'The program stopped in the middle of its work.' : text,
+    message: crashed ? 'The program crashed.' : text,
     detail: crashed ? panic || text : '',
     device: using,
   });
 }
 
-/** A panic inside the module ends here: its message went to the console, and the promise that waited for it never settles. */
+/** A panic in the module: its message goes to the console, and the promise that waits for it never settles. */
 function watchForCrashes(): void {
   const { error } = console;
   console.error = (...words: unknown[]) => {
@@ -53,12 +65,12 @@ function watchForCrashes(): void {
     fail(event.reason, 'crash');
   });
   watch((message, detail) => {
-    // A device that is let go after its run is nobody's trouble.
+    // A device that is lost after its run harms nobody.
     if (using === 'webgpu') say({ type: 'error', run: busy ?? '', trouble: 'gpu', message, detail, device: using });
   });
 }
 
-async function dataOf(run: string, pictures: Picture[] | null): Promise<WebData> {
+async function dataOf(run: string, pictures: Picture[] | null): Promise<Data> {
   progress(run, 'Reading the pictures');
   if (!pictures) return sample();
   const { data, refused } = await own(pictures, (done) => progress(run, 'Reading the pictures', done / pictures.length), breathe);
@@ -69,16 +81,16 @@ async function dataOf(run: string, pictures: Picture[] | null): Promise<WebData>
   return data;
 }
 
-/** The module's name for the adapter; browsers often give it none, where they gave this worker one. */
-function adapterName(device: Device, name: string): string {
+/** The module's name for the adapter, or the worker's where the browser gives the module none. */
+function adapterName(device: DeviceKind, name: string): string {
   return device === 'webgpu' && (name === '' || name === 'WebGPU') ? gpu.name : name;
 }
 
-async function train(about: About, wish: DeviceWish, pictures: Picture[] | null, begin: Begin): Promise<void> {
+async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | null, begin: Begin): Promise<void> {
   const release = await hold(about.run);
   if (!release) throw new Error('This run is open in another tab.');
   try {
-    const { device, reason, slow } = choose(wish, gpu);
+    const { device, reason, slow } = choose(wanted, gpu);
     using = device;
     const data = await dataOf(about.run, pictures);
     const { classes } = data;
@@ -102,17 +114,17 @@ async function train(about: About, wish: DeviceWish, pictures: Picture[] | null,
   }
 }
 
-type Begin = (data: WebData, device: Device) => Promise<{ run: WebRun; history: History }>;
+type Begin = (data: Data, device: DeviceKind) => Promise<{ run: Run; history: History }>;
 
 async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
   const { method, size, seed, steps, batch } = settings;
   const overrides = [`run.seed=${seed}`];
   if (steps !== null) overrides.push(`run.total_steps=${steps}`);
   if (batch !== null) overrides.push(`run.batch_size=${batch}`);
-  const recipe = web.recipe(`page/${method}-${size}`, overrides);
+  const toml = recipe(`page/${method}-${size}`, overrides);
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   await train(about, settings.device, pictures, async (data, device) => ({
-    run: await web.Run.start(recipe, data, device),
+    run: await Run.start(toml, data, device),
     history: { classes: 0, steps: [], probes: [] },
   }));
 }
@@ -131,13 +143,13 @@ async function resume({ run, device, pictures }: Of<'resume'>): Promise<void> {
   }));
 }
 
-function reopen(files: CheckpointFile[], data: WebData, device: Device): Promise<WebRun> {
+function reopen(files: CheckpointFile[], data: Data, device: DeviceKind): Promise<Run> {
   const [weights, training, state] = CHECKPOINT_FILES.map((name) => files.find((file) => file.name === name)?.bytes);
-  if (!weights || !training || !state) throw new Error('The checkpoint is not complete.');
-  return web.Run.resume(weights, training, new TextDecoder().decode(state), data, device);
+  if (!weights || !training || !state) throw new Error('The checkpoint is incomplete.');
+  return Run.resume(weights, training, new TextDecoder().decode(state), data, device);
 }
 
-async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>): Promise<void> {
+async function loadCheckpoint({ run, files, device: wanted, pictures }: Of<'load'>): Promise<void> {
   const given: CheckpointFile[] = [];
   for (const { name, file } of files) {
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -146,7 +158,7 @@ async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>
   const tensors = given.filter(({ name }) => name.endsWith('.safetensors') && name !== 'training.safetensors');
   const weights = tensors.find(({ name }) => name === 'weights.safetensors') ?? tensors[0];
   if (!weights) throw new Error('There is no weights.safetensors among these files.');
-  const { device } = choose(wish, gpu);
+  const { device } = choose(wanted, gpu);
   using = device;
   const whole = CHECKPOINT_FILES.every((name) => given.some((file) => file.name === name));
   let kept: SavedRun | null = null;
@@ -160,16 +172,16 @@ async function loadCheckpoint({ run, files, device: wish, pictures }: Of<'load'>
     if (opened) {
       kept = {
         version: 1, run, size: '', device, adapter: adapterName(device, opened.adapter), source: sourceOf(pictures), knn: null, rows: null, files: [],
-        method: systemOf(opened.recipe) ?? 'checkpoint',
+        method: opened.recipe.system,
         step: opened.step_index, total: opened.total_steps, created: new Date().toISOString(), saved: '',
       };
       opened.free();
     }
   }
-  progress(run, 'Measuring the checkpoint');
-  const { recipe, knn } = await web.evaluate(weights.bytes, await dataOf(run, pictures), device);
+  progress(run, 'Evaluating the checkpoint');
+  const { recipe: facts, knn } = await evaluate(weights.bytes, await dataOf(run, pictures), device);
   if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { classes: 0, steps: [], probes: [] });
-  say({ type: 'loaded', run, recipe, knn, kept: kept ? run : null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
+  say({ type: 'loaded', run, recipe: facts, knn, saved: kept !== null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
 }
 
 async function check({ run, pictures }: Of<'check'>): Promise<void> {
@@ -179,8 +191,8 @@ async function check({ run, pictures }: Of<'check'>): Promise<void> {
   say({ type: 'pictures', run, accepted, classes, refused });
 }
 
-/** Work that takes a while; one at a time. */
-async function errand(run: string, work: () => Promise<void>, trouble: Trouble): Promise<void> {
+/** Runs long work; one at a time. */
+async function errand(run: string, work: () => Promise<void>, trouble: TrainTrouble): Promise<void> {
   if (busy !== null) return fail(new Error('The worker is busy with another run.'), 'input', run);
   busy = run;
   try {
@@ -193,25 +205,23 @@ async function errand(run: string, work: () => Promise<void>, trouble: Trouble):
   }
 }
 
-function take(command: Command): void {
+function take(command: TrainCommand): void {
   if (command.type === 'start') return void errand(command.run, () => start(command), 'run');
   if (command.type === 'check') return void errand(command.run, () => check(command), 'input');
   if (command.type === 'load') return void errand(command.run, () => loadCheckpoint(command), 'input');
-  if (session && session.about.run === command.run) return session[command.type]();
+  if (session && session.about.run === command.run) return command.type === 'stop' ? session.end() : session[command.type]();
   if (command.type === 'resume') return void errand(command.run, () => resume(command), 'run');
 }
 
 async function boot(): Promise<void> {
   watchForCrashes();
-  const looked = inspect();
   try {
-    await load((megabytes) => progress('', `Loading the program, ${megabytes.toFixed(0)} MB`));
+    const loaded = load((megabytes) => progress('', `Loading the program, ${megabytes.toFixed(0)} MB`));
+    [gpu] = await Promise.all([inspect(loaded), loaded]);
   } catch (problem) {
-    const old = problem instanceof WebAssembly.CompileError;
-    return fail(old ? new Error('This browser cannot run the program (WebAssembly SIMD). A newer version can.') : problem, 'load');
+    return fail(loadProblem(problem), 'load');
   }
-  gpu = await looked;
-  self.addEventListener('message', (event: MessageEvent<Command>) => take(event.data));
+  self.addEventListener('message', (event: MessageEvent<TrainCommand>) => take(event.data));
   say({ type: 'ready', run: '', gpu, storage: storageHere() });
 }
 

@@ -1,16 +1,16 @@
-/** Times of TensorFlow.js, taken as our own timer takes ours. */
+/** Times TensorFlow.js as `parallax_bench::Bench` times Parallax. */
 import * as tf from '@tensorflow/tfjs-core';
 
 export const now = (): number => performance.now() / 1e3;
 export const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-/** Seconds of one run: warm, several in a row where a wait for the device weighs, the wait taken off. */
+/** Median seconds of one run after warming up: several in a row where waiting for the device counts, less the wait itself. */
 export async function measure(work: () => tf.Tensor, budget: number): Promise<number> {
   const run = async (times: number): Promise<number> => {
     const begin = now();
     for (let n = 1; n < times; n++) work().dispose();
     const last = work();
-    // One value is read, as ours is: a whole output would cost a copy.
+    // Reads one value, as the module does: a whole output would cost a copy.
     const value = tf.tidy(() => tf.slice(tf.reshape(last, [-1]), 0, 1));
     await value.data();
     tf.dispose([last, value]);

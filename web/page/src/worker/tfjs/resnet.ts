@@ -1,8 +1,8 @@
-/** The ResNet-18 with the stem for small pictures in TensorFlow.js: channels last, batch norm in training mode, SGD with momentum. */
+/** The ResNet-18 with the CIFAR stem in TensorFlow.js: channels last, batch norm in training mode, SGD with momentum. */
+import type { BenchSetting } from 'parallax-web';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Setting } from '../../bench';
 
-/** Every run of the benchmark begins with the same weights: it has a worker of its own. */
+/** Every run of the benchmark has its own worker, so it begins with the same weights. */
 let seed = 0;
 const nextSeed = (): number => ++seed;
 
@@ -53,11 +53,11 @@ export class Training {
   private readonly layers: Layer[] = [];
   private readonly weight: tf.Variable<tf.Rank.R2>;
   private readonly bias: tf.Variable<tf.Rank.R1>;
-  private readonly pictures: tf.Tensor4D;
+  private readonly images: tf.Tensor4D;
   private readonly targets: tf.Tensor2D;
   private readonly optimizer = tf.train.momentum(RATE, MOMENTUM);
 
-  constructor({ width, size, batch }: Setting) {
+  constructor({ width, size, batch }: BenchSetting) {
     const stem = convolution(3, width, 3, 1);
     const stemNorm = norm(width);
     this.layers.push((x) => tf.relu(stemNorm(stem(x))));
@@ -73,15 +73,15 @@ export class Training {
     this.weight = tf.variable(tf.randomUniform([inputs, CLASSES], -bound, bound, 'float32', nextSeed())) as tf.Variable<tf.Rank.R2>;
     this.bias = tf.variable(tf.zeros([CLASSES])) as tf.Variable<tf.Rank.R1>;
     const values = Float32Array.from({ length: batch * size * size * 3 }, (_, n) => Math.sin(n * 0.37));
-    this.pictures = tf.tensor4d(values, [batch, size, size, 3]);
+    this.images = tf.tensor4d(values, [batch, size, size, 3]);
     const classes = Array.from({ length: batch }, (_, row) => row % CLASSES);
     this.targets = tf.cast(tf.oneHot(tf.tensor1d(classes, 'int32'), CLASSES), 'float32') as tf.Tensor2D;
   }
 
-  /** One step; gives its loss once the device has done it. */
+  /** One step; resolves to its loss when the device has finished. */
   async step(): Promise<number> {
     const loss = this.optimizer.minimize(() => {
-      const x = this.layers.reduce((y, layer) => layer(y), this.pictures);
+      const x = this.layers.reduce((y, layer) => layer(y), this.images);
       const logits = tf.add(tf.matMul(tf.mean(x, [1, 2]) as tf.Tensor2D, this.weight), this.bias);
       return tf.losses.softmaxCrossEntropy(this.targets, logits) as tf.Scalar;
     }, true);

@@ -1,10 +1,9 @@
 /**
- * Views in TensorFlow.js, from the same operations as ours: its image operations where it has them (crop and resize,
- * flip, grayscale), tensors for the rest. As with Burn's, the comparison is a favourable one: floats, nothing rounded in
- * between, no antialiasing, the hue by a matrix.
+ * The same views in TensorFlow.js: its image operations where it has them (crop and resize, flip, grayscale), tensor operations
+ * for the rest. It does less work: floats without rounding in between, no antialiasing, hue as a matrix.
  */
+import type { BenchViewPlan, Op } from 'parallax-web';
 import * as tf from '@tensorflow/tfjs-core';
-import type { BenchViewPlan, Op } from '../../module';
 
 const MEAN = [0.485, 0.456, 0.406];
 const STD = [0.229, 0.224, 0.225];
@@ -13,10 +12,10 @@ const LUMA = [0.299, 0.587, 0.114];
 /** A part of the source, in its pixels: left, top, width, height. */
 type Part = [number, number, number, number];
 
-/** The part that the crops and resizes in front show, and the operations behind them. */
-export function framed(ops: Op[], width: number, height: number): { part: Part; rest: Op[] } {
+/** The part of the source that the leading crops and resizes show, and the operations after them. */
+export function cropped(ops: Op[], width: number, height: number): { part: Part; rest: Op[] } {
   let [left, top, wide, high]: Part = [0, 0, width, height];
-  // Source pixels that a pixel stands for.
+  // Source pixels per pixel.
   let [across, down] = [1, 1];
   for (const [at, op] of ops.entries()) {
     if (op.op === 'crop') {
@@ -34,8 +33,8 @@ const luma = (x: tf.Tensor4D): tf.Tensor4D => tf.sum(tf.mul(x, LUMA), 3, true);
 const clipped = (x: tf.Tensor): tf.Tensor4D => tf.clipByValue(x, 0, 1) as tf.Tensor4D;
 const blend = (x: tf.Tensor4D, base: tf.Tensor, factor: number): tf.Tensor4D => clipped(tf.add(tf.mul(x, factor), tf.mul(base, 1 - factor)));
 
-/** A rotation of the colour plane of YIQ, seen from RGB, from red to green as Pillow's hue grows. */
-function turned(x: tf.Tensor4D, turns: number): tf.Tensor4D {
+/** A rotation of the chroma plane of YIQ as a matrix on RGB; positive from red to green, as in Pillow. */
+function hueShifted(x: tf.Tensor4D, turns: number): tf.Tensor4D {
   const [sin, cos] = [Math.sin(-2 * Math.PI * turns), Math.cos(2 * Math.PI * turns)];
   const towards = [0.701, -0.587, -0.114, -0.299, 0.413, -0.114, -0.299, -0.587, 0.886];
   const across = [0.168, 0.33, -0.497, -0.328, 0.035, 0.292, 1.25, -1.05, -0.203];
@@ -66,7 +65,7 @@ function applied(x: tf.Tensor4D, op: Op): tf.Tensor4D {
     case 'saturation':
       return blend(x, luma(x), op.factor);
     case 'hue':
-      return turned(x, op.delta);
+      return hueShifted(x, op.delta);
     case 'grayscale':
       return tf.image.grayscaleToRGB(tf.image.rgbToGrayscale(x));
     case 'blur':
@@ -75,20 +74,20 @@ function applied(x: tf.Tensor4D, op: Op): tf.Tensor4D {
       return tf.where(tf.greaterEqual(x, op.threshold / 255), tf.sub(1, x), x);
     case 'crop':
     case 'resize':
-      throw new Error(`${op.op} behind an operation on colours`);
+      throw new Error(`${op.op} after an operation on colours`);
   }
 }
 
-/** Both views of every picture, normalised, in one tensor; `values` is the picture with values from 0 to 1. */
+/** Both views of every picture, normalised, in one tensor; `values` is the image with values from 0 to 1. */
 export function views(values: Float32Array, { width, height }: BenchViewPlan, lists: [Op[], Op[]][], size: number): tf.Tensor4D {
   return tf.tidy(() => {
     const source = tf.tensor4d(values, [1, height, width, 3]);
-    const frames = [...lists.map(([first]) => first), ...lists.map(([, second]) => second)].map((ops) => framed(ops, width, height));
+    const crops = [...lists.map(([first]) => first), ...lists.map(([, second]) => second)].map((ops) => cropped(ops, width, height));
     // The box's corners are the centres of its outermost pixels.
     const box = ([left, top, wide, high]: Part): number[] => [top / (height - 1), left / (width - 1), (top + high - 1) / (height - 1), (left + wide - 1) / (width - 1)];
-    const boxes = tf.tensor2d(frames.map(({ part }) => box(part)), [frames.length, 4]);
-    const parts = tf.image.cropAndResize(source, boxes, tf.zeros([frames.length], 'int32') as tf.Tensor1D, [size, size], 'bilinear');
-    const all = frames.map(({ rest }, at) => rest.reduce(applied, tf.slice(parts, [at, 0, 0, 0], [1, size, size, 3])));
+    const boxes = tf.tensor2d(crops.map(({ part }) => box(part)), [crops.length, 4]);
+    const parts = tf.image.cropAndResize(source, boxes, tf.zeros([crops.length], 'int32') as tf.Tensor1D, [size, size], 'bilinear');
+    const all = crops.map(({ rest }, at) => rest.reduce(applied, tf.slice(parts, [at, 0, 0, 0], [1, size, size, 3])));
     return tf.div(tf.sub(tf.concat(all), MEAN), STD) as tf.Tensor4D;
   });
 }

@@ -1,8 +1,8 @@
-/** TensorFlow.js beside us, in a worker of its own: the same training step, single convolutions forward, the same views. */
+/** The comparison with TensorFlow.js, in its own worker: the same training step, forward convolutions, the same views. */
+import type { BenchConvolution } from 'parallax-web';
+import type { TfjsCommand, TfjsEvent } from './protocol';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
-import type { BenchConvolution } from '../../module';
-import type { TfjsCommand, TfjsEvent } from '../../bench';
 import { measure, median, now } from './measure';
 import { Training } from './resnet';
 import { views } from './views';

@@ -1,14 +1,14 @@
-/** The page's end of the worker that draws. */
-import type { AugmentCommand, AugmentEvent, Wish } from './protocol';
+/** Starts and restarts the worker that draws, and sends it requests. */
+import type { AugmentCommand, AugmentEvent, DrawRequest } from 'parallax-web';
 
-export class Artist {
+export class Engine {
   private worker: Worker | null = null;
   private turn = 0;
-  private waiting: Omit<Wish, 'turn'> | null = null;
+  private waiting: Omit<DrawRequest, 'turn'> | null = null;
 
   constructor(private readonly hear: (event: AugmentEvent) => void) {}
 
-  /** A fresh worker; one that is there is ended at once. */
+  /** Starts a new worker; an old one is terminated. */
   restart(): void {
     this.worker?.terminate();
     const worker = new Worker(new URL('../worker/augment.ts', import.meta.url), { type: 'module', name: 'parallax-augment' });
@@ -17,7 +17,7 @@ export class Artist {
       if (worker === this.worker) this.hear(message.data);
     });
     const died = (detail: string): void => {
-      if (worker === this.worker) this.hear({ type: 'error', trouble: 'worker', message: 'The program stopped in the middle of its work.', detail });
+      if (worker === this.worker) this.hear({ type: 'error', trouble: 'worker', message: 'The program crashed.', detail });
     };
     worker.addEventListener('error', (event) => {
       event.preventDefault();
@@ -34,16 +34,16 @@ export class Artist {
     this.send({ type: 'open', file });
   }
 
-  /** Draws this at the next frame; of several wishes in one frame the last counts. Gives its turn. */
-  draw(wish: Omit<Wish, 'turn'>): number {
+  /** Draws at the next frame; of several requests in one frame the last counts. Returns its turn. */
+  draw(request: Omit<DrawRequest, 'turn'>): number {
     if (!this.waiting) {
       this.turn++;
       requestAnimationFrame(() => {
-        if (this.waiting) this.send({ type: 'draw', wish: { turn: this.turn, ...this.waiting } });
+        if (this.waiting) this.send({ type: 'draw', request: { turn: this.turn, ...this.waiting } });
         this.waiting = null;
       });
     }
-    this.waiting = wish;
+    this.waiting = request;
     return this.turn;
   }
 }

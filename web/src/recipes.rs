@@ -1,0 +1,69 @@
+//! Embedded recipes by name, and the systems that the page offers.
+
+use parallax_methods::MethodKind;
+use parallax_train::{PAGE_RECIPES, Recipe, RecipeError};
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+
+use crate::types::{RecipeFacts, System};
+
+/// The TOML of an embedded recipe, such as `demo`, `byol-cifar10` or `page/byol-tiny`, with values replaced, each as
+/// `section.key=value`. The command line's `--set` takes the same.
+#[wasm_bindgen]
+pub fn recipe(name: &str, overrides: Vec<String>) -> Result<String, JsError> {
+    Ok(Recipe::named(name, &overrides)?.to_toml()?)
+}
+
+/// A recipe's TOML with values replaced, each as `section.key=value`.
+#[wasm_bindgen(js_name = overrideRecipe)]
+pub fn override_recipe(toml: &str, overrides: Vec<String>) -> Result<String, JsError> {
+    Ok(Recipe::parse(toml, &overrides)?.to_toml()?)
+}
+
+/// The systems with recipes for the page, `page/NAME-tiny` and `page/NAME-small`.
+#[wasm_bindgen]
+pub fn systems() -> Result<Vec<Ts<System>>, JsError> {
+    let all = known().map(|system| system.into_ts());
+    Ok(all.collect::<Result<_, _>>()?)
+}
+
+fn known() -> impl Iterator<Item = System> {
+    let names = PAGE_RECIPES.iter().filter_map(|(name, _)| {
+        let system = name.strip_prefix("page/")?.strip_suffix("-tiny")?;
+        let method = system.strip_suffix("-lars").unwrap_or(system);
+        let kind = MethodKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == method)?;
+        Some((system, kind))
+    });
+    names.map(|(system, kind)| System {
+        name: system.to_string(),
+        label: match system.ends_with("-lars") {
+            true => format!("{}, LARS", label(kind)),
+            false => label(kind).to_string(),
+        },
+        supervised: kind == MethodKind::Supervised,
+    })
+}
+
+fn label(kind: MethodKind) -> &'static str {
+    match kind {
+        MethodKind::Supervised => "Supervised",
+        MethodKind::MocoV1 => "MoCo v1",
+        MethodKind::MocoV2 => "MoCo v2",
+        MethodKind::MocoV2Plus => "MoCo v2+",
+        MethodKind::SMocoV2Plus => "S-MoCo v2+",
+        MethodKind::Byol => "BYOL",
+    }
+}
+
+/// What a recipe says, for display.
+pub(crate) fn facts(recipe: &Recipe) -> Result<RecipeFacts, RecipeError> {
+    let system = recipe.system();
+    let label = known().find(|known| known.name == system);
+    Ok(RecipeFacts {
+        label: label.map_or_else(|| system.clone(), |known| known.label),
+        system,
+        toml: recipe.to_toml()?,
+    })
+}
