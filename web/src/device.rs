@@ -70,3 +70,10 @@ async fn open_webgpu() -> Result<Opened, JsError> {
         device,
     })
 }
+
+/// Whether a WebGPU adapter is a software rasterizer, which runs shaders on the CPU. `name` is all that the browser tells of it
+/// (description, vendor, architecture, device; may be empty); `is_fallback` is its `isFallbackAdapter`.
+#[wasm_bindgen(js_name = isSoftwareAdapter)]
+pub fn is_software_adapter(name: &str, is_fallback: bool) -> bool {
+    is_fallback || Adapter::named(name).is_software()
+}

@@ -16,6 +16,7 @@ use wasm_bindgen::prelude::*;
 pub use augment::{Augmenter, pipelines};
 pub use bench::{bench_kernels, bench_plan, bench_step, bench_view_plan, bench_views};
 pub use data::Data;
+pub use device::is_software_adapter;
 pub use recipes::{override_recipe, recipe, systems};
 pub use run::{WebRun, evaluate};
 
