@@ -6,14 +6,16 @@
 mod collapse;
 mod evaluator;
 mod features;
+mod kind;
 mod knn;
 mod linear;
 mod metric;
 mod scatter;
 
 pub use collapse::{EMBEDDING_STD, embedding_std};
-pub use evaluator::{Evaluator, EvaluatorKind, evaluate};
+pub use evaluator::Evaluator;
 pub use features::{Features, ProbeError};
+pub use kind::{EvaluatorKind, evaluate};
 pub use knn::{KNN, Knn, knn_accuracy};
 pub use linear::{LINEAR, Linear, linear_accuracy};
 pub use metric::{Format, Metric, Metrics};

@@ -1,0 +1,67 @@
+//! The evaluators by name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluator::Evaluator;
+use crate::features::{Features, ProbeError};
+use crate::knn::Knn;
+use crate::linear::Linear;
+use crate::metric::Metrics;
+
+/// The evaluators that a recipe can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvaluatorKind {
+    /// Weighted nearest neighbours.
+    Knn,
+    /// Multinomial logistic regression.
+    Linear,
+}
+
+impl EvaluatorKind {
+    /// Every evaluator, in the order of tables.
+    pub const ALL: [Self; 2] = [Self::Knn, Self::Linear];
+
+    /// The evaluator with its default values.
+    pub fn build(self) -> Box<dyn Evaluator> {
+        match self {
+            Self::Knn => Box::new(Knn::default()),
+            Self::Linear => Box::new(Linear),
+        }
+    }
+}
+
+/// The metrics of several evaluators on the features of one encoder.
+///
+/// # Errors
+/// As [`Evaluator::evaluate`].
+pub fn evaluate(
+    kinds: &[EvaluatorKind],
+    train: &Features,
+    test: &Features,
+) -> Result<Metrics, ProbeError> {
+    let mut metrics = Metrics::new();
+    for kind in kinds {
+        metrics.extend(kind.build().evaluate(train, test)?);
+    }
+    Ok(metrics)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn metrics_come_in_the_order_of_the_evaluators() {
+        let values: Vec<f32> = (0..40).map(|at| ((at * 7) % 11) as f32).collect();
+        let labels = (0..20).map(|row| row % 2).collect();
+        let features = Features::new(values, labels, 2).unwrap();
+        let keys = |kinds: &[EvaluatorKind]| -> Vec<&str> {
+            let metrics = evaluate(kinds, &features, &features).unwrap();
+            metrics.iter().map(|(metric, _)| metric.key).collect()
+        };
+        assert_eq!(keys(&EvaluatorKind::ALL), ["knn", "linear"]);
+        assert_eq!(keys(&[EvaluatorKind::Linear]), ["linear"]);
+    }
+}
