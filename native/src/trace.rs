@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::{Device, Tensor, TensorData};
-use parallax_methods::MethodKind;
+use parallax_methods::MethodSpec;
 use parallax_train::{
     Batch, BatchViews, DataShape, ONLINE, Recipe, Run, TARGET, WEIGHTS_FILE, shuffle_order,
 };
@@ -180,7 +180,7 @@ struct Views {
 impl Views {
     /// Checks names and shapes of what the method needs.
     fn read(file: WeightFile, recipe: &Recipe) -> Result<Self> {
-        let (kind, batch) = (recipe.method.name, recipe.run.batch_size);
+        let (kind, batch) = (recipe.method.name.spec(), recipe.run.batch_size);
         let first = find(&file, "view1")?;
         let &[steps, found, 3, height, width] = first.shape.as_slice() else {
             let (file, shape) = (&file.name, &first.shape);
@@ -194,13 +194,13 @@ impl Views {
                 "{file}: the batches hold {found} images, the recipe says run.batch_size = {batch}"
             );
         }
-        if kind.views() > 1 {
+        if kind.views > 1 {
             expect(&file, find(&file, "view2")?, &first.shape)?;
         }
-        if kind == MethodKind::Supervised {
+        if kind.labels {
             expect(&file, find(&file, "labels")?, &[steps, batch])?;
         }
-        if is_symmetric_moco(kind) {
+        if chooses_keys(kind) {
             let views = find(&file, "enqueue_view")?;
             if views.shape != [steps, recipe.method.bn_groups] {
                 expect(&file, views, &[steps])?;
@@ -245,10 +245,10 @@ impl Views {
     }
 
     fn batch(&self, step: usize, classes: usize, recipe: &Recipe) -> Result<Batch> {
-        let (kind, size) = (recipe.method.name, recipe.run.batch_size);
-        let labels: Vec<u32> = match kind {
-            MethodKind::Supervised => self.row("labels", step).iter().map(|l| *l as u32).collect(),
-            _ => vec![0; size],
+        let (kind, size) = (recipe.method.name.spec(), recipe.run.batch_size);
+        let labels: Vec<u32> = match kind.labels {
+            true => self.row("labels", step).iter().map(|l| *l as u32).collect(),
+            false => vec![0; size],
         };
         if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
             let file = &self.file.name;
@@ -259,7 +259,7 @@ impl Views {
         }
         let groups = recipe.method.bn_groups;
         let enqueue_second = match self.row("enqueue_view", step) {
-            _ if !is_symmetric_moco(kind) => vec![false; groups],
+            _ if !chooses_keys(kind) => vec![false; groups],
             [view] => vec![*view == 2.0; groups],
             views => views.iter().map(|view| *view == 2.0).collect(),
         };
@@ -271,7 +271,7 @@ impl Views {
             views: BatchViews::Made(
                 ["view1", "view2"]
                     .into_iter()
-                    .take(kind.views())
+                    .take(kind.views)
                     .map(|name| self.row(name, step).to_vec())
                     .collect(),
             ),
@@ -285,6 +285,7 @@ impl Views {
     }
 }
 
-fn is_symmetric_moco(kind: MethodKind) -> bool {
-    matches!(kind, MethodKind::MocoV2Plus | MethodKind::SMocoV2Plus)
+/// Whether each BN group chooses the view whose keys it enqueues (methods.md 3.4).
+fn chooses_keys(method: &MethodSpec) -> bool {
+    method.symmetric && method.queue
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use js_sys::{Float32Array, Uint32Array};
 use parallax_data::Source;
-use parallax_methods::random_backbone;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
@@ -220,7 +219,7 @@ impl WebRun {
         let config = self.run.method_config();
         let table = final_table(
             &self.encoder().await?,
-            &random_backbone(&config, &self.opened.probes),
+            &config.random_backbone(&self.opened.probes),
             (self.loader.source().as_ref(), self.test.as_ref()),
             self.run.recipe(),
             &self.opened.probes,

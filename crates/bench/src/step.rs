@@ -2,7 +2,7 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
-use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
+use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem};
 use parallax_train::{Optimizer, ParamGradients, Rule, Sgd};
 use serde::Serialize;
 
@@ -133,6 +133,7 @@ impl Training {
             arch: Arch::ResNet18,
             stem: Stem::Cifar,
             width: of.width,
+            stages: StageConfig::STANDARD,
             head: HeadKind::Linear,
             hidden: 0,
             out: CLASSES,

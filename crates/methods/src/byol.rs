@@ -1,10 +1,11 @@
 //! BYOL (methods.md 3.6): predict the target's projection of the other view.
 
 use burn::tensor::{Device, Tensor};
-use parallax_nets::HeadKind;
 
-use crate::loss::regression;
-use crate::{Method, MethodConfig, Output, Parts, PartsMut, Siamese, Views};
+use crate::config::{Heads, MethodConfig};
+use crate::loss::byol_loss;
+use crate::method::{Method, Output, Parts, PartsMut, Views};
+use crate::siamese::Siamese;
 
 /// Two networks, a predictor on one of them, and no negatives.
 pub struct Byol {
@@ -12,11 +13,10 @@ pub struct Byol {
 }
 
 impl Byol {
-    /// Fresh weights on `device`.
-    pub fn new(config: &MethodConfig, device: &Device) -> Self {
-        let (online, target) = (HeadKind::ProjectorPredictor, HeadKind::Projector);
+    /// Randomly initialised on `device`.
+    pub fn new(heads: Heads, config: &MethodConfig, device: &Device) -> Self {
         Self {
-            nets: Siamese::new(config, online, target, device),
+            nets: Siamese::new(heads, config, device),
         }
     }
 }
@@ -28,8 +28,8 @@ impl Method for Byol {
         let p1 = self.nets.online(views.first);
         let p2 = self.nets.online(views.second);
 
-        let loss = regression(p1.rows, Tensor::from_inner(z2))
-            + regression(p2.rows, Tensor::from_inner(z1.clone()));
+        let loss = byol_loss(p1.embedding, Tensor::from_inner(z2))
+            + byol_loss(p2.embedding, Tensor::from_inner(z1.clone()));
         Output {
             loss,
             embedding: z1,

@@ -1,12 +1,15 @@
-//! MoCo v2+ (methods.md 3.4): tell the other view's key from the queue, both ways round.
+//! MoCo v2+ and S-MoCo v2+ (methods.md 3.4, 3.5): contrast the other view's key with the keys of the queue, in both
+//! directions. In S-MoCo v2+ the target network has the predictor, too.
 
 use burn::tensor::{Device, Tensor};
-use parallax_nets::HeadKind;
 
+use crate::config::{Heads, MethodConfig};
 use crate::loss::info_nce;
-use crate::{Method, MethodConfig, Output, Parts, PartsMut, Queue, Siamese, Views};
+use crate::method::{Method, Output, Parts, PartsMut, Views};
+use crate::queue::Queue;
+use crate::siamese::Siamese;
 
-/// Two networks, a predictor on one of them, and a queue of negatives.
+/// Two networks, a predictor on one or both of them, and a queue of negatives.
 pub struct MocoV2Plus {
     nets: Siamese,
     queue: Queue,
@@ -14,21 +17,10 @@ pub struct MocoV2Plus {
 }
 
 impl MocoV2Plus {
-    /// Fresh weights and a queue of random directions on `device`.
-    pub fn new(config: &MethodConfig, device: &Device) -> Self {
-        let (online, target) = (HeadKind::ProjectorPredictor, HeadKind::Projector);
-        Self::with_heads(config, online, target, device)
-    }
-
-    /// With other heads than v2+ has.
-    pub(crate) fn with_heads(
-        config: &MethodConfig,
-        online: HeadKind,
-        target: HeadKind,
-        device: &Device,
-    ) -> Self {
+    /// Randomly initialised on `device`, the queue with random unit vectors.
+    pub fn new(heads: Heads, config: &MethodConfig, device: &Device) -> Self {
         Self {
-            nets: Siamese::new(config, online, target, device),
+            nets: Siamese::new(heads, config, device),
             queue: Queue::new(config.queue, config.network.out, config.seed, device),
             temperature: config.temperature,
         }
@@ -47,13 +39,13 @@ impl Method for MocoV2Plus {
             Tensor::from_inner(b1.clone()),
             Tensor::from_inner(b2.clone()),
         );
-        let loss = info_nce(a1.rows, k2, negatives.clone(), self.temperature)
-            + info_nce(a2.rows, k1, negatives, self.temperature);
+        let loss = info_nce(a1.embedding, k2, negatives.clone(), self.temperature)
+            + info_nce(a2.embedding, k1, negatives, self.temperature);
         Output {
             loss,
             embedding: b1.clone(),
             features: a2.features,
-            keys: Some(chosen(b1, b2, &views.enqueue_second)),
+            keys: Some(keys_to_enqueue(b1, b2, &views.enqueue_second)),
         }
     }
 
@@ -74,18 +66,18 @@ impl Method for MocoV2Plus {
     }
 }
 
-/// Each virtual device gives the keys of one view of its part of the batch.
-fn chosen(b1: Tensor<2>, b2: Tensor<2>, second: &[bool]) -> Tensor<2> {
+/// Each BN group contributes the keys of one of its two views.
+fn keys_to_enqueue(b1: Tensor<2>, b2: Tensor<2>, second: &[bool]) -> Tensor<2> {
     let batch = b1.dims()[0];
-    let devices = second.len().max(1);
-    let parts = (0..devices).map(|device| {
-        let begin = device * batch / devices;
-        let keys = match second.get(device) {
+    let groups = second.len().max(1);
+    let chosen = (0..groups).map(|group| {
+        let begin = group * batch / groups;
+        let keys = match second.get(group) {
             Some(true) => &b2,
             _ => &b1,
         };
-        let rows = (device + 1) * batch / devices - begin;
-        keys.clone().narrow(0, begin, rows)
+        let size = (group + 1) * batch / groups - begin;
+        keys.clone().narrow(0, begin, size)
     });
-    Tensor::cat(parts.collect(), 0)
+    Tensor::cat(chosen.collect(), 0)
 }

@@ -1,20 +1,20 @@
-//! The queue of keys (methods.md 3.2).
+//! The queue of negative keys (methods.md 3.2).
 
 use burn::tensor::{Device, Tensor};
 use parallax_nets::Init;
 use parallax_rng::Stream;
 
-/// Normalised keys of past batches, the oldest overwritten first.
+/// L2-normalised keys of past batches, in a ring buffer.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// `[keys, out]`, rows of length one
+    /// `[keys, out]`
     pub keys: Tensor<2>,
-    /// The row that the next key takes.
+    /// The row of the next key.
     pub pointer: usize,
 }
 
 impl Queue {
-    /// Full of random directions.
+    /// Filled with random unit vectors.
     pub fn new(keys: usize, out: usize, seed: u64, device: &Device) -> Self {
         let mut init = Init::of_stream(seed, Stream::Queue, device);
         Self {
@@ -23,7 +23,7 @@ impl Queue {
         }
     }
 
-    /// Writes a batch of keys at (pointer + i) mod K and moves the pointer.
+    /// Writes a batch of keys, `[batch, out]`, at rows (pointer + i) mod K and advances the pointer.
     pub fn enqueue(&mut self, keys: Tensor<2>) {
         let [length, out] = self.keys.dims();
         // Of a batch longer than the queue only the last rows would survive.

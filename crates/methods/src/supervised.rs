@@ -1,27 +1,29 @@
-//! Supervised training (methods.md 3.1): say which class the image is of.
+//! Supervised training (methods.md 3.1): cross-entropy with the labels.
 
 use burn::tensor::{Device, Tensor};
-use parallax_nets::{HeadKind, ResNet};
+use parallax_nets::ResNet;
 
+use crate::bn::BnConfig;
+use crate::config::{Heads, MethodConfig};
 use crate::loss::{cross_entropy, normalize, one_hot};
-use crate::siamese::{followed, network};
-use crate::{Method, MethodConfig, Norm, Output, Parts, PartsMut, Views};
+use crate::method::{Method, Output, Parts, PartsMut, Views};
+use crate::siamese::with_graph;
 
 /// One network, one view, labels.
 pub struct Supervised {
     online: ResNet,
-    norm: Norm,
+    bn: BnConfig,
     recompute: bool,
     classes: usize,
 }
 
 impl Supervised {
-    /// Fresh weights on `device`; the head has `config.network.out` classes.
-    pub fn new(config: &MethodConfig, device: &Device) -> Self {
+    /// Randomly initialised on `device`; the head has `config.network.out` classes.
+    pub fn new(heads: Heads, config: &MethodConfig, device: &Device) -> Self {
         let autodiff = device.clone().autodiff();
         Self {
-            online: network(config, HeadKind::Linear, &autodiff),
-            norm: config.norm,
+            online: config.build_network(heads.online, &autodiff),
+            bn: config.bn,
             recompute: config.recompute,
             classes: config.network.out,
         }
@@ -30,10 +32,10 @@ impl Supervised {
 
 impl Method for Supervised {
     fn loss(&mut self, views: Views) -> Output {
-        let x = followed(views.first, self.recompute);
-        let pass = self.norm.pass(&mut self.online, x);
-        let truth = one_hot(views.labels, self.classes);
-        let loss = cross_entropy(pass.out, Tensor::from_inner(truth));
+        let x = with_graph(views.first, self.recompute);
+        let pass = self.bn.pass(&mut self.online, x);
+        let labels = one_hot(views.labels, self.classes);
+        let loss = cross_entropy(pass.out, Tensor::from_inner(labels));
         let features = pass.features.inner();
         Output {
             loss,

@@ -7,11 +7,13 @@ use std::sync::OnceLock;
 use burn::tensor::{Device, FloatDType, Gradients, Tensor, TensorData};
 use parallax_kernels::Activation;
 use parallax_methods::{
-    MethodConfig, MethodKind, Norm, NormKind, Views, build, cross_entropy, info_nce, normalize,
-    one_hot, regression,
+    BnConfig, BnKind, MethodConfig, MethodKind, Views, byol_loss, cross_entropy, info_nce,
+    normalize, one_hot,
 };
 use parallax_nets::names::{self, Map, Visit, is_buffer};
-use parallax_nets::{Arch, BatchNorm, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
+use parallax_nets::{
+    Arch, BatchNorm, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem,
+};
 
 /// Of the difference; its error falls with the square, until rounding takes over.
 const STEP: f64 = 1e-6;
@@ -71,10 +73,8 @@ fn weighted<const D: usize>(y: Tensor<D>) -> Tensor<1> {
 #[test]
 fn losses() {
     let constant = |seed| Tensor::from_inner(normalize(values([4, 6], seed, &device())));
-    check("regression", [4, 6], |x| {
-        regression(normalize(x), constant(0.2))
-    });
-    check("rows of length one", [4, 6], |x| weighted(normalize(x)));
+    check("BYOL", [4, 6], |x| byol_loss(normalize(x), constant(0.2)));
+    check("L2 normalisation", [4, 6], |x| weighted(normalize(x)));
     check("info NCE", [4, 6], |x| {
         let queue = Tensor::from_inner(normalize(values([9, 6], 0.5, &device())));
         info_nce(normalize(x), constant(0.2), queue, 0.2)
@@ -87,7 +87,14 @@ fn losses() {
 
 #[test]
 fn batch_norm_variants() {
-    for mode in [Mode::Train, Mode::TrainBiased, Mode::Batch, Mode::Eval] {
+    for mode in [
+        Mode::Train,
+        Mode::Sync,
+        Mode::TrainBiased,
+        Mode::Batch,
+        Mode::Eval,
+        Mode::Frozen,
+    ] {
         for activation in [Activation::None, Activation::Relu] {
             for residual in [false, true] {
                 let pass = |x: Tensor<2>| {
@@ -152,6 +159,7 @@ fn config(arch: Arch, stem: Stem, head: HeadKind) -> ResNetConfig {
         arch,
         stem,
         width: 2,
+        stages: StageConfig::STANDARD,
         head,
         hidden: 5,
         out: 4,
@@ -192,23 +200,22 @@ fn blocks_stems_and_heads() {
 fn methods() {
     for kind in MethodKind::ALL {
         let config = MethodConfig {
-            kind,
             network: config(Arch::Tiny, Stem::Cifar, HeadKind::None),
-            norm: Norm {
-                kind: match kind.norm() {
-                    NormKind::Sync => NormKind::Plainsync,
+            bn: BnConfig {
+                kind: match kind.bn() {
+                    BnKind::Sync => BnKind::Plainsync,
                     own => own,
                 },
-                groups: 2,
+                bn_groups: 2,
             },
             temperature: 0.2,
             queue: 7,
             seed: 5,
             recompute: false,
         };
-        let network = build(&config, &device()).online().clone();
+        let network = kind.build(&config, &device()).online().clone();
         check_network(kind.name(), network, (STEP, 1e-6), |network| {
-            let mut method = build(&config, &device());
+            let mut method = kind.build(&config, &device());
             *method.parts_mut().online = network.clone();
             let views = Views {
                 first: values([4, 3, 8, 8], 0.4, &device()),

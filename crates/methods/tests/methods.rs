@@ -1,27 +1,31 @@
 //! Target network and queue (methods.md 2.4, 3.2).
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use parallax_methods::{
-    Method, MethodConfig, MethodKind, Norm, NormKind, Queue, Views, build, cross_entropy, one_hot,
+    BnConfig, BnKind, Method, MethodConfig, MethodKind, Queue, Views, cross_entropy, ema_update,
+    one_hot,
 };
 use parallax_nets::names::{self, Visit, is_buffer};
-use parallax_nets::{Arch, HeadKind, ResNet, ResNetConfig, Stem};
+use parallax_nets::{Arch, Head, HeadKind, Init, ResNetConfig, StageConfig, Stem};
 
 fn config(kind: MethodKind) -> MethodConfig {
     MethodConfig {
-        kind,
         network: ResNetConfig {
             arch: Arch::Tiny,
             stem: Stem::Small,
             width: 4,
+            stages: StageConfig::STANDARD,
             head: HeadKind::None,
             hidden: 8,
             out: 4,
         },
-        norm: Norm {
-            kind: kind.norm(),
-            groups: 1,
+        bn: BnConfig {
+            kind: kind.bn(),
+            bn_groups: 1,
         },
         temperature: 0.2,
         queue: 10,
@@ -31,7 +35,7 @@ fn config(kind: MethodKind) -> MethodConfig {
 }
 
 /// Values of every parameter or every buffer, with names.
-fn values(network: &ResNet, buffers: bool) -> Vec<(String, Vec<f32>)> {
+fn values<M: Module>(network: &M, buffers: bool) -> Vec<(String, Vec<f32>)> {
     struct Read(bool, Vec<(String, Vec<f32>)>);
     impl Visit for Read {
         fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
@@ -81,11 +85,12 @@ fn rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
 #[test]
 fn the_target_starts_as_the_online_network() {
     for kind in MethodKind::ALL {
-        let method = build(&config(kind), &Device::flex());
+        let method = kind.build(&config(kind), &Device::flex());
         let parts = method.parts();
         let online = values(parts.online, false);
-        let Some(target) = parts.target.map(|target| values(target, false)) else {
-            assert_eq!(kind, MethodKind::Supervised);
+        let target = parts.target.map(|target| values(target, false));
+        assert_eq!(target.is_some(), kind.spec().heads.target.is_some());
+        let Some(target) = target else {
             continue;
         };
         assert_eq!(online[..target.len()], target);
@@ -102,13 +107,13 @@ fn the_target_starts_as_the_online_network() {
 }
 
 #[test]
-fn the_target_follows_in_parameters_and_keeps_its_own_statistics() {
+fn the_ema_update_moves_parameters_and_keeps_running_statistics() {
     for kind in [
         MethodKind::Byol,
         MethodKind::SMocoV2Plus,
         MethodKind::MocoV1,
     ] {
-        let mut method = build(&config(kind), &Device::flex());
+        let mut method = kind.build(&config(kind), &Device::flex());
         step(method.as_mut());
         let read = |method: &dyn Method, buffers| {
             method
@@ -135,6 +140,30 @@ fn the_target_follows_in_parameters_and_keeps_its_own_statistics() {
     }
 }
 
+/// Any module can have an EMA, and what only one of the two modules has stays.
+#[test]
+fn the_ema_of_any_module_pairs_parameters_by_name() {
+    let device = Device::flex();
+    let head = |kind, seed| Head::new(&mut Init::new(seed, &device), kind, 3, 4, 2);
+    let online = head(HeadKind::ProjectorPredictor, 1);
+    let target = head(HeadKind::Projector, 2);
+    let read = |head: &Head| values(head, false).into_iter().collect::<BTreeMap<_, _>>();
+    let (from, before) = (read(&online), read(&target));
+    let after = read(&ema_update(target, &online, 0.75));
+    assert_eq!(after.len(), before.len());
+    for (name, values) in after {
+        let pairs = before[&name].iter().zip(&from[&name]);
+        for (value, (old, new)) in values.iter().zip(pairs) {
+            assert!((value - (0.75 * old + 0.25 * new)).abs() < 1e-6, "{name}");
+        }
+    }
+    // The other way round the predictor stays.
+    let target = head(HeadKind::Projector, 2);
+    let after = read(&ema_update(online, &target, 0.0));
+    assert_eq!(after["4.weight"], from["4.weight"]);
+    assert_eq!(after["3.weight"], before["3.weight"]);
+}
+
 struct Double;
 
 impl names::Map for Double {
@@ -150,14 +179,14 @@ impl names::Map for Double {
 #[test]
 fn a_loss_moves_running_statistics_and_nothing_else() {
     for kind in MethodKind::ALL {
-        let mut method = build(&config(kind), &Device::flex());
+        let mut method = kind.build(&config(kind), &Device::flex());
         let online = values(method.online(), false);
         let queue = |method: &dyn Method| {
             let queue = method.parts().queue;
             queue.map(|queue| (rows(queue.keys.clone()), queue.pointer))
         };
         let before = queue(method.as_ref());
-        assert_eq!(before.is_some(), kind.has_queue());
+        assert_eq!(before.is_some(), kind.spec().queue);
         step(method.as_mut());
         assert_eq!(values(method.online(), false), online);
         assert_eq!(queue(method.as_ref()), before);
@@ -165,9 +194,10 @@ fn a_loss_moves_running_statistics_and_nothing_else() {
 }
 
 #[test]
-fn each_virtual_device_gives_the_keys_of_its_coin() {
+fn each_bn_group_enqueues_the_keys_of_one_view() {
     let keys = |coins: Vec<bool>| {
-        let mut method = build(&config(MethodKind::MocoV2Plus), &Device::flex());
+        let kind = MethodKind::MocoV2Plus;
+        let mut method = kind.build(&config(kind), &Device::flex());
         rows(method.loss(views(coins, Vec::new())).keys.unwrap())
     };
     let (first, second) = (keys(vec![false]), keys(vec![true]));
@@ -177,25 +207,22 @@ fn each_virtual_device_gives_the_keys_of_its_coin() {
     assert_eq!(mixed[2..], second[2..]);
 }
 
-fn per_device(kind: MethodKind, groups: usize) -> Box<dyn Method> {
-    let norm = Norm {
-        kind: NormKind::PerDevice,
-        groups,
+fn per_group(kind: MethodKind, bn_groups: usize) -> Box<dyn Method> {
+    let bn = BnConfig {
+        kind: BnKind::PerGroup,
+        bn_groups,
     };
-    let config = MethodConfig {
-        norm,
-        ..config(kind)
-    };
-    build(&config, &Device::flex())
+    let config = MethodConfig { bn, ..config(kind) };
+    kind.build(&config, &Device::flex())
 }
 
 #[test]
 fn keys_of_a_shuffled_batch_come_back_in_order() {
-    let keys = |groups, order: Vec<u32>| {
-        let mut method = per_device(MethodKind::MocoV1, groups);
+    let keys = |bn_groups, order: Vec<u32>| {
+        let mut method = per_group(MethodKind::MocoV1, bn_groups);
         rows(method.loss(views(vec![false], order)).keys.unwrap())
     };
-    // The groups {0, 1} and {2, 3}, dealt in any order within, have the same statistics.
+    // The groups {0, 1} and {2, 3} have the same statistics in any order within.
     let plain = keys(2, vec![0, 1, 2, 3]);
     let same = keys(2, vec![3, 2, 1, 0]);
     for (a, b) in plain.iter().flatten().zip(same.iter().flatten()) {
@@ -208,17 +235,17 @@ fn keys_of_a_shuffled_batch_come_back_in_order() {
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     };
     assert!(far(&plain, &other) > 1e-3);
-    // One device does not care.
+    // With one group the order is irrelevant.
     let (one, shuffled) = (keys(1, vec![0, 1, 2, 3]), keys(1, vec![2, 0, 3, 1]));
     assert_eq!(one, shuffled);
 }
 
 #[test]
-fn running_statistics_are_those_of_the_first_device() {
+fn running_statistics_are_those_of_the_first_bn_group() {
     let statistics = |method: &dyn Method| values(method.online(), true);
-    let mut whole = per_device(MethodKind::Supervised, 2);
+    let mut whole = per_group(MethodKind::Supervised, 2);
     step(whole.as_mut());
-    let mut first = per_device(MethodKind::Supervised, 1);
+    let mut first = per_group(MethodKind::Supervised, 1);
     let all = views(vec![false], Vec::new());
     first.loss(Views {
         first: all.first.narrow(0, 0, 2),
@@ -231,23 +258,24 @@ fn running_statistics_are_those_of_the_first_device() {
 
 #[test]
 fn plainsync_differs_in_the_running_variance_alone() {
-    let after = |kind, groups| {
-        let norm = Norm { kind, groups };
+    let after = |kind, bn_groups| {
+        let method = MethodKind::MocoV2Plus;
+        let bn = BnConfig { kind, bn_groups };
         let config = MethodConfig {
-            norm,
-            ..config(MethodKind::MocoV2Plus)
+            bn,
+            ..config(method)
         };
-        let mut method = build(&config, &Device::flex());
+        let mut method = method.build(&config, &Device::flex());
         let loss = step(method.as_mut());
         (loss, values(method.online(), true))
     };
-    let sync = after(NormKind::Sync, 2);
+    let sync = after(BnKind::Sync, 2);
     assert_eq!(
-        after(NormKind::Plainsync, 1),
+        after(BnKind::Plainsync, 1),
         sync,
-        "on one device it is ordinary"
+        "with one group it is ordinary"
     );
-    let plain = after(NormKind::Plainsync, 2);
+    let plain = after(BnKind::Plainsync, 2);
     assert_eq!(plain.0, sync.0);
     for ((name, a), (_, b)) in plain.1.iter().zip(&sync.1) {
         assert_eq!(a == b, !name.ends_with("var"), "{name}");
@@ -269,9 +297,10 @@ fn cross_entropy_is_that_of_the_label() {
 
 #[test]
 fn losses_are_in_range() {
-    let byol = step(build(&config(MethodKind::Byol), &Device::flex()).as_mut());
+    let loss = |kind: MethodKind| step(kind.build(&config(kind), &Device::flex()).as_mut());
+    let byol = loss(MethodKind::Byol);
     assert!((0.0..=8.0).contains(&byol), "{byol}");
-    let moco = step(build(&config(MethodKind::MocoV2Plus), &Device::flex()).as_mut());
+    let moco = loss(MethodKind::MocoV2Plus);
     // Two cross-entropies over 1 + 10 entries with similarities of at most 1 / 0.2.
     assert!(moco > 0.0 && moco < 2.0 * (11.0f32.ln() + 10.0), "{moco}");
 }

@@ -4,9 +4,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use parallax_kernels::Activation;
 
-use crate::{BatchNorm, Conv2d, Init, Mode};
+use crate::batch_norm::{BatchNorm, Mode};
+use crate::conv::{Conv2d, ConvConfig};
+use crate::init::Init;
 
-/// A residual block of either kind. The kind is no part of a tensor's name.
+/// A residual block of either kind. The kind is not part of a tensor's name.
 #[derive(Module, Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -19,19 +21,24 @@ pub enum Block {
     Bottleneck(Bottleneck),
 }
 
+/// The shape of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockConfig {
+    /// Input channels.
+    pub inputs: usize,
+    /// Channels inside; a bottleneck has four times as many outputs, a basic block as many.
+    pub width: usize,
+    pub stride: usize,
+    /// Of the 3x3 convolutions; a bottleneck has one.
+    pub dilations: [usize; 2],
+}
+
 impl Block {
-    /// `width` is the number of channels inside; behind a bottleneck there are four times as many.
-    pub(crate) fn new(
-        init: &mut Init,
-        bottleneck: bool,
-        inputs: usize,
-        width: usize,
-        stride: usize,
-    ) -> Self {
+    pub(crate) fn new(init: &mut Init, bottleneck: bool, config: BlockConfig) -> Self {
         if bottleneck {
-            Block::Bottleneck(Bottleneck::new(init, inputs, width, stride))
+            Block::Bottleneck(Bottleneck::new(init, config))
         } else {
-            Block::Basic(BasicBlock::new(init, inputs, width, stride))
+            Block::Basic(BasicBlock::new(init, config))
         }
     }
 
@@ -55,11 +62,18 @@ pub struct BasicBlock {
 }
 
 impl BasicBlock {
-    fn new(init: &mut Init, inputs: usize, width: usize, stride: usize) -> Self {
+    fn new(init: &mut Init, config: BlockConfig) -> Self {
+        let BlockConfig {
+            inputs,
+            width,
+            stride,
+            dilations: [first, second],
+        } = config;
+        let conv = |inputs, dilation| ConvConfig::new(inputs, width, 3).dilation(dilation);
         Self {
-            conv1: Conv2d::new(init, inputs, width, 3, stride),
+            conv1: Conv2d::new(init, conv(inputs, first).stride(stride)),
             bn1: BatchNorm::new(init, width),
-            conv2: Conv2d::new(init, width, width, 3, 1),
+            conv2: Conv2d::new(init, conv(width, second)),
             bn2: BatchNorm::new(init, width),
             downsample: downsample(init, inputs, width, stride),
         }
@@ -74,7 +88,7 @@ impl BasicBlock {
     }
 }
 
-/// 1x1, 3x3 with the stride, 1x1 to four times the channels, and a shortcut.
+/// 1x1, 3x3 with stride and dilation, 1x1 to four times the channels, and a shortcut.
 #[derive(Module, Debug)]
 pub struct Bottleneck {
     conv1: Conv2d,
@@ -87,14 +101,21 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
-    fn new(init: &mut Init, inputs: usize, width: usize, stride: usize) -> Self {
+    fn new(init: &mut Init, config: BlockConfig) -> Self {
+        let BlockConfig {
+            inputs,
+            width,
+            stride,
+            dilations: [dilation, _],
+        } = config;
         let outputs = 4 * width;
+        let spatial = ConvConfig::new(width, width, 3);
         Self {
-            conv1: Conv2d::new(init, inputs, width, 1, 1),
+            conv1: Conv2d::new(init, ConvConfig::new(inputs, width, 1)),
             bn1: BatchNorm::new(init, width),
-            conv2: Conv2d::new(init, width, width, 3, stride),
+            conv2: Conv2d::new(init, spatial.stride(stride).dilation(dilation)),
             bn2: BatchNorm::new(init, width),
-            conv3: Conv2d::new(init, width, outputs, 1, 1),
+            conv3: Conv2d::new(init, ConvConfig::new(width, outputs, 1)),
             bn3: BatchNorm::new(init, outputs),
             downsample: downsample(init, inputs, outputs, stride),
         }
@@ -119,7 +140,7 @@ fn downsample(
     stride: usize,
 ) -> Option<(Conv2d, BatchNorm)> {
     (stride != 1 || inputs != outputs).then(|| {
-        let conv = Conv2d::new(init, inputs, outputs, 1, stride);
+        let conv = Conv2d::new(init, ConvConfig::new(inputs, outputs, 1).stride(stride));
         (conv, BatchNorm::new(init, outputs))
     })
 }

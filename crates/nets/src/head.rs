@@ -5,31 +5,30 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use parallax_kernels::Activation;
 
-use crate::{BatchNorm, Init, Linear, Mode};
+use crate::batch_norm::{BatchNorm, Mode};
+use crate::init::Init;
+use crate::linear::Linear;
 
-/// Which layers a head has; `D` is the feature dimension, `h` hidden, `o` out.
+/// The layers of a head; `D` is the dimension of the features, `h` the hidden one, `o` the output's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadKind {
     /// No head: the features themselves.
     None,
-    /// "cls", of supervised training and MoCo v1: Linear D->o.
+    /// Of supervised training and MoCo v1 ("cls"): Linear D->o.
     Linear,
-    /// "moco", of MoCo v2: Linear D->h, ReLU, Linear h->o.
+    /// Of MoCo v2 ("moco"): Linear D->h, ReLU, Linear h->o.
     Mlp,
     /// BYOL's projector: Linear D->h, BN, ReLU, Linear h->o.
     Projector,
     /// The projector and BYOL's predictor: Linear o->h, BN, ReLU, Linear h->o.
     ProjectorPredictor,
-    /// "mcv2p", of both networks of S-MoCo v2+: as `ProjectorPredictor`, its two last linears without bias.
+    /// Of both networks of S-MoCo v2+ ("mcv2p"): as `ProjectorPredictor`, without the bias of each part's last layer.
     BiasFreeProjectorPredictor,
 }
 
 /// One layer of a head.
 #[derive(Module, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a head has eight of them at most"
-)]
+#[allow(clippy::large_enum_variant, reason = "a head has at most eight layers")]
 pub enum HeadLayer {
     /// Fully connected.
     Linear(Linear),
@@ -39,7 +38,7 @@ pub enum HeadLayer {
     Relu(Relu),
 }
 
-/// The layer without parameters; it keeps the numbering of a PyTorch `Sequential`.
+/// ReLU as a layer: it has no parameters, but a number in a PyTorch `Sequential`.
 #[derive(Module, Debug)]
 pub struct Relu;
 
@@ -50,7 +49,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// `features` is the width of the backbone's output.
+    /// Randomly initialised; `features` is the dimension of the backbone's output.
     pub fn new(
         init: &mut Init,
         kind: HeadKind,
@@ -94,7 +93,7 @@ impl Head {
     }
 }
 
-/// A head that grows layer by layer.
+/// Builds the layers of a head.
 struct Layers<'a, 'b> {
     init: &'a mut Init<'b>,
     list: Vec<HeadLayer>,

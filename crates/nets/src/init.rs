@@ -1,12 +1,12 @@
-//! Initial values: pure functions of (seed, place of the tensor in the network).
+//! Random initialisation: a pure function of the seed and the tensor's number in the network.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_rng::{Draws, Stream};
 
-/// Makes initial tensors on one device.
+/// Initialises tensors on one device.
 ///
-/// Every tensor gets its own random stream, numbered in the order of construction, and is computed on
-/// the CPU: a seed gives the same network natively, in a browser, and on any device.
+/// Every tensor has its own random stream, numbered in the order of construction, and its values are drawn on the CPU: a
+/// seed gives the same network natively, in a browser, and on any device.
 pub struct Init<'a> {
     seed: u64,
     stream: Stream,
@@ -20,7 +20,7 @@ impl<'a> Init<'a> {
         Self::of_stream(seed, Stream::Init, device)
     }
 
-    /// Starts at the first tensor of something else that is random, such as a queue.
+    /// Starts at the first tensor of something else than a network, such as a queue.
     pub fn of_stream(seed: u64, stream: Stream, device: &'a Device) -> Self {
         Self {
             seed,
@@ -30,7 +30,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// The device on which tensors are made.
+    /// The device of the tensors.
     pub fn device(&self) -> &'a Device {
         self.device
     }
@@ -47,14 +47,14 @@ impl<'a> Init<'a> {
         Tensor::from_data(TensorData::new(values, shape), self.device)
     }
 
-    /// N(0, 2 / fan_out), the convolutions of a ResNet (methods.md 2.1).
+    /// N(0, 2 / fan_out), for the weights of convolutions, `[out, in, kernel, kernel]` (methods.md 2.1).
     pub fn normal_fan_out(&mut self, shape: [usize; 4]) -> Tensor<4> {
         let std = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
         let mut draws = self.draws();
         self.filled(shape, || (std * draws.normal()) as f32)
     }
 
-    /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for linear weights and biases.
+    /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for the weight and bias of a linear layer.
     pub fn uniform_fan_in<const D: usize>(
         &mut self,
         shape: [usize; D],
@@ -65,7 +65,7 @@ impl<'a> Init<'a> {
         self.filled(shape, || draws.uniform(-bound, bound) as f32)
     }
 
-    /// Rows of length one in random directions: the first content of a queue (methods.md 3.2).
+    /// Random unit vectors as rows, `[rows, columns]`: the initial keys of a queue (methods.md 3.2).
     pub fn unit_rows(&mut self, rows: usize, columns: usize) -> Tensor<2> {
         let mut draws = self.draws();
         let mut values = Vec::with_capacity(rows * columns);
@@ -77,7 +77,7 @@ impl<'a> Init<'a> {
         Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)
     }
 
-    /// A vector of one value.
+    /// A vector filled with one value.
     pub fn constant(&self, length: usize, value: f32) -> Tensor<1> {
         self.filled([length], || value)
     }

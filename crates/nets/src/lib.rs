@@ -1,19 +1,29 @@
-//! Networks: layers, ResNets and heads, with the names and the initialisation of PyTorch.
+//! Networks: layers, ResNets and heads, with PyTorch's names and initialisation.
 //!
-//! Parameter names follow torchvision (`layer1.0.conv1.weight`, `fc.1.running_mean`), because a field's
-//! name is its place in a weight file: see [`names`].
+//! Parameter names are torchvision's (`layer1.0.conv1.weight`, `fc.1.running_mean`): the fields of a module name its
+//! tensors in weight files, see [`names`]. Activations are channels-last, `[batch, height, width, channels]`.
+//!
+//! Other networks build on [`ResNet::stages`], which gives the feature map of each stage, and on the layers; the stride and
+//! dilation of a stage are set in [`ResNetConfig::stages`].
 
+mod batch_norm;
 mod block;
+mod config;
+mod conv;
+mod graph;
 mod head;
 mod init;
-mod layers;
+mod linear;
 pub mod names;
 mod resnet;
 mod size;
 
+pub use batch_norm::{BN_EPSILON, BN_MOMENTUM, BatchNorm, Mode};
 pub use block::{BasicBlock, Block, Bottleneck};
+pub use config::{Arch, OutputStride, ResNetConfig, StageConfig, Stem};
+pub use conv::{Conv2d, ConvConfig};
 pub use head::{Head, HeadKind, HeadLayer};
 pub use init::Init;
-pub use layers::{BN_EPSILON, BN_MOMENTUM, BatchNorm, Conv2d, Linear, Mode};
-pub use resnet::{Arch, ResNet, ResNetConfig, Stem};
+pub use linear::Linear;
+pub use resnet::{ResNet, global_average_pool};
 pub use size::NetworkSize;

@@ -1,21 +1,24 @@
-//! The named tensors of a network, in a fixed order: for files, for optimisers, for a target network.
+//! The named tensors of a module, in a fixed order: for files, optimisers and EMAs.
+//!
+//! They work on any module of Burn. A name is the path of fields to a tensor, joined by dots; the variants of an enum and
+//! the list of layers in a [`Head`](crate::Head) have no part in it, so that names are PyTorch's.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-/// Whether a tensor is a buffer (a running statistic) instead of a trained parameter.
+/// Whether a tensor is a buffer (a running statistic) rather than a parameter.
 pub fn is_buffer(name: &str) -> bool {
     name.ends_with("running_mean") || name.ends_with("running_var")
 }
 
-/// The dotted name of the tensor at hand, built from the steps into the module tree.
+/// The path to the current tensor; `None` for a step without a name.
 #[derive(Default)]
 struct Path(Vec<Option<String>>);
 
 impl Path {
-    /// Variants of an enum and the list inside a head are no part of a PyTorch name.
     fn enter(&mut self, name: &str, container: &str) {
-        let silent = container.starts_with("Enum:") || name == "layers";
+        let head = container == "Struct:Head" && name == "layers";
+        let silent = head || container.starts_with("Enum:");
         self.0.push((!silent).then(|| name.to_string()));
     }
 
@@ -31,17 +34,17 @@ impl Path {
 
 /// Reads every tensor of a module.
 pub trait Visit {
-    /// Called once a tensor, in the order of definition.
+    /// Called once per tensor, in the order of definition.
     fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>);
 }
 
 /// Replaces every tensor of a module.
 pub trait Map {
-    /// Called once a tensor, in the order of definition. Whether the result is trained stays as it was.
+    /// Called once per tensor, in the order of definition. Whether the tensor is trained stays as it was.
     fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D>;
 }
 
-/// Shows every tensor of `module` to `visit`.
+/// Calls `visit` with every tensor of `module`.
 pub fn visit<M: Module>(module: &M, visit: &mut impl Visit) {
     struct Visitor<'a, V>(&'a mut V, Path);
     impl<V: Visit> ModuleVisitor for Visitor<'_, V> {
@@ -58,9 +61,7 @@ pub fn visit<M: Module>(module: &M, visit: &mut impl Visit) {
     module.visit(&mut Visitor(visit, Path::default()));
 }
 
-/// Replaces every tensor of `module` by what `map` makes of it.
-///
-/// Parameters stay trainable: the returned tensor is taken as a new leaf of the gradient's graph.
+/// Replaces every tensor of `module` by the result of `map`, which becomes a new leaf of the graph.
 pub fn map<M: Module>(module: M, map: &mut impl Map) -> M {
     struct Mapper<'a, F>(&'a mut F, Path);
     impl<F: Map> ModuleMapper for Mapper<'_, F> {

@@ -1,111 +1,18 @@
-//! ResNet in torchvision's layout (methods.md 2.1), with a stem for small images and a tiny size.
+//! ResNet in torchvision's layout (methods.md 2.1).
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use parallax_kernels::{Activation, max_pool2d, row_sums, widen};
-use serde::{Deserialize, Serialize};
 
-use crate::layers::beside;
-use crate::{BatchNorm, Block, Conv2d, Head, HeadKind, Init, Mode};
+use crate::batch_norm::{BatchNorm, Mode};
+use crate::block::{Block, BlockConfig};
+use crate::config::ResNetConfig;
+use crate::conv::{Conv2d, ConvConfig};
+use crate::graph::match_checkpointing;
+use crate::head::Head;
+use crate::init::Init;
 
-/// Depth of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arch {
-    /// Three stages of one basic block at base width, 2x and 4x: seconds an epoch on a laptop's CPU.
-    Tiny,
-    /// Four stages of two basic blocks.
-    ResNet18,
-    /// Basic blocks 3, 4, 6, 3.
-    ResNet34,
-    /// Bottleneck blocks 3, 4, 6, 3.
-    ResNet50,
-    /// Bottleneck blocks 3, 4, 23, 3.
-    ResNet101,
-    /// Bottleneck blocks 3, 8, 36, 3.
-    ResNet152,
-}
-
-impl Arch {
-    pub(crate) fn blocks(self) -> [usize; 4] {
-        match self {
-            Arch::Tiny => [1, 1, 1, 0],
-            Arch::ResNet18 => [2, 2, 2, 2],
-            Arch::ResNet34 | Arch::ResNet50 => [3, 4, 6, 3],
-            Arch::ResNet101 => [3, 4, 23, 3],
-            Arch::ResNet152 => [3, 8, 36, 3],
-        }
-    }
-
-    pub(crate) fn is_bottleneck(self) -> bool {
-        matches!(self, Arch::ResNet50 | Arch::ResNet101 | Arch::ResNet152)
-    }
-
-    /// Channels behind a block, in multiples of its width.
-    pub(crate) fn expansion(self) -> usize {
-        if self.is_bottleneck() { 4 } else { 1 }
-    }
-
-    /// Channels of the first stage when the recipe does not say.
-    pub fn default_width(self) -> usize {
-        match self {
-            Arch::Tiny => 32,
-            _ => 64,
-        }
-    }
-
-    /// Width of the pooled features for a base width.
-    pub fn features(self, width: usize) -> usize {
-        let stages = self.blocks().iter().filter(|&&count| count > 0).count();
-        self.expansion() * (width << (stages - 1))
-    }
-}
-
-/// The first layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stem {
-    /// 7x7 stride 2, then a 3x3 max-pool of stride 2.
-    Imagenet,
-    /// 3x3 stride 1, no pool: for images of 32 pixels.
-    Cifar,
-    /// 3x3 stride 2, then a 3x3 max-pool of stride 2: a sixteenth of the work of `Cifar` in the stages.
-    Small,
-}
-
-/// What a network is made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResNetConfig {
-    /// Depth.
-    pub arch: Arch,
-    /// First layers.
-    pub stem: Stem,
-    /// Channels of the first stage; doubled at every later one.
-    pub width: usize,
-    /// Layers behind the pooled features.
-    pub head: HeadKind,
-    /// Hidden units of the head.
-    pub hidden: usize,
-    /// Outputs of the head.
-    pub out: usize,
-}
-
-impl ResNetConfig {
-    /// Width of the pooled features.
-    pub fn features(&self) -> usize {
-        self.arch.features(self.width)
-    }
-
-    /// The same network without a head.
-    pub fn backbone(self) -> Self {
-        Self {
-            head: HeadKind::None,
-            ..self
-        }
-    }
-}
-
-/// A backbone and its head under one set of torchvision names.
+/// A backbone and its head, with torchvision's names.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
@@ -119,24 +26,24 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// Freshly initialised (methods.md 2.1).
+    /// Randomly initialised (methods.md 2.1).
     pub fn new(config: &ResNetConfig, init: &mut Init) -> Self {
-        let width = config.width;
-        let conv1 = match config.stem {
-            Stem::Imagenet => Conv2d::new(init, 3, width, 7, 2),
-            Stem::Cifar => Conv2d::new(init, 3, width, 3, 1),
-            Stem::Small => Conv2d::new(init, 3, width, 3, 2),
-        };
+        let (width, arch) = (config.width, config.arch);
+        let (kernel, stride) = config.stem.conv();
+        let conv1 = Conv2d::new(init, ConvConfig::new(3, width, kernel).stride(stride));
         let bn1 = BatchNorm::new(init, width);
         let mut inputs = width;
         let mut stage = |init: &mut Init, number: usize| -> Vec<Block> {
-            let (stage_width, arch) = (width << number, config.arch);
+            let (width, stage) = (width << number, config.stages[number]);
             (0..arch.blocks()[number])
                 .map(|block| {
-                    let stride = if block == 0 && number > 0 { 2 } else { 1 };
-                    let outputs = arch.expansion() * stage_width;
-                    let inputs = std::mem::replace(&mut inputs, outputs);
-                    Block::new(init, arch.is_bottleneck(), inputs, stage_width, stride)
+                    let config = BlockConfig {
+                        inputs: std::mem::replace(&mut inputs, arch.expansion() * width),
+                        width,
+                        stride: if block == 0 { stage.stride } else { 1 },
+                        dilations: stage.dilations(block),
+                    };
+                    Block::new(init, arch.is_bottleneck(), config)
                 })
                 .collect()
         };
@@ -154,37 +61,61 @@ impl ResNet {
                 config.hidden,
                 config.out,
             ),
-            pooled_stem: config.stem != Stem::Cifar,
+            pooled_stem: config.stem.has_pool(),
         }
     }
 
-    /// Pooled features: `[batch, 3, height, width]` to `[batch, features]`.
+    /// Images `[batch, 3, height, width]` to the input of the first stage, `[batch, height', width', channels]`: a quarter of
+    /// the sides (rounded up), or behind [`Stem::Cifar`](crate::Stem::Cifar) the same.
     ///
-    /// The backbone stores its activations in the element of `x`; features are f32 where that is f16 or bf16, and so is
-    /// everything behind them. Where `x` has Burn's balanced checkpointing, blocks are computed anew in the backward pass;
-    /// features have not, as parameters.
-    pub fn features(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        // Images come as everywhere, channels first; inside, channels are last.
-        let mut x = self.conv1.forward(x.permute([0, 2, 3, 1]));
-        x = self.bn1.forward(x, None, Activation::Relu, mode);
-        if self.pooled_stem {
-            x = max_pool2d(x, 3, 2, 1);
+    /// Activations of the backbone have the dtype of the images. Where the images have Burn's balanced checkpointing, the
+    /// backward pass recomputes the activations of blocks.
+    pub fn stem(&mut self, images: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let x = self.conv1.forward(images.permute([0, 2, 3, 1]));
+        let x = self.bn1.forward(x, None, Activation::Relu, mode);
+        match self.pooled_stem {
+            true => max_pool2d(x, 3, 2, 1),
+            false => x,
         }
-        let stages = [
-            &mut self.layer1,
-            &mut self.layer2,
-            &mut self.layer3,
-            &mut self.layer4,
-        ];
-        for block in stages.into_iter().flatten() {
-            x = block.forward(x, mode);
+    }
+
+    /// Stage `number`, from 0, on its input `[batch, height, width, channels]`. A stage without blocks returns its input.
+    pub fn stage(&mut self, number: usize, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let blocks = match number {
+            0 => &mut self.layer1,
+            1 => &mut self.layer2,
+            2 => &mut self.layer3,
+            3 => &mut self.layer4,
+            _ => return x,
+        };
+        blocks.iter_mut().fold(x, |x, block| block.forward(x, mode))
+    }
+
+    /// Images `[batch, 3, height, width]` to the feature map of each stage, `[batch, height', width', channels]`: four maps,
+    /// in [`Arch::Tiny`](crate::Arch::Tiny) three.
+    ///
+    /// Of ResNet-50 with the ImageNet stem they have 256, 512, 1024 and 2048 channels and strides 4, 8, 16 and 32.
+    pub fn stages(&mut self, images: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
+        let layers = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
+        let stages = layers.iter().filter(|blocks| !blocks.is_empty()).count();
+        let mut x = self.stem(images, mode);
+        (0..stages)
+            .map(|number| {
+                x = self.stage(number, x.clone(), mode);
+                x.clone()
+            })
+            .collect()
+    }
+
+    /// Images `[batch, 3, height, width]` to pooled features, `[batch, features]`.
+    ///
+    /// Features are f32 where activations are f16 or bf16, and have no checkpointing strategy.
+    pub fn features(&mut self, images: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let mut x = self.stem(images, mode);
+        for number in 0..4 {
+            x = self.stage(number, x, mode);
         }
-        let x = beside(widen(x), &self.bn1.weight.val());
-        let [batch, height, width, channels] = x.dims();
-        let pixels = height * width;
-        let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);
-        let sums = row_sums(columns.reshape([batch * channels, pixels]));
-        sums.reshape([batch, channels]) / pixels as f64
+        global_average_pool(match_checkpointing(widen(x), &self.bn1.weight.val()))
     }
 
     /// `[batch, features]` to `[batch, out]`.
@@ -192,9 +123,18 @@ impl ResNet {
         self.fc.forward(features, mode)
     }
 
-    /// Images to the head's output.
-    pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        let features = self.features(x, mode);
+    /// Images `[batch, 3, height, width]` to the head's output, `[batch, out]`.
+    pub fn forward(&mut self, images: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let features = self.features(images, mode);
         self.head(features, mode)
     }
+}
+
+/// The mean over the pixels: `[batch, height, width, channels]` to `[batch, channels]`.
+pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
+    let [batch, height, width, channels] = x.dims();
+    let pixels = height * width;
+    let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);
+    let sums = row_sums(columns.reshape([batch * channels, pixels]));
+    sums.reshape([batch, channels]) / pixels as f64
 }

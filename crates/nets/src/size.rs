@@ -1,26 +1,26 @@
-//! How large a network is, without building it.
+//! The size of a network, without building it.
 
-use crate::{HeadKind, ResNetConfig, Stem};
+use crate::config::ResNetConfig;
+use crate::head::HeadKind;
 
-/// Numbers of values.
+/// Sizes in values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkSize {
     /// Trained parameters.
     pub parameters: usize,
-    /// Values an image that a forward pass leaves for the backward pass: what goes into and comes out of every
-    /// batch norm.
+    /// Per image, kept by a forward pass for the backward pass: input and output of every batch norm.
     pub activations: usize,
-    /// Values an image of the largest of these.
+    /// Per image, the largest of these tensors.
     pub largest_activation: usize,
-    /// Values of the largest parameter.
+    /// The largest parameter.
     pub largest_parameter: usize,
-    /// The most of them that are there at a time where blocks are computed anew: what the stem and the blocks so far give,
-    /// and the inside of one block.
+    /// Per image, the peak of the activations where blocks are recomputed: the outputs of the stem and of all blocks up to
+    /// one, and the inside of that block.
     pub recomputed: usize,
 }
 
 impl NetworkSize {
-    /// A bias-free convolution and the batch norm behind it, on `side` x `side` outputs.
+    /// A convolution without bias and its batch norm, with `side` x `side` outputs.
     fn conv(&mut self, inputs: usize, outputs: usize, kernel: usize, side: usize) {
         self.parameters += inputs * outputs * kernel * kernel + 2 * outputs;
         self.activations += 2 * outputs * side * side;
@@ -46,21 +46,17 @@ impl NetworkSize {
 }
 
 impl ResNetConfig {
-    /// The size of the network on images of `side` x `side` pixels.
+    /// The size of the network for images of `side` x `side` pixels.
     pub fn size(&self, side: usize) -> NetworkSize {
         let mut size = NetworkSize::default();
-        let (kernel, stride) = match self.stem {
-            Stem::Imagenet => (7, 2),
-            Stem::Cifar => (3, 1),
-            Stem::Small => (3, 2),
-        };
+        let (kernel, stride) = self.stem.conv();
         let mut side = side.div_ceil(stride);
         size.conv(3, self.width, kernel, side);
-        if self.stem != Stem::Cifar {
+        if self.stem.has_pool() {
             side = side.div_ceil(2);
             size.activations += self.width * side * side;
         }
-        // With what goes into and comes out of the stem's batch norm.
+        // Input and output of the stem's batch norm, and of its pool.
         let mut kept = size.activations;
         let mut inputs = self.width;
         for (stage, &blocks) in self.arch.blocks().iter().enumerate() {
@@ -69,7 +65,11 @@ impl ResNetConfig {
                 self.arch.expansion() * (self.width << stage),
             );
             for block in 0..blocks {
-                let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+                let stride = if block == 0 {
+                    self.stages[stage].stride
+                } else {
+                    1
+                };
                 let after = side.div_ceil(stride);
                 let before = size.activations;
                 if self.arch.is_bottleneck() {

@@ -6,13 +6,16 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use parallax_kernels::Activation;
 use parallax_nets::names::{self, is_buffer};
-use parallax_nets::{Arch, BatchNorm, Head, HeadKind, Init, Mode, ResNet, ResNetConfig, Stem};
+use parallax_nets::{
+    Arch, BatchNorm, Head, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem,
+};
 
 fn network(arch: Arch, stem: Stem, width: usize, head: HeadKind) -> ResNet {
     let config = ResNetConfig {
         arch,
         stem,
         width,
+        stages: StageConfig::STANDARD,
         head,
         hidden: 4096,
         out: 256,
@@ -93,6 +96,7 @@ fn the_size_is_known_without_building() {
                     arch,
                     stem,
                     width: 4,
+                    stages: StageConfig::STANDARD,
                     head,
                     hidden: 24,
                     out: 6,
@@ -107,6 +111,7 @@ fn the_size_is_known_without_building() {
         arch: Arch::ResNet50,
         stem: Stem::Imagenet,
         width: 64,
+        stages: StageConfig::STANDARD,
         head: HeadKind::None,
         hidden: 1,
         out: 1,
@@ -253,6 +258,7 @@ fn a_seed_is_a_network() {
             arch: Arch::Tiny,
             stem: Stem::Cifar,
             width: 4,
+            stages: StageConfig::STANDARD,
             head: HeadKind::None,
             hidden: 1,
             out: 1,

@@ -1,5 +1,5 @@
-//! A step's loss and gradients, before anything has moved by them: taken again where f16 could not hold a gradient, given
-//! up where the loss is no number.
+//! The loss and gradients of a step before any update: repeated with a smaller loss scale where a gradient overflows f16,
+//! an error where the loss is NaN or infinite.
 
 use burn::tensor::Tensor;
 use parallax_methods::PartsMut;
@@ -10,24 +10,24 @@ use crate::forward::{Forward, read};
 use crate::precision::Precision;
 use crate::run::Run;
 
-/// What [`Run::attempt`] gives: all that a step is made of.
+/// The result of [`Run::attempt`]: everything that a step updates by.
 pub(crate) struct Attempt {
     pub forward: Forward,
-    /// Loss and spread of the embeddings, then loss and accuracy of the classifier, if there is one, then from
-    /// `at_norms` on squared lengths of the gradients, where they were asked for.
+    /// Loss and standard deviation of the embeddings; loss and accuracy of the online classifier, if there is one; from
+    /// `at_norms` on the squared norms of the gradients, where they were asked for.
     pub figures: Vec<f64>,
-    /// The gradients' parameters.
+    /// Names of the parameters whose gradients' norms are in `figures`.
     pub names: Vec<String>,
     pub at_norms: usize,
-    /// What the loss was multiplied by on the way back.
+    /// The loss scale of the backward pass.
     pub scale: f64,
 }
 
 impl Run {
-    /// Loss and gradients of a batch. Running statistics move, nothing else.
+    /// Loss and gradients of a batch. Only running statistics are updated.
     ///
     /// # Errors
-    /// As [`Run::step`]; then running statistics, too, are as they were.
+    /// As [`Run::step`]; running statistics are then restored.
     pub(crate) async fn attempt(&mut self, batch: DeviceBatch) -> Result<Attempt, RunError> {
         let (online, target) = (self.method.online(), self.method.parts().target);
         let untouched = (online.clone(), target.cloned());
@@ -37,7 +37,7 @@ impl Run {
         loop {
             let attempt = self.measured(&batch, scale).await?;
             let loss = attempt.figures[0];
-            // A gradient that overflowed shows in its length.
+            // A gradient that overflowed has a norm that is not finite.
             let held = match precision {
                 Precision::F16 => attempt.figures[attempt.at_norms..]
                     .iter()
@@ -62,7 +62,7 @@ impl Run {
         }
     }
 
-    /// One pass forward and back, and its figures. One read for all of them: reading waits for the device.
+    /// One forward and backward pass, and its figures: one transfer for all of them, because it waits for the device.
     async fn measured(&mut self, batch: &DeviceBatch, scale: f64) -> Result<Attempt, RunError> {
         let forward = self.forward(batch, scale);
         let mut figures = vec![forward.loss.clone(), forward.embedding_std.clone()];
@@ -85,7 +85,7 @@ impl Run {
         })
     }
 
-    /// Says where a gradient outgrew f16.
+    /// The error of a gradient that overflows f16 at any loss scale.
     fn overflow(&self, loss: f64) -> RunError {
         let step = self.step + 1;
         let seen = step as f64 * self.recipe.run.batch_size as f64;

@@ -65,7 +65,7 @@ impl Loader {
             pipeline: recipe.pipeline(),
             side: recipe.views.size,
             size: batch,
-            views: recipe.method.name.views(),
+            views: recipe.method.name.spec().views,
             groups: recipe.method.bn_groups,
             seed: recipe.run.seed,
             kernels: runs_on(device),

@@ -3,6 +3,7 @@
 use parallax_views::Pipeline;
 
 use crate::error::RecipeError;
+use crate::groups::ParamGroup;
 use crate::recipe::Recipe;
 
 impl Recipe {
@@ -43,6 +44,10 @@ impl Recipe {
                 "run.batch_size",
                 "leaves a BN group or a micro-batch fewer than 2 images",
             ),
+            r if !r.method.name.spec().bn.contains(&r.method.bn) => wrong(
+                "method.bn",
+                "is not a kind of batch norm that this method allows",
+            ),
             r if !(8..=1024).contains(&r.views.size) => {
                 wrong("views.size", "must be between 8 and 1024 pixels")
             }
@@ -66,7 +71,7 @@ impl Recipe {
             r if !(r.data.class_ratio > 0.0 && r.data.class_ratio <= 1.0) => {
                 wrong("data.class_ratio", "must be above 0 and at most 1")
             }
-            _ => Ok(()),
+            r => r.optimizer.groups.iter().try_for_each(ParamGroup::check),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! The gradients of a network's parameters by name.
+//! The gradients of a module's parameters by name.
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
-use parallax_nets::ResNet;
 use parallax_nets::names::{self, Visit};
 
-/// One flat gradient for each parameter that a loss reaches.
+/// The gradient of each parameter that a loss depends on, flat, by the parameter's name.
 #[derive(Clone, Debug, Default)]
 pub struct ParamGradients(pub BTreeMap<String, Tensor<1>>);
 
 impl ParamGradients {
-    /// Takes the gradients of `network`'s parameters out of what a backward pass gave.
-    pub fn take(network: &ResNet, gradients: &mut Gradients) -> Self {
+    /// Moves the gradients of `module`'s parameters out of the result of a backward pass.
+    pub fn take<M: Module>(module: &M, gradients: &mut Gradients) -> Self {
         struct Take<'a>(&'a mut Gradients, BTreeMap<String, Tensor<1>>);
         impl Visit for Take<'_> {
             fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
@@ -23,11 +23,11 @@ impl ParamGradients {
             }
         }
         let mut take = Take(gradients, BTreeMap::new());
-        names::visit(network, &mut take);
+        names::visit(module, &mut take);
         Self(take.1)
     }
 
-    /// Adds the gradients of another part of the batch.
+    /// Adds the gradients of another micro-batch.
     pub fn add(&mut self, other: Self) {
         for (name, gradient) in other.0 {
             let sum = match self.0.remove(&name) {
@@ -38,21 +38,21 @@ impl ParamGradients {
         }
     }
 
-    /// Multiplies every gradient.
+    /// Multiplies every gradient by a factor.
     pub fn scale(&mut self, factor: f64) {
         for gradient in self.0.values_mut() {
             *gradient = gradient.clone() * factor;
         }
     }
 
-    /// Names and squared lengths of the gradients, `[parameters]`.
+    /// Names and squared norms of the gradients, `[parameters]`.
     pub fn squares(&self) -> (Vec<String>, Option<Tensor<1>>) {
         squares(self.0.iter().map(|(name, g)| (name.clone(), g.clone())))
     }
 }
 
-/// Names and squared lengths of the trained parameters of a network, `[parameters]`, without graph.
-pub(crate) fn param_squares(network: &ResNet) -> (Vec<String>, Option<Tensor<1>>) {
+/// Names and squared norms of the parameters of a module, `[parameters]`, without graph.
+pub(crate) fn param_squares<M: Module>(module: &M) -> (Vec<String>, Option<Tensor<1>>) {
     struct Read(Vec<(String, Tensor<1>)>);
     impl Visit for Read {
         fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
@@ -64,7 +64,7 @@ pub(crate) fn param_squares(network: &ResNet) -> (Vec<String>, Option<Tensor<1>>
         }
     }
     let mut read = Read(Vec::new());
-    names::visit(network, &mut read);
+    names::visit(module, &mut read);
     squares(read.0.into_iter())
 }
 

@@ -1,6 +1,5 @@
-//! How much memory a run takes, known before it starts.
+//! An estimate of the device memory of a run, before it starts.
 
-use parallax_methods::MethodKind;
 use parallax_nets::{HeadKind, ResNetConfig};
 
 use crate::precision::Precision;
@@ -9,47 +8,44 @@ use crate::recipe::Recipe;
 /// Bytes of an f32.
 const VALUE: u64 = 4;
 
-/// Values of the largest activation that are at hand besides what the graph keeps: gradients on their way through a block,
-/// and what kernels pack their operands into. Measured on CPUs, as [`SIMILARITY`].
-const AT_HAND: u64 = 10;
-/// Bytes of a similarity of an image and a key: itself, scaled, and on the way through log-softmax and back.
+/// Temporary tensors of the largest activation's size in a backward pass: the gradients inside a block, and the packed
+/// operands of kernels. Measured on CPUs, as [`SIMILARITY`].
+const TEMPORARIES: u64 = 10;
+/// Bytes per similarity of an image with a key: the product, the logit, and the tensors of log-softmax forward and
+/// backward.
 const SIMILARITY: u64 = 24;
 
-/// Bytes on the device by what they are for. On CPUs the sum was within 20 % of the largest that was measured, the
-/// program's own 75 MiB left out.
+/// Bytes on the device by purpose. On CPUs the sum was within 20 % of the measured peak, less the 75 MiB of the program
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// Both networks, gradients and velocities; below f32 also the copies of weights that a pass reads.
+    /// Both networks, gradients and velocities; in half precision also the cast copies of the weights.
     pub networks: u64,
-    /// Keys of past batches.
+    /// The queue of keys.
     pub queue: u64,
-    /// What a forward pass leaves for the backward pass, and the views.
+    /// The views, and the activations that a forward pass keeps for the backward pass.
     pub activations: u64,
-    /// The largest tensor of all, which a device has to take as a whole.
+    /// The largest single tensor, which must fit into one buffer of the device.
     pub largest: u64,
-    /// What is at hand while a step computes: gradients, packed operands, similarities with the queue.
+    /// Temporary tensors of a step: gradients of activations, packed operands, similarities with the queue.
     pub work: u64,
 }
 
 impl MemoryEstimate {
-    /// Of a step of `recipe`; `classes` are the data's.
+    /// The estimate for a step of `recipe`; `classes` is the number of classes of the data.
     pub fn of(recipe: &Recipe, classes: usize) -> Self {
-        let kind = recipe.method.name;
+        let method = recipe.method.name.spec();
         let base = recipe.method_config(classes).network;
         let side = recipe.views.size as usize;
         let size = |head| ResNetConfig { head, ..base }.size(side);
-        let (online, target) = heads(kind);
         let backbone = size(HeadKind::None);
-        let (online, target) = (size(online), target.map(size));
-        // Online, its gradient, its velocity; the target has neither.
+        let (online, target) = (size(method.heads.online), method.heads.target.map(size));
+        // The online network, its gradients and velocities; the target has neither.
         let parameters = 3 * online.parameters + target.map_or(0, |target| target.parameters);
-        let part = recipe.run.batch_size / recipe.run.accumulate;
-        // The graphs of both views live until the backward pass in a symmetric method; a target leaves nothing.
-        let graphs = match kind {
-            MethodKind::Supervised | MethodKind::MocoV1 | MethodKind::MocoV2 => 1,
-            MethodKind::MocoV2Plus | MethodKind::SMocoV2Plus | MethodKind::Byol => 2,
-        };
-        // The backbone's values are stored in the recipe's precision, and so are the weights that each graph keeps.
+        let micro_batch = recipe.run.batch_size / recipe.run.accumulate;
+        // A symmetric method keeps the graphs of both views for the backward pass; the target network keeps none.
+        let graphs = if method.symmetric { 2 } else { 1 };
+        // The backbone's activations are stored in the recipe's precision, and so are the weights that each graph keeps.
         let stored = recipe.run.precision.bytes();
         let head = online.activations - backbone.activations;
         let kept = match recipe.run.recompute {
@@ -61,18 +57,18 @@ impl MemoryEstimate {
             Precision::F32 => (VALUE, 0),
             Precision::F16 | Precision::Bf16 => (VALUE + stored, graphs * stored),
         };
-        let pixels = (kind.views() * 3 * side * side) as u64;
-        let keys = match kind.has_queue() {
+        let pixels = (method.views * 3 * side * side) as u64;
+        let keys = match method.queue {
             true => recipe.method.queue,
             false => 0,
         };
         let similarities = SIMILARITY * keys as u64;
-        // A target may be the larger one only by its head, which the online network has, too. Values and their bytes.
+        // Values and the bytes of each. The target's head is a part of the online network's.
         let largest = [
-            (part * backbone.largest_activation, stored),
-            (part * base.hidden.max(base.out), VALUE),
-            (part * 3 * side * side, VALUE),
-            (part * keys, VALUE),
+            (micro_batch * backbone.largest_activation, stored),
+            (micro_batch * base.hidden.max(base.out), VALUE),
+            (micro_batch * 3 * side * side, VALUE),
+            (micro_batch * keys, VALUE),
             (online.largest_parameter, VALUE),
             (keys * base.out, VALUE),
         ];
@@ -84,29 +80,16 @@ impl MemoryEstimate {
                 .unwrap_or(0),
             networks: VALUE * parameters as u64 + copies * backbone.parameters as u64,
             queue: VALUE * (keys * base.out) as u64,
-            activations: part as u64 * (graphs * graph + views * pixels),
-            work: part as u64
-                * (AT_HAND * stored * backbone.largest_activation as u64 + graphs * similarities),
+            activations: micro_batch as u64 * (graphs * graph + views * pixels),
+            work: micro_batch as u64
+                * (TEMPORARIES * stored * backbone.largest_activation as u64
+                    + graphs * similarities),
         }
     }
 
-    /// The sum.
+    /// The sum of all but `largest`.
     pub fn total(&self) -> u64 {
         self.networks + self.queue + self.activations + self.work
-    }
-}
-
-/// Heads of the online and of the target network (methods.md 0).
-fn heads(kind: MethodKind) -> (HeadKind, Option<HeadKind>) {
-    let bias_free = HeadKind::BiasFreeProjectorPredictor;
-    match kind {
-        MethodKind::Supervised => (HeadKind::Linear, None),
-        MethodKind::MocoV1 => (HeadKind::Linear, Some(HeadKind::Linear)),
-        MethodKind::MocoV2 => (HeadKind::Mlp, Some(HeadKind::Mlp)),
-        MethodKind::SMocoV2Plus => (bias_free, Some(bias_free)),
-        MethodKind::MocoV2Plus | MethodKind::Byol => {
-            (HeadKind::ProjectorPredictor, Some(HeadKind::Projector))
-        }
     }
 }
 
@@ -161,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn less_is_kept_in_f16_and_where_blocks_are_computed_anew() {
+    fn f16_and_recomputation_keep_less() {
         let of = |run: &str| {
             let text = format!(
                 "[run]\nbatch_size = 64\n{run}[method]\nname = 'byol'\n[model]\narch = 'resnet50'"
@@ -171,8 +154,8 @@ mod tests {
         let whole = of("").activations as f64;
         let half = of("precision = 'f16'\n").activations as f64 / whole;
         assert!((0.5..0.51).contains(&half), "{half}");
-        let anew = of("recompute = true\n").activations as f64 / whole;
-        assert!((0.3..0.5).contains(&anew), "{anew}");
+        let recomputed = of("recompute = true\n").activations as f64 / whole;
+        assert!((0.3..0.5).contains(&recomputed), "{recomputed}");
         assert!(of("accumulate = 4\n").activations * 4 == of("").activations);
     }
 }

@@ -1,46 +1,93 @@
-//! What moves a network's parameters by their gradients.
+//! The optimiser's step on the parameters of a module.
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::Tensor;
-use parallax_nets::ResNet;
 use parallax_nets::names::{self, Map};
 
 use crate::gradients::ParamGradients;
+use crate::groups::ParamGroup;
 use crate::lars::Lars;
 use crate::recipe::{OptimizerKind, OptimizerSection};
 use crate::sgd::Sgd;
 
-/// How one parameter moves.
+/// The update rule of a parameter.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {
     /// Momentum SGD.
     Sgd(Sgd),
-    /// Layer-wise trust ratios.
+    /// Layer-wise trust ratios. Weights of convolutions and linear layers decay; vectors, which are biases and the scale
+    /// and shift of batch norm, do not (methods.md 4.2).
     Lars(Lars),
 }
 
-/// A rule and the velocities it keeps.
+impl Rule {
+    /// Weight decay of a parameter of `rank` dimensions.
+    fn weight_decay(&self, rank: usize) -> f64 {
+        match self {
+            Rule::Sgd(sgd) => sgd.weight_decay,
+            Rule::Lars(lars) if rank > 1 => lars.weight_decay,
+            Rule::Lars(_) => 0.0,
+        }
+    }
+
+    fn update(
+        &self,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        velocity: Option<Tensor<1>>,
+        rate: f64,
+        weight_decay: f64,
+    ) -> (Tensor<1>, Tensor<1>) {
+        match *self {
+            Rule::Sgd(sgd) => {
+                let sgd = Sgd {
+                    weight_decay,
+                    ..sgd
+                };
+                sgd.update(weight, gradient, velocity, rate)
+            }
+            Rule::Lars(lars) => {
+                let lars = Lars {
+                    weight_decay,
+                    ..lars
+                };
+                lars.update(weight, gradient, velocity, rate)
+            }
+        }
+    }
+}
+
+/// An update rule, its parameter groups, and the velocity of each parameter.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     rule: Rule,
-    /// v by the parameter's name, flat; a parameter's first step puts it here.
+    groups: Vec<ParamGroup>,
+    /// v by the parameter's name, flat; a parameter has one from its first step on.
     pub(crate) velocity: BTreeMap<String, Tensor<1>>,
 }
 
 impl Optimizer {
-    /// At rest.
+    /// One group of all parameters, without velocities.
     pub fn new(rule: Rule) -> Self {
+        Self::with_groups(rule, Vec::new())
+    }
+
+    /// With parameter groups. The first group that matches a parameter's name sets its learning rate and weight decay; the
+    /// rule's own apply to all others.
+    pub fn with_groups(rule: Rule, groups: Vec<ParamGroup>) -> Self {
         Self {
             rule,
+            groups,
             velocity: BTreeMap::new(),
         }
     }
 
-    /// The optimiser of a recipe, at rest.
+    /// The optimiser of a recipe.
     pub fn of(section: &OptimizerSection) -> Self {
         let (momentum, weight_decay) = (section.momentum, section.weight_decay);
-        Self::new(match section.name {
+        let rule = match section.name {
             OptimizerKind::Sgd => Rule::Sgd(Sgd {
                 momentum,
                 weight_decay,
@@ -51,17 +98,18 @@ impl Optimizer {
                 weight_decay,
                 eta: section.eta,
             }),
-        })
+        };
+        Self::with_groups(rule, section.groups.clone())
     }
 
-    /// Moves every parameter that has a gradient.
-    pub fn step(&mut self, network: ResNet, gradients: ParamGradients, rate: f64) -> ResNet {
+    /// Updates every parameter of `module` that has a gradient, at the learning rate `rate` times its group's factor.
+    pub fn step<M: Module>(&mut self, module: M, gradients: ParamGradients, rate: f64) -> M {
         let mut update = Update {
             optimizer: self,
             gradients,
             rate,
         };
-        names::map(network, &mut update)
+        names::map(module, &mut update)
     }
 }
 
@@ -78,13 +126,17 @@ impl Map for Update<'_> {
         };
         let shape = tensor.dims();
         let weight = tensor.inner().reshape([shape.iter().product::<usize>()]);
-        let velocity = self.optimizer.velocity.remove(name);
-        let (next, velocity) = match &self.optimizer.rule {
-            Rule::Sgd(sgd) => sgd.update(weight, gradient, velocity, self.rate),
-            // Scale and shift of batch norm and biases are vectors; what decays is not (methods.md 4.2).
-            Rule::Lars(lars) => lars.update(weight, gradient, velocity, self.rate, D > 1),
-        };
-        self.optimizer.velocity.insert(name.to_string(), velocity);
+        let Optimizer {
+            rule,
+            groups,
+            velocity,
+        } = &mut *self.optimizer;
+        let group = groups.iter().find(|group| group.matches(name));
+        let rate = self.rate * group.map_or(1.0, |group| group.rate);
+        let own_decay = group.and_then(|group| group.weight_decay);
+        let decay = own_decay.unwrap_or_else(|| rule.weight_decay(D));
+        let (next, v) = rule.update(weight, gradient, velocity.remove(name), rate, decay);
+        velocity.insert(name.to_string(), v);
         Tensor::from_inner(next.reshape(shape))
     }
 }

@@ -1,4 +1,5 @@
-//! The paper's values, for what a recipe leaves out (methods.md 0).
+//! The paper's values for what a recipe leaves out (methods.md 0): those of the method's row in the registry, and what
+//! LARS changes.
 
 use parallax_methods::MethodKind;
 use toml::{Table, Value};
@@ -6,10 +7,10 @@ use toml::{Table, Value};
 use crate::error::RecipeError;
 use crate::recipe::OptimizerKind;
 
-/// Fills in what `recipe` lacks. A method or an optimiser that is not known is left to the parser's error.
+/// Fills in the keys that `recipe` leaves out. An unknown method or optimiser is left for the parser to report.
 ///
 /// # Errors
-/// Where the paper has no value: a rate of LARS for other lengths than its own.
+/// Where the paper has no value: the learning rate of LARS for other than 100, 200 or 300 epochs.
 pub fn fill(recipe: &mut Table) -> Result<(), RecipeError> {
     let text = |section: &str, key: &str| {
         let value = recipe.get(section).and_then(|section| section.get(key));
@@ -19,10 +20,7 @@ pub fn fill(recipe: &mut Table) -> Result<(), RecipeError> {
             .to_string()
     };
     let (method, optimizer) = (text("method", "name"), text("optimizer", "name"));
-    let Some(method) = MethodKind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == method)
-    else {
+    let Some(method) = MethodKind::find(&method) else {
         return Ok(());
     };
     let optimizer = match optimizer.as_str() {
@@ -38,8 +36,8 @@ pub fn fill(recipe: &mut Table) -> Result<(), RecipeError> {
         return Err(RecipeError::Value {
             key: "optimizer.base_lr".to_string(),
             reason: format!(
-                "must be given: the paper has rates of LARS for 100, 200 and 300 epochs (0.45, 0.3, 0.3), \
-                 none for {epochs}"
+                "must be given: the paper has learning rates of LARS for 100, 200 and 300 epochs (0.45, 0.3, 0.3), \
+                 not for {epochs}"
             ),
         });
     }
@@ -57,67 +55,35 @@ pub fn fill(recipe: &mut Table) -> Result<(), RecipeError> {
 type Default = (&'static str, &'static str, Value);
 
 fn values(method: MethodKind, optimizer: OptimizerKind, epochs: i64) -> Vec<Default> {
-    let early = matches!(method, MethodKind::MocoV1 | MethodKind::MocoV2);
-    let lars = optimizer == OptimizerKind::Lars;
-    let integer = Value::Integer;
+    let defaults = method.spec().defaults;
+    let integer = |value: usize| Value::Integer(value as i64);
     let number = Value::Float;
     let text = |text: &str| Value::String(text.to_string());
-
+    let (base_lr, weight_decay, online_lr) = match optimizer {
+        OptimizerKind::Sgd => (defaults.base_lr, 1e-4, 30.0),
+        // 0.45 for 100 epochs, 0.3 for 200 and 300 (methods.md 3.7).
+        OptimizerKind::Lars if epochs <= 100 => (0.45, 1e-6, 0.2),
+        OptimizerKind::Lars => (0.3, 1e-6, 0.2),
+    };
+    let online = Value::Boolean(defaults.online_classifier);
     let mut values = vec![
-        ("method", "hidden", integer(if early { 2048 } else { 4096 })),
+        ("method", "hidden", integer(defaults.hidden)),
         ("method", "queue", integer(65_536)),
-        (
-            "method",
-            "momentum",
-            number(if early { 0.999 } else { 0.99 }),
-        ),
+        ("method", "momentum", number(defaults.ema_momentum)),
+        ("method", "momentum_schedule", text(defaults.ema_schedule)),
+        ("method", "temperature", number(defaults.temperature)),
         ("method", "bn_groups", integer(1)),
-        ("method", "bn", {
-            match Value::try_from(method.norm()) {
-                Ok(name) => name,
-                Err(_) => text("sync"),
-            }
-        }),
-        ("method", "momentum_schedule", {
-            text(if early { "constant" } else { "cosine" })
-        }),
-        ("method", "temperature", {
-            number(if method == MethodKind::MocoV1 {
-                0.07
-            } else {
-                0.2
-            })
-        }),
-        ("optimizer", "base_lr", {
-            number(match (optimizer, method) {
-                // 0.45 for 100 epochs, 0.3 for 200 and 300 (methods.md 3.7).
-                (OptimizerKind::Lars, _) if epochs <= 100 => 0.45,
-                (OptimizerKind::Lars, _) => 0.3,
-                (OptimizerKind::Sgd, MethodKind::Supervised) => 0.1,
-                (OptimizerKind::Sgd, _) => 0.03,
-            })
-        }),
-        (
-            "optimizer",
-            "weight_decay",
-            number(if lars { 1e-6 } else { 1e-4 }),
-        ),
-        ("schedule", "kind", {
-            text(if method == MethodKind::MocoV1 {
-                "step"
-            } else {
-                "warmup-cosine"
-            })
-        }),
-        (
-            "probe",
-            "online",
-            Value::Boolean(method != MethodKind::Supervised),
-        ),
-        ("probe", "online_lr", number(if lars { 0.2 } else { 30.0 })),
+        ("optimizer", "base_lr", number(base_lr)),
+        ("optimizer", "weight_decay", number(weight_decay)),
+        ("schedule", "kind", text(defaults.lr_schedule)),
+        ("probe", "online", online),
+        ("probe", "online_lr", number(online_lr)),
     ];
-    if method != MethodKind::Supervised {
-        values.push(("method", "out", integer(if early { 128 } else { 256 })));
+    if let Ok(bn) = Value::try_from(method.bn()) {
+        values.push(("method", "bn", bn));
+    }
+    if let Some(out) = defaults.out {
+        values.push(("method", "out", integer(out)));
     }
     values
 }

@@ -1,19 +1,19 @@
-//! `run.precision`: what the backbone's activations and their gradients are stored in.
+//! `run.precision`: the dtype that the backbone's activations and their gradients are stored in.
 //!
 //! In f16 and bf16 the views, every activation of the backbone, its gradient, and the copies of the convolutions' weights
-//! that a pass reads are 2 bytes a value. f32 are: every sum, batch norm's statistics, pooled features, heads, losses,
-//! the queue, and all that a run keeps (weights, velocities, target, running statistics, classifier), so that a
-//! checkpoint is the same in any precision.
+//! that a pass reads take 2 bytes a value. Everything else is f32: every sum, batch norm's statistics, pooled features,
+//! heads, losses, the queue, and the state of a run (weights, velocities, target, running statistics, classifier), so that
+//! a checkpoint is the same in any precision.
 //!
-//! **Loss scale.** A gradient below 2^-24 is zero in f16 and one below 2^-14 loses digits, while the largest value is
-//! 65,504. The loss is a mean over the batch and features are means over pixels, so the gradients of activations are smaller
-//! the larger batch and images are, and would be lost. So the loss is multiplied by a power of two before the backward
-//! pass and every parameter's gradient, which is f32, divided by it afterwards; both are exact. Which power is a rule
-//! ([`Precision::loss_scale`]), not a state that would have to be saved. Measured at the first step of a tiny network, of a
-//! ResNet-18 and of a ResNet-50 of width 8 (supervised, MoCo v2+, BYOL; 32 images of 16 pixels), gradients are those of
-//! any larger scale from 2^0 on, break off below 2^-8, and overflow from 2^15 on at the earliest (ResNet-50, MoCo v2+). The
-//! rule gives 2^8 there: 2^6 below the overflow, and 2^8 and more above the loss of digits, of which images of 224 pixels
-//! take 2^4. Where a gradient overflows nevertheless, the step is taken anew, from the same state, with a smaller scale
+//! **Loss scaling.** In f16 a gradient below 2^-24 is zero and one below 2^-14 loses digits, while the largest value is
+//! 65,504. The loss is a mean over the batch and features are means over pixels, so the gradients of activations shrink as
+//! batch and images grow, and would underflow. So the loss is multiplied by a power of two before the backward pass, and
+//! every parameter's gradient, which is f32, is divided by it afterwards; both are exact. The power is a fixed rule
+//! ([`Precision::loss_scale`]), so that it is not part of a run's state. Measured at the first step of a tiny network, of a
+//! ResNet-18 and of a ResNet-50 of width 8 (supervised, MoCo v2+, BYOL; 32 images of 16 pixels), scales from 2^0 on give
+//! the same gradients, gradients underflow below 2^-8, and overflow from 2^15 on at the earliest (ResNet-50, MoCo v2+). The
+//! rule gives 2^8 there: 2^6 below the overflow, and 2^8 or more above the loss of digits, of which images of 224 pixels
+//! take 2^4. Where a gradient overflows nevertheless, the step is repeated from the same state with a smaller scale
 //! ([`Precision::smaller_scale`]): no batch is skipped. bf16 has the range of f32 and needs none of this.
 
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -21,22 +21,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
 
-/// What the backbone's activations are stored in.
+/// The dtype of the backbone's activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 24 bits of precision, everywhere.
+    /// 24 bits of precision.
     #[default]
     F32,
-    /// 11 bits, exponents from -24 to 15.
+    /// 11 bits of precision, exponents from -24 to 15.
     F16,
-    /// 8 bits, the exponents of f32.
+    /// 8 bits of precision, the exponents of f32.
     Bf16,
 }
 
-/// What an image's own loss is multiplied by; a batch's is their mean.
-const OWN_SCALE: f64 = 8.0;
-/// What a scale is divided by after an overflow.
+/// The loss scale of a single image; that of a batch grows with its size, because its loss is a mean.
+const IMAGE_SCALE: f64 = 8.0;
+/// The factor by which a scale is divided after an overflow.
 const BACK_OFF: f64 = 256.0;
 
 impl Precision {
@@ -52,8 +52,8 @@ impl Precision {
         }
     }
 
-    /// Burn's name.
-    pub fn element(self) -> FloatDType {
+    /// Burn's dtype.
+    pub fn dtype(self) -> FloatDType {
         match self {
             Precision::F32 => FloatDType::F32,
             Precision::F16 => FloatDType::F16,
@@ -61,11 +61,11 @@ impl Precision {
         }
     }
 
-    /// `x` as it is stored. In f32 it stays what it is: checks run in f64.
+    /// `x` cast to this dtype. In f32 it is not cast, because tests run in f64.
     pub(crate) fn store<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Precision::F32 => x,
-            Precision::F16 | Precision::Bf16 => x.cast(self.element()),
+            Precision::F16 | Precision::Bf16 => x.cast(self.dtype()),
         }
     }
 
@@ -77,16 +77,16 @@ impl Precision {
         }
     }
 
-    /// Those that a device has.
+    /// The precisions that a device supports.
     pub fn of(device: &Device) -> Vec<Self> {
-        let has = |precision: &Self| parallax_kernels::stores(device, precision.element());
+        let has = |precision: &Self| parallax_kernels::stores(device, precision.dtype());
         Self::ALL.into_iter().filter(has).collect()
     }
 
-    /// Refuses a device that lacks this precision, before anything is computed on it.
+    /// Checks that a device supports this precision.
     ///
     /// # Errors
-    /// Then; the message says what the device has.
+    /// Where it does not; the message names those that it does.
     pub fn check(self, device: &Device) -> Result<(), RecipeError> {
         let has = Self::of(device);
         if has.contains(&self) {
@@ -108,15 +108,15 @@ impl Precision {
         })
     }
 
-    /// What the mean loss of `batch` images is multiplied by before the backward pass: a power of two.
+    /// The factor of the mean loss of `batch` images before the backward pass: a power of two.
     pub fn loss_scale(self, batch: usize) -> f64 {
         match self {
             Precision::F32 | Precision::Bf16 => 1.0,
-            Precision::F16 => OWN_SCALE * batch.next_power_of_two() as f64,
+            Precision::F16 => IMAGE_SCALE * batch.next_power_of_two() as f64,
         }
     }
 
-    /// The scale to try after `scale` overflowed; `None` where scaling is not to blame.
+    /// The scale to try after `scale` overflowed; `None` where a smaller one cannot help.
     pub(crate) fn smaller_scale(self, scale: f64) -> Option<f64> {
         (scale > 1.0).then_some((scale / BACK_OFF).max(1.0))
     }

@@ -1,11 +1,12 @@
 //! The recipe: all that a run is described by.
 
-use parallax_methods::{MethodConfig, MethodKind, Norm, NormKind};
-use parallax_nets::{Arch, HeadKind, ResNetConfig, Stem};
+use parallax_methods::{BnConfig, BnKind, MethodConfig, MethodKind};
+use parallax_nets::{Arch, ResNetConfig, Stem};
 use parallax_probes::EvaluatorKind;
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
+use crate::groups::ParamGroup;
 use crate::precision::Precision;
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 
@@ -146,7 +147,7 @@ pub struct MethodSection {
     /// Whether that momentum is constant or rises to 1.
     pub momentum_schedule: EmaScheduleKind,
     /// What batch norm's statistics are computed over (methods.md 2.3).
-    pub bn: NormKind,
+    pub bn: BnKind,
     /// BN groups: equal parts of the batch that are normalised as if each were on a GPU of its own, with ShuffleBN where
     /// the method has it, and an enqueue coin for each.
     pub bn_groups: usize,
@@ -178,6 +179,9 @@ section! {
         nesterov: bool = false,
         /// Trust coefficient; LARS only.
         eta: f64 = 0.001,
+        /// Parameter groups, `[[optimizer.groups]]`: learning rate and weight decay by the names of parameters.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<ParamGroup> = Vec::new(),
     }
 }
 
@@ -241,18 +245,18 @@ impl Recipe {
 
     /// The pipeline of the two views.
     pub fn pipeline(&self) -> Pipeline {
-        self.views.pipeline.unwrap_or(self.method.name.pipeline())
+        self.views
+            .pipeline
+            .unwrap_or(self.method.name.spec().pipeline)
     }
 
     /// The network without its head.
     pub fn backbone(&self) -> ResNetConfig {
+        let network = ResNetConfig::new(self.model.arch, self.model.stem);
         ResNetConfig {
-            arch: self.model.arch,
-            stem: self.model.stem,
-            width: self.model.width.unwrap_or(self.model.arch.default_width()),
-            head: HeadKind::None,
+            width: self.model.width.unwrap_or(network.width),
             hidden: self.method.hidden,
-            out: 1,
+            ..network
         }
     }
 
@@ -260,16 +264,15 @@ impl Recipe {
     pub fn method_config(&self, classes: usize) -> MethodConfig {
         let section = &self.method;
         MethodConfig {
-            kind: section.name,
             network: ResNetConfig {
                 out: section.out.unwrap_or(classes),
                 ..self.backbone()
             },
-            norm: Norm {
+            bn: BnConfig {
                 kind: section.bn,
-                groups: match section.bn {
-                    NormKind::PerDevice => (section.bn_groups / self.run.accumulate).max(1),
-                    NormKind::Sync | NormKind::Plainsync => section.bn_groups,
+                bn_groups: match section.bn {
+                    BnKind::PerGroup => (section.bn_groups / self.run.accumulate).max(1),
+                    BnKind::Sync | BnKind::Plainsync => section.bn_groups,
                 },
             },
             temperature: section.temperature,
@@ -355,7 +358,8 @@ impl RunSection {
     /// MoCo v1 and v2 shuffle keys within a micro-batch (equal in distribution, not in value), and the symmetric methods
     /// need the statistics of the whole batch.
     pub fn accumulates_equally(&self, method: &MethodSection) -> bool {
-        let supervised = method.name == MethodKind::Supervised && method.bn == NormKind::PerDevice;
-        self.accumulate == 1 || (supervised && method.bn_groups.is_multiple_of(self.accumulate))
+        let one_network = method.name.spec().heads.target.is_none();
+        let divides = method.bn_groups.is_multiple_of(self.accumulate);
+        self.accumulate == 1 || (one_network && method.bn == BnKind::PerGroup && divides)
     }
 }

@@ -3,11 +3,12 @@
 use burn::tensor::Device;
 use parallax_data::Source;
 use parallax_kernels::Adapter;
-use parallax_methods::{Method, MethodConfig, build, random_backbone};
-use parallax_nets::ResNet;
+use parallax_methods::{Method, MethodConfig};
+use parallax_nets::{ResNet, names};
 
 use crate::classifier::OnlineClassifier;
 use crate::error::{RecipeError, RunError};
+use crate::groups::check_matches;
 use crate::memory::MemoryEstimate;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
@@ -64,14 +65,16 @@ impl Run {
             return Err(RunError::TooLarge { needed, most });
         }
         let config = recipe.method_config(data.classes);
-        if recipe.method.name.views() == 1 && config.network.out < data.classes {
+        if recipe.method.name.spec().labels && config.network.out < data.classes {
             let reason = format!("is less than the {} classes of the data", data.classes);
             let key = "method.out".to_string();
             return Err(RecipeError::Value { key, reason }.into());
         }
         let features = config.network.features();
+        let method = recipe.method.name.build(&config, device);
+        check_matches(&recipe.optimizer.groups, &names::shapes(method.online()))?;
         Ok(Self {
-            method: build(&config, device),
+            method,
             optimizer: Optimizer::of(&recipe.optimizer),
             classifier: recipe
                 .probe
@@ -120,7 +123,7 @@ impl Run {
 
     /// The backbone as it was before the first step, initialised again from the seed.
     pub fn random_backbone(&self) -> ResNet {
-        random_backbone(&self.method_config(), &self.device)
+        self.method_config().random_backbone(&self.device)
     }
 
     /// The device of the networks.

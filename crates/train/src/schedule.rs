@@ -1,51 +1,51 @@
-//! Learning rate and target momentum over time (methods.md 4.3, 3.4).
+//! Schedules of the learning rate and of the EMA momentum (methods.md 4.3, 3.4).
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a warm-up starts.
+/// The learning rate of the first step of a warm-up.
 const WARMUP_START: f64 = 1e-6;
 
-/// Shape of the learning rate's curve.
+/// The shape of a learning-rate schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// Linear rise, then half a cosine.
+    /// Linear warm-up, then cosine decay to 0.
     WarmupCosine,
-    /// Half a cosine.
+    /// Cosine decay to 0.
     Cosine,
-    /// A tenth after 60 % of the steps, a hundredth after 80 %.
+    /// Times 0.1 at 60 % and at 80 % of the steps.
     Step,
 }
 
-/// A curve with its places in time.
+/// The shape of a schedule with its step numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
-    /// Linear rise over `warmup` steps, then half a cosine.
+    /// Linear warm-up over `warmup` steps, then cosine decay to 0.
     WarmupCosine {
-        /// Steps of rise.
+        /// Steps of warm-up.
         warmup: u64,
     },
-    /// Half a cosine.
+    /// Cosine decay to 0.
     Cosine,
-    /// A tenth from the first of these 0-based steps on, a hundredth from the second.
+    /// Times 0.1 from each of these 0-based steps on.
     Steps([u64; 2]),
 }
 
 /// The learning rate of every step.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// Shape and places.
+    /// Shape and step numbers.
     pub curve: Curve,
-    /// Highest rate, already scaled with the batch.
+    /// The highest rate, already scaled with the batch size.
     pub peak: f64,
     /// Steps of the run.
     pub total_steps: u64,
 }
 
 impl Schedule {
-    /// F(k): the rate of the 0-based step `k`.
+    /// F(k): the learning rate of the 0-based step `k`.
     pub fn rate(&self, k: u64) -> f64 {
         let (step, total) = (k as f64, self.total_steps as f64);
         let warmup = match self.curve {
@@ -64,30 +64,30 @@ impl Schedule {
     }
 }
 
-/// Shape of the target's momentum.
+/// The shape of the schedule of the EMA momentum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmaScheduleKind {
-    /// Rises to 1 along half a cosine.
+    /// From the base to 1 along a cosine.
     #[default]
     Cosine,
-    /// Stays.
+    /// Constant.
     Constant,
 }
 
-/// The target's momentum at every step.
+/// The momentum of the target network's EMA at every step.
 #[derive(Clone, Copy, Debug)]
 pub struct EmaSchedule {
     /// Shape.
     pub kind: EmaScheduleKind,
-    /// First value.
+    /// The initial momentum, from 0 to 1.
     pub base: f64,
     /// Steps of the run.
     pub total_steps: u64,
 }
 
 impl EmaSchedule {
-    /// m(t) after the 1-based step `t`.
+    /// m(t), for the EMA update of the 1-based step `t`.
     pub fn at(&self, t: u64) -> f64 {
         match self.kind {
             EmaScheduleKind::Constant => self.base,
@@ -95,99 +95,6 @@ impl EmaSchedule {
                 let cosine = libm::cos(PI * t as f64 / self.total_steps as f64);
                 1.0 - (1.0 - self.base) * (cosine + 1.0) / 2.0
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::recipe::Recipe;
-
-    /// The checks of methods.md 4.3: 5,004 steps an epoch, 256 images a step.
-    const IMAGENET: usize = 1_281_167;
-
-    fn paper(method: &str, epochs: u64) -> Recipe {
-        let text = format!("[method]\nname = '{method}'\n[run]\nepochs = {epochs}");
-        Recipe::parse(&text, &[]).unwrap()
-    }
-
-    fn close(a: f64, b: f64) {
-        assert!((a - b).abs() < 5e-11, "{a} is not {b}");
-    }
-
-    #[test]
-    fn warmup_cosine() {
-        let schedule = |epochs| paper("byol", epochs).schedule(IMAGENET);
-        assert_eq!(schedule(100).total_steps, 500_400);
-        close(schedule(100).rate(0), 1e-6);
-        close(schedule(100).rate(1), 1.599_500_4e-6);
-        close(schedule(100).rate(25_020), 0.015_000_5);
-        close(schedule(100).rate(50_040), 0.03);
-        close(schedule(100).rate(250_200), 0.017_604_722_7);
-        assert_eq!(schedule(200).total_steps, 1_000_800);
-        close(schedule(200).rate(500_400), 0.016_238_690_2);
-    }
-
-    #[test]
-    fn the_rate_is_for_256_images() {
-        let mut recipe = paper("byol", 100);
-        recipe.run.batch_size = 1024;
-        close(recipe.schedule(IMAGENET).peak, 0.12);
-        // That of the classifier is not scaled.
-        close(recipe.online_schedule(IMAGENET).peak, 30.0);
-    }
-
-    #[test]
-    fn cosine_has_no_rise() {
-        let schedule = Schedule {
-            curve: Curve::Cosine,
-            peak: 0.2,
-            total_steps: 400,
-        };
-        for (k, rate) in [(0, 0.2), (200, 0.1), (100, 0.170_710_678_118_654_75)] {
-            close(schedule.rate(k), rate);
-        }
-    }
-
-    #[test]
-    fn milestones_are_percents_for_moco_v1_and_epochs_for_the_classifier() {
-        let recipe = paper("moco-v1", 200);
-        let (main, probe) = (recipe.schedule(IMAGENET), recipe.online_schedule(IMAGENET));
-        for (k, rate) in [
-            (600_479, 0.03),
-            (600_480, 0.003),
-            (800_639, 0.003),
-            (800_640, 0.0003),
-        ] {
-            close(main.rate(k), rate);
-        }
-        for (k, rate) in [
-            (300_239, 30.0),
-            (300_240, 3.0),
-            (400_319, 3.0),
-            (400_320, 0.3),
-        ] {
-            close(probe.rate(k), rate);
-        }
-    }
-
-    #[test]
-    fn momentum_rises_to_one() {
-        let momentum = EmaSchedule {
-            kind: EmaScheduleKind::Cosine,
-            base: 0.99,
-            total_steps: 400,
-        };
-        let points = [
-            (100, 0.991_464_466),
-            (200, 0.995),
-            (300, 0.998_535_534),
-            (400, 1.0),
-        ];
-        for (t, expected) in points {
-            assert!((momentum.at(t) - expected).abs() < 5e-10);
         }
     }
 }

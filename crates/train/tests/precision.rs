@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use parallax_methods::{Views, build};
+use parallax_methods::Views;
 use parallax_train::{ParamGradients, Precision, Recipe};
 
 /// Half the distance of 1 and the next f16, and the next bf16.
@@ -32,7 +32,8 @@ fn step(recipe: &Recipe, element: FloatDType, scale: f64) -> (f64, BTreeMap<Stri
         Tensor::<4>::from_data(TensorData::new(values, shape), &device).cast(element)
     };
     let labels: Vec<i32> = (0..batch as i32).map(|place| place % 4).collect();
-    let mut method = build(&recipe.method_config(32), &device);
+    let config = recipe.method_config(32);
+    let mut method = recipe.method.name.build(&config, &device);
     let output = method.loss(Views {
         first: view(0.0),
         second: view(0.4),
@@ -79,7 +80,7 @@ fn a_step_in_f16_or_bf16_is_a_step_in_f32_but_for_rounding() {
         let (loss, exact) = step(&recipe, FloatDType::F32, 1.0);
         for (precision, roundoff) in [(Precision::F16, F16), (Precision::Bf16, BF16)] {
             let scale = precision.loss_scale(32);
-            let (narrow, rounded) = step(&recipe, precision.element(), scale);
+            let (narrow, rounded) = step(&recipe, precision.dtype(), scale);
             let (by_loss, by_gradient) = ((narrow - loss).abs() / loss, apart(&exact, &rounded));
             println!("{method} in {precision:?}: loss {by_loss:.1e}, gradient {by_gradient:.1e}");
             assert!(by_loss <= forward_error(roundoff), "{method}: {by_loss}");

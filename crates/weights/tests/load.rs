@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use burn::tensor::Device;
-use parallax_nets::{Arch, HeadKind, Init, ResNet, ResNetConfig, Stem};
+use parallax_nets::{Arch, HeadKind, Init, ResNet, ResNetConfig, StageConfig, Stem};
 use parallax_weights::{WeightFile, WeightsError, collect, load};
 
 fn network(arch: Arch, width: usize, seed: u64) -> ResNet {
@@ -10,6 +10,7 @@ fn network(arch: Arch, width: usize, seed: u64) -> ResNet {
         arch,
         stem: Stem::Cifar,
         width,
+        stages: StageConfig::STANDARD,
         head: HeadKind::Projector,
         hidden: 8,
         out: 4,
@@ -43,6 +44,7 @@ fn a_backbone_takes_its_part_and_names_the_rest() {
         arch: Arch::Tiny,
         stem: Stem::Cifar,
         width: 4,
+        stages: StageConfig::STANDARD,
         head: HeadKind::None,
         hidden: 8,
         out: 4,

@@ -24,7 +24,7 @@ pub use trace::{TraceCase, trace_case};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use parallax_methods::{Method, MethodKind, Views, build};
+use parallax_methods::{Method, MethodKind, Views};
 use parallax_nets::names::{self, Visit};
 use parallax_train::{Optimizer, ParamGradients, Recipe, RecipeError};
 use parallax_weights::{NamedTensor, WeightFile, WeightsError, collect};
@@ -91,7 +91,7 @@ pub async fn step(kind: MethodKind, device: &Device) -> Result<WeightFile, Weigh
         file: kind.name().to_string(),
         reason: error.to_string(),
     })?;
-    let mut method = build(&recipe.method_config(1), device);
+    let mut method = kind.build(&recipe.method_config(1), device);
     let mut tensors = weights(method.as_ref(), "before").await?;
     let output = method.loss(Views {
         first: images(0.0, device),

@@ -1,35 +1,33 @@
-//! MoCo v1 (methods.md 3.2): tell the key of the same image from the queue.
+//! MoCo v1 and v2 (methods.md 3.2, 3.3): contrast the key of the same image with the keys of the queue. The two differ in
+//! their heads and in values of the recipe.
 
 use burn::tensor::{Device, Tensor};
-use parallax_nets::HeadKind;
 
+use crate::config::{Heads, MethodConfig};
 use crate::loss::info_nce;
-use crate::{Method, MethodConfig, Output, Parts, PartsMut, Queue, Siamese, Views};
+use crate::method::{Method, Output, Parts, PartsMut, Views};
+use crate::queue::Queue;
+use crate::siamese::Siamese;
 
-/// Two equal networks, a queue of negatives, and keys with ShuffleBN.
-pub struct MocoV1 {
+/// Two networks of the same head, a queue of negatives, and keys with ShuffleBN.
+pub struct Moco {
     nets: Siamese,
     queue: Queue,
     temperature: f64,
 }
 
-impl MocoV1 {
-    /// Fresh weights and a queue of random directions on `device`.
-    pub fn new(config: &MethodConfig, device: &Device) -> Self {
-        Self::with_head(config, HeadKind::Linear, device)
-    }
-
-    /// With another head than v1's, on both networks.
-    pub(crate) fn with_head(config: &MethodConfig, head: HeadKind, device: &Device) -> Self {
+impl Moco {
+    /// Randomly initialised on `device`, the queue with random unit vectors.
+    pub fn new(heads: Heads, config: &MethodConfig, device: &Device) -> Self {
         Self {
-            nets: Siamese::new(config, head, head, device),
+            nets: Siamese::new(heads, config, device),
             queue: Queue::new(config.queue, config.network.out, config.seed, device),
             temperature: config.temperature,
         }
     }
 }
 
-impl Method for MocoV1 {
+impl Method for Moco {
     fn loss(&mut self, views: Views) -> Output {
         let k = self.nets.target_shuffled(views.second, &views.order);
         let q = self.nets.online(views.first);
@@ -37,7 +35,7 @@ impl Method for MocoV1 {
         let negatives = Tensor::from_inner(self.queue.keys.clone());
         let positive = Tensor::from_inner(k.clone());
         Output {
-            loss: info_nce(q.rows, positive, negatives, self.temperature),
+            loss: info_nce(q.embedding, positive, negatives, self.temperature),
             embedding: k.clone(),
             features: q.features,
             keys: Some(k),

@@ -1,0 +1,112 @@
+//! Batch norm and its modes.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use parallax_kernels::{Activation, batch_norm, normalize_with, weighted_sum};
+
+use crate::graph::match_checkpointing;
+use crate::init::Init;
+
+/// Added to the variance before the square root (methods.md 2.1).
+pub const BN_EPSILON: f64 = 1e-5;
+/// The weight of the current batch in the running statistics (methods.md 2.1).
+pub const BN_MOMENTUM: f64 = 0.1;
+
+/// Which statistics batch norm normalises with, and how it updates the running ones (methods.md 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The statistics of the batch. The running ones are updated, with the unbiased variance. Also the mode of a target
+    /// network.
+    Train,
+    /// As `Train`, with the statistics of the whole batch over all devices (`torch.nn.SyncBatchNorm`). A batch is on one
+    /// device, so it computes the same as `Train`.
+    Sync,
+    /// As `Sync`, but the running variance is updated with the biased one ("plainsync").
+    TrainBiased,
+    /// The statistics of the batch; the running ones are not updated: every BN group but the first.
+    Batch,
+    /// The running statistics, which are not updated. Scale and shift are still trained.
+    Eval,
+    /// As `Eval`, and scale and shift have no gradient: a frozen batch norm is a constant affine function of each channel.
+    Frozen,
+}
+
+/// Batch normalisation over every dimension but the last, the channels, with an optional residual and ReLU behind it.
+///
+/// Burn's own batch norm trains only on an autodiff device. A target network needs batch statistics
+/// without gradients (methods.md 2.4), so the [`Mode`] is an argument of each call.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, `[channels]`
+    pub weight: Param<Tensor<1>>,
+    /// Shift, `[channels]`
+    pub bias: Param<Tensor<1>>,
+    /// Running mean, `[channels]`: a buffer, never trained
+    pub running_mean: Param<Tensor<1>>,
+    /// Running variance, `[channels]`: a buffer, never trained
+    pub running_var: Param<Tensor<1>>,
+}
+
+impl BatchNorm {
+    /// Scale 1, shift 0, running mean 0, running variance 1.
+    pub fn new(init: &mut Init, channels: usize) -> Self {
+        let buffer =
+            |value| Param::from_tensor(init.constant(channels, value)).set_require_grad(false);
+        Self {
+            weight: Param::from_tensor(init.constant(channels, 1.0)),
+            bias: Param::from_tensor(init.constant(channels, 0.0)),
+            running_mean: buffer(0.0),
+            running_var: buffer(1.0),
+        }
+    }
+
+    /// `activation(normalised x * weight + bias + residual)`; `x`, `residual` and the output are `[batch, .., channels]`.
+    ///
+    /// # Panics
+    /// When shapes or dtypes differ, or `x` is empty.
+    pub fn forward<const D: usize>(
+        &mut self,
+        x: Tensor<D>,
+        residual: Option<Tensor<D>>,
+        activation: Activation,
+        mode: Mode,
+    ) -> Tensor<D> {
+        let affine = [&self.weight, &self.bias].map(|param| match_checkpointing(param.val(), &x));
+        let [weight, bias] = match mode {
+            Mode::Frozen => affine.map(Tensor::detach),
+            _ => affine,
+        };
+        if matches!(mode, Mode::Eval | Mode::Frozen) {
+            let running = (self.running_mean.val(), self.running_var.val());
+            return normalize_with(x, running, (weight, bias), residual, activation, BN_EPSILON);
+        }
+        let dims = x.dims();
+        let count = (dims.iter().product::<usize>() / dims[D - 1]) as f64;
+        let batch = batch_norm(x, weight, bias, residual, activation, BN_EPSILON);
+        // The biased variance normalises, the unbiased one goes into the running variance (methods.md 2.1).
+        let variance = match mode {
+            Mode::Train | Mode::Sync => Some(batch.variance * (count / (count - 1.0).max(1.0))),
+            Mode::TrainBiased => Some(batch.variance),
+            Mode::Batch | Mode::Eval | Mode::Frozen => None,
+        };
+        if let Some(variance) = variance {
+            update_running(&mut self.running_mean, batch.mean);
+            update_running(&mut self.running_var, variance);
+        }
+        batch.output
+    }
+}
+
+/// `running <- (1 - BN_MOMENTUM) running + BN_MOMENTUM batch`.
+fn update_running(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
+    let before = running.val();
+    let on_graph = before.is_autodiff();
+    let next = weighted_sum(
+        before.inner(),
+        1.0 - BN_MOMENTUM,
+        batch.inner(),
+        BN_MOMENTUM,
+    );
+    let next = if on_graph { next.autodiff() } else { next };
+    *running = Param::from_tensor(next.detach()).set_require_grad(false);
+}
