@@ -1,9 +1,9 @@
-//! What can be wrong with a weight file.
+//! Errors of weight files.
 
-/// An unreadable or unfitting weight file; every message names the file.
+/// A weight file that cannot be read or does not fit; every message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// Damaged, cut off, or of a format that is not read.
+    /// Damaged, truncated, or of an unknown format.
     #[error("{file}: not a whole weight file ({reason}); it may be cut off or of another format")]
     Format {
         /// Name of the file.
@@ -11,9 +11,9 @@ pub enum WeightsError {
         /// What the parser says.
         reason: String,
     },
-    /// A pickle that asks for more than tensors and plain values.
+    /// A pickle that needs more than tensors and plain values.
     #[error(
-        "{file}: refused, because it asks Python for '{global}', which the state of a network has no use for. \
+        "{file}: refused, because it asks Python for '{global}', which no state dict needs. \
          Nothing in the file was executed. If you trust where it comes from, open it with PyTorch and save \
          model.state_dict() alone"
     )]
@@ -23,7 +23,7 @@ pub enum WeightsError {
         /// Module and name.
         global: String,
     },
-    /// Tensors that are not a ResNet's, or not clearly.
+    /// Tensors that are not, or not clearly, a ResNet's.
     #[error(
         "{file}: {reason}. Read are the layouts of Parallax and the paper's repository, facebookresearch/moco, \
          torchvision, timm, solo-learn, lightly and detectron2"
@@ -34,7 +34,7 @@ pub enum WeightsError {
         /// What was found.
         reason: String,
     },
-    /// A network that the file does not hold.
+    /// A network that is not in the file.
     #[error("{file}: it holds no {branch} network")]
     Branch {
         /// Name of the file.
@@ -42,7 +42,7 @@ pub enum WeightsError {
         /// `online` or `target`.
         branch: String,
     },
-    /// A tensor whose norm is not a number.
+    /// A tensor whose norm is NaN or infinite.
     #[error("{file}: tensor '{tensor}' is not finite")]
     NotFinite {
         /// Name of the file.
@@ -50,14 +50,14 @@ pub enum WeightsError {
         /// Name of the tensor.
         tensor: String,
     },
-    /// A tensor of an element type that no weight has.
-    #[error("{file}: tensor '{tensor}' holds {found}, which no weight is made of")]
+    /// A tensor of an unsupported dtype.
+    #[error("{file}: tensor '{tensor}' holds {found}, a dtype that is not supported")]
     Type {
         /// Name of the file.
         file: String,
         /// Name of the tensor.
         tensor: String,
-        /// Its element type.
+        /// Its dtype.
         found: String,
     },
     /// A tensor that does not fit the network.
@@ -90,7 +90,7 @@ pub enum WeightsError {
         /// How many the network has.
         needed: usize,
     },
-    /// Tensors that a format has no room for.
+    /// Tensors that do not fit a format.
     #[error("{file}: it cannot be written so: {reason}")]
     Write {
         /// Name of the file that the tensors come from.
@@ -98,7 +98,7 @@ pub enum WeightsError {
         /// What is wrong.
         reason: String,
     },
-    /// The device did not hand over a tensor.
+    /// A device that failed to transfer a tensor.
     #[error("the device failed while tensor '{tensor}' was read: {reason}")]
     Device {
         /// Name of the tensor.

@@ -4,10 +4,10 @@ use crate::names::{ONLINE, TARGET, backbone, to_detectron2};
 use crate::pickle::write::Writer;
 use crate::{NamedTensor, WeightFile, WeightsError, torch};
 
-/// Whose names a written file has.
+/// The naming scheme of a written file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// Ours: both networks with their heads, and the queue.
+    /// Parallax's: both networks with their heads, and the queue.
     Own,
     /// torchvision's: one backbone.
     Torchvision,
@@ -18,14 +18,14 @@ pub enum Names {
 /// One of the two networks of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branch {
-    /// The one that gradients train.
+    /// The network that is trained by gradients.
     Online,
-    /// The one that follows it.
+    /// The target network, its exponential moving average.
     Target,
 }
 
 impl Branch {
-    /// What the names of its tensors begin with.
+    /// The prefix of its tensors' names.
     pub fn prefix(self) -> &'static str {
         match self {
             Branch::Online => ONLINE,
@@ -33,7 +33,7 @@ impl Branch {
         }
     }
 
-    /// The word for it in messages.
+    /// Its name in messages.
     pub fn word(self) -> &'static str {
         match self {
             Branch::Online => "online",
@@ -42,20 +42,20 @@ impl Branch {
     }
 }
 
-/// What is written.
+/// The tensors of a file to be written.
 #[derive(Clone, Debug)]
 pub struct Export {
     /// The tensors under their new names.
     pub file: WeightFile,
-    /// Each tensor's name here and in the file to be written.
+    /// Each tensor's name in Parallax and in the file.
     pub written: Vec<(String, String)>,
-    /// Names of tensors that are left out: of the other network, of a head, the queue.
+    /// Names of tensors that are left out: those of the other network, of heads, the queue.
     pub skipped: Vec<String>,
 }
 
 impl Export {
-    /// Chooses tensors and names. `branch` is one network, or all that the file holds; the layouts of one network take
-    /// the online one then.
+    /// Selects and renames tensors. Without `branch` all that the file holds are written, in the schemes of one network the
+    /// online one.
     ///
     /// # Errors
     /// When the file does not hold the network.
@@ -105,8 +105,8 @@ impl Export {
 }
 
 impl WeightFile {
-    /// The file as PyTorch's `torch.save` writes a state dict: f32 and i64, opened by
-    /// `torch.load(path, weights_only=True)`. It has no place for the recipe.
+    /// The file as PyTorch's `torch.save` writes a state dict, in f32 and i64; `torch.load(path, weights_only=True)` opens
+    /// it. The recipe is not in it.
     ///
     /// # Errors
     /// When it would exceed 4 GiB or 65 thousand tensors.
@@ -162,12 +162,12 @@ fn array(pickle: &mut Writer, tensor: &NamedTensor) -> Result<(), String> {
         .bytes(b"b")
         .tuple()
         .call();
-    let element = if tensor.integer { "i8" } else { "f4" };
+    let dtype = if tensor.integer { "i8" } else { "f4" };
     pickle.mark().int(1).sizes(&tensor.shape);
     pickle
         .global("numpy", "dtype")
         .mark()
-        .text(element)
+        .text(dtype)
         .bool(false)
         .bool(true)
         .tuple()

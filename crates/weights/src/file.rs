@@ -1,25 +1,25 @@
-//! Named tensors on the host, and safetensors.
+//! Named tensors in host memory, and safetensors.
 
 use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::WeightsError;
-use crate::element::Element;
+use crate::dtype::DType;
 
 /// Key of the recipe in the metadata of a file.
 const RECIPE: &str = "recipe";
 
-/// One tensor on the host.
+/// One tensor in host memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     /// Full name, for example `online_encoder.layer1.0.conv1.weight`.
     pub name: String,
-    /// Sizes, slowest first.
+    /// Shape, outermost dimension first.
     pub shape: Vec<usize>,
     /// Row-major values.
     pub values: Vec<f32>,
-    /// Whether files hold whole numbers (I64) here: counters such as `queue_ptr` and `num_batches_tracked`.
+    /// Whether files store it as I64: counters such as `queue_ptr` and `num_batches_tracked`.
     pub integer: bool,
 }
 
@@ -44,7 +44,7 @@ impl NamedTensor {
         }
     }
 
-    /// The values as a file holds them, little-endian.
+    /// The values in little-endian bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let values = self.values.iter();
         match self.integer {
@@ -54,19 +54,19 @@ impl NamedTensor {
     }
 }
 
-/// A set of named tensors and the text beside them.
+/// A set of named tensors and a recipe.
 #[derive(Clone, Debug, Default)]
 pub struct WeightFile {
-    /// What errors call this file.
+    /// The file's name in errors.
     pub name: String,
     /// Tensors by full name.
     pub tensors: BTreeMap<String, NamedTensor>,
-    /// The recipe of the run, as TOML, where the file carries one.
+    /// The recipe of the run as TOML, if the file has one.
     pub recipe: Option<String>,
 }
 
 impl WeightFile {
-    /// From tensors just read from a device.
+    /// From tensors, without recipe.
     pub fn new(name: &str, tensors: Vec<NamedTensor>) -> Self {
         Self {
             name: name.to_string(),
@@ -78,7 +78,7 @@ impl WeightFile {
         }
     }
 
-    /// Stores the recipe beside the tensors.
+    /// Adds the recipe.
     pub fn with_recipe(mut self, recipe: &str) -> Self {
         self.recipe = Some(recipe.to_string());
         self
@@ -87,7 +87,7 @@ impl WeightFile {
     /// The file as safetensors.
     ///
     /// # Errors
-    /// When the tensors cannot be laid out (a shape that does not fit its values).
+    /// When a shape does not fit its values.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         let bytes: Vec<(&NamedTensor, Vec<u8>)> = self
             .tensors
@@ -96,17 +96,17 @@ impl WeightFile {
             .collect();
         let mut views = Vec::with_capacity(bytes.len());
         for (tensor, bytes) in &bytes {
-            let element = match tensor.integer {
+            let dtype = match tensor.integer {
                 true => Dtype::I64,
                 false => Dtype::F32,
             };
-            let view = TensorView::new(element, tensor.shape.clone(), bytes);
+            let view = TensorView::new(dtype, tensor.shape.clone(), bytes);
             views.push((
                 tensor.name.as_str(),
                 view.map_err(|error| self.format(error))?,
             ));
         }
-        // One key only: a HashMap of several would give equal runs files of different bytes.
+        // A single key: the order of several in a HashMap varies, and equal runs must write equal bytes.
         let metadata = self
             .recipe
             .clone()
@@ -114,11 +114,11 @@ impl WeightFile {
         serialize(views, metadata).map_err(|error| self.format(error))
     }
 
-    /// Reads safetensors under the names of the file; nothing is executed, and sizes are checked before anything
-    /// is allocated. F16, BF16 and F64 become f32, and so do whole numbers.
+    /// Reads safetensors, under the file's own names. Sizes are checked before anything is allocated. F16, BF16, F64 and
+    /// integers become f32.
     ///
     /// # Errors
-    /// When the bytes are no whole safetensors file or hold values that no weight is made of.
+    /// When the bytes are not a whole safetensors file, or a dtype is not supported.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
         let mut file = Self {
             name: name.to_string(),
@@ -131,7 +131,7 @@ impl WeightFile {
             .as_ref()
             .and_then(|texts| texts.get(RECIPE).cloned());
         for (tensor, view) in parsed.iter() {
-            let element = element(view.dtype()).ok_or_else(|| WeightsError::Type {
+            let dtype = dtype(view.dtype()).ok_or_else(|| WeightsError::Type {
                 file: name.to_string(),
                 tensor: tensor.to_string(),
                 found: format!("{:?}", view.dtype()),
@@ -141,8 +141,8 @@ impl WeightFile {
                 NamedTensor {
                     name: tensor.to_string(),
                     shape: view.shape().to_vec(),
-                    values: element.decode(view.data()),
-                    integer: element.is_integer(),
+                    values: dtype.decode(view.data()),
+                    integer: dtype.is_integer(),
                 },
             );
         }
@@ -157,18 +157,18 @@ impl WeightFile {
     }
 }
 
-fn element(kind: Dtype) -> Option<Element> {
+fn dtype(kind: Dtype) -> Option<DType> {
     Some(match kind {
-        Dtype::F64 => Element::F64,
-        Dtype::F32 => Element::F32,
-        Dtype::F16 => Element::F16,
-        Dtype::BF16 => Element::Bf16,
-        Dtype::I64 => Element::I64,
-        Dtype::I32 => Element::I32,
-        Dtype::I16 => Element::I16,
-        Dtype::I8 => Element::I8,
-        Dtype::U8 => Element::U8,
-        Dtype::BOOL => Element::Bool,
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::Bf16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I16 => DType::I16,
+        Dtype::I8 => DType::I8,
+        Dtype::U8 => DType::U8,
+        Dtype::BOOL => DType::Bool,
         _ => return None,
     })
 }

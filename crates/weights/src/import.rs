@@ -1,4 +1,4 @@
-//! A weight file of any tool under the names of this project.
+//! Weight files of other tools, renamed to this project's scheme.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use crate::torch::{Container, TorchError};
 use crate::view::View;
 use crate::{NamedTensor, WeightFile, WeightsError};
 
-/// Bytes of tensors that a file may hold per byte of its own, and in any case: tensors may share storages, and f32 is
-/// wider than what a file may hold.
+/// Limit of the unpacked bytes per byte of a file, and in any case: tensors may share storages, and f32 may be wider than
+/// the file's dtype.
 const GROWTH: usize = 16;
 const FLOOR: usize = 1 << 20;
 
-/// How a file is packed.
+/// The container of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// Safetensors.
@@ -37,7 +37,7 @@ impl fmt::Display for Packing {
     }
 }
 
-/// A tensor that was given no place, and why.
+/// A tensor without a name in Parallax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unused {
     /// Its name in the file.
@@ -46,18 +46,18 @@ pub struct Unused {
     pub reason: String,
 }
 
-/// What a file holds, under the names of this project.
+/// The tensors of a file, renamed to this project's scheme.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// The tensors.
     pub file: WeightFile,
-    /// How they were packed.
+    /// The container.
     pub packing: Packing,
-    /// Whose names they had.
+    /// The layout of their names.
     pub layout: Layout,
-    /// Each tensor's name in the file and here.
+    /// Each tensor's name in the file and in Parallax.
     pub placed: Vec<(String, String)>,
-    /// What has no place here.
+    /// Tensors that are not a ResNet's or a head's.
     pub unused: Vec<Unused>,
 }
 
@@ -98,7 +98,7 @@ impl Import {
         Ok(import)
     }
 
-    /// Gives each tensor its place; only those that have one are unpacked.
+    /// Renames the tensors and unpacks those that have a name.
     fn place<T>(
         file: &str,
         packing: Packing,
@@ -164,7 +164,7 @@ impl Import {
     }
 }
 
-/// Unpacks tensors of a file of `size` bytes, within its bounds.
+/// Unpacks the tensors of a file of `size` bytes, up to a limit.
 fn view_values<'a>(
     file: &str,
     size: usize,
@@ -181,13 +181,13 @@ fn view_values<'a>(
         Ok(NamedTensor {
             name: name.to_string(),
             values: view.values(),
-            integer: view.element.is_integer(),
+            integer: view.dtype.is_integer(),
             shape: view.shape,
         })
     }
 }
 
-/// A header's length and a header that is JSON; no other format begins so.
+/// Whether the bytes begin with the length of a header and a JSON object, as no other format does.
 fn is_safetensors(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return false;

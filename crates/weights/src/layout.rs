@@ -1,11 +1,11 @@
-//! The layouts of weight files, told by their names, and the way from each into the one of this project:
+//! The layouts of weight files, recognised by tensor names, and the mapping of each to this project's:
 //! `online_encoder.*` and `target_encoder.*` with torchvision's names, heads under `fc.*`, `queue`, `queue_ptr`.
 
 use std::fmt;
 
 use crate::names::{ONLINE, TARGET, backbone, first_stage, from_detectron2, head, numbered};
 
-/// Whose names a file has.
+/// The naming scheme of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// This project's and the paper's repository's.
@@ -22,7 +22,7 @@ pub enum Layout {
     Detectron2,
     /// torchvision and timm: bare names of one network.
     Torchvision,
-    /// torchvision's names behind a prefix.
+    /// torchvision's names with a prefix.
     Prefixed(String),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// How names are written behind a prefix.
+/// The spelling of names after the prefix.
 #[derive(Clone, Copy, Debug)]
 enum Spelling {
     Named,
@@ -49,11 +49,11 @@ enum Spelling {
     Detectron2,
 }
 
-/// The way from a layout's names to ours.
+/// The mapping of a layout's names to this project's.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub layout: Layout,
-    /// Prefixes with the network that each stands for.
+    /// Prefixes in the file, each with the network that it stands for.
     prefixes: Vec<(String, &'static str)>,
     spelling: Spelling,
     /// Whether `fc` is a head as methods.md 2.2 describes them, and `queue` one of MoCo's.
@@ -62,7 +62,7 @@ pub(crate) struct Rules {
     first: usize,
 }
 
-/// What a file cannot be told by.
+/// Why a layout is not recognised.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unclear {
     /// No name is one of a ResNet.
@@ -134,7 +134,7 @@ impl Rules {
         }
     }
 
-    /// One network somewhere in a file of a stranger.
+    /// One network under an unknown prefix.
     fn of_unknown_prefix(names: &[&str]) -> Result<Self, Unclear> {
         let first = ".layer1.0.conv1.weight";
         let has = |prefix: &str, name: &str| names.contains(&format!("{prefix}{name}").as_str());
@@ -155,7 +155,7 @@ impl Rules {
         }
     }
 
-    /// Our name of a tensor; none where it has no place.
+    /// This project's name of a tensor, if it has one.
     pub fn place(&self, name: &str) -> Option<String> {
         if matches!(name, "queue" | "queue_ptr") {
             let has = matches!(self.layout, Layout::Own | Layout::Moco);
@@ -182,7 +182,7 @@ impl Rules {
     }
 }
 
-/// A name without what containers and wrappers put around it: `state_dict.`, `model.`, `module.`.
+/// A name without the prefixes of containers and wrappers: `state_dict.`, `model.`, `module.`.
 pub(crate) fn bare(name: &str) -> String {
     const CONTAINERS: [&str; 6] = [
         "state_dict",

@@ -1,10 +1,10 @@
-//! Names and files of parameters.
+//! Weight files: names and formats of parameters.
 //!
-//! A weight file of this project is safetensors with PyTorch's names and shapes; its metadata carries the recipe of the
-//! run, so that a file alone says which network it belongs to. Files of other tools come in through [`Import`] and go
-//! out through [`Export`].
+//! A weight file of this project is safetensors with PyTorch's names and shapes; its metadata holds the recipe of the
+//! run, which describes the network. [`Import`] reads and [`Export`] writes the files of other tools. [`collect`], [`load`]
+//! and [`copy`] work on any module of Burn.
 
-mod element;
+mod dtype;
 mod error;
 mod export;
 mod file;

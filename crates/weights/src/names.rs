@@ -1,8 +1,8 @@
-//! How tools call the tensors of a ResNet, and what they are called here.
+//! The names of a ResNet's tensors in Parallax and in other tools.
 
-/// What the names of the online network's tensors begin with.
+/// The prefix of the online network's tensors.
 pub const ONLINE: &str = "online_encoder.";
-/// What the names of the target network's tensors begin with.
+/// The prefix of the target network's tensors.
 pub const TARGET: &str = "target_encoder.";
 
 const STAGES: usize = 4;
@@ -14,8 +14,8 @@ const NORM: [&str; 5] = [
     "num_batches_tracked",
 ];
 
-/// torchvision's name of a backbone's tensor, for those that a plain ResNet has; also where a shortcut is called
-/// `shortcut`, as in many networks for CIFAR.
+/// torchvision's name of a backbone's tensor, if a plain ResNet has it; also for `shortcut` in place of `downsample`, as in
+/// many networks for CIFAR.
 pub(crate) fn backbone(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {
@@ -45,7 +45,8 @@ fn in_block(parts: &[&str]) -> Option<String> {
     }
 }
 
-/// A head's tensor, `fc.3.bias`. A head of one layer has no number elsewhere: `fc.weight` is `fc.0.weight` here.
+/// The name of a head's tensor, `fc.3.bias`. Other tools do not number a head of one layer: `fc.weight` becomes
+/// `fc.0.weight`.
 pub(crate) fn head(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {

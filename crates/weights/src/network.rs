@@ -1,4 +1,4 @@
-//! Between a network on a device and named tensors on the host.
+//! Copying between a network on a device and named tensors in host memory.
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -6,16 +6,16 @@ use parallax_nets::names::{self, Map, Visit};
 
 use crate::{NamedTensor, WeightFile, WeightsError};
 
-/// What loading did with every name of a file and of a network.
+/// The result of loading by names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Names that went from the file into the network.
+    /// Names that were loaded.
     pub taken: Vec<String>,
-    /// Names under the prefix that the network has no place for.
+    /// Names under the prefix that the network does not have.
     pub unused: Vec<String>,
 }
 
-/// Reads every tensor of a network from its device.
+/// Reads every tensor of a module from its device; `prefix` is put before its names.
 ///
 /// # Errors
 /// When the device fails.
@@ -44,8 +44,8 @@ pub async fn collect<M: Module>(
     Ok(tensors)
 }
 
-/// Fills `to`, which may be on another device and lack a head, with the tensors of `from`. Goes through the
-/// host without blocking, as a browser demands.
+/// Loads the tensors of `from` into `to`, which may be on another device and may lack some of them, such as a head. The
+/// transfer through host memory does not block, as browsers require.
 ///
 /// # Errors
 /// When the device fails or the networks do not fit.
@@ -68,7 +68,7 @@ async fn read(tensor: Tensor<1>, name: &str) -> Result<Vec<f32>, WeightsError> {
         .map_err(|error| failed(format!("{error:?}")))
 }
 
-/// Fills a network with the tensors of a file whose names start with `prefix`.
+/// Loads the tensors of a file whose names start with `prefix` into a module.
 ///
 /// # Errors
 /// When a tensor of the network is missing in the file or has another shape; the network is then unchanged.

@@ -1,6 +1,6 @@
 //! Numpy's arrays in pickles.
 
-use crate::element::Element;
+use crate::dtype::DType;
 use crate::pickle::{Id, Node, Pickle};
 use crate::view::{View, row_major};
 
@@ -16,20 +16,20 @@ pub(crate) fn array<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Result<View<'a>, 
             };
             Some(stateful(pickle, object.state?))
         }
-        ("core.numeric", "_frombuffer", [buffer, element, shape, order]) => {
+        ("core.numeric", "_frombuffer", [buffer, dtype, shape, order]) => {
             let fortran = pickle.text(*order) == Some("F");
-            Some(laid_out(pickle, *buffer, *element, *shape, fortran))
+            Some(laid_out(pickle, *buffer, *dtype, *shape, fortran))
         }
         _ => None,
     }
 }
 
-/// `(version, shape, element, whether the first dimension is fastest, bytes)`.
+/// `(version, shape, dtype, whether the first dimension is fastest, bytes)`.
 fn stateful<'a>(pickle: &Pickle<'a>, state: Id) -> Result<View<'a>, String> {
     match pickle.members(state) {
-        Some([_, shape, element, fortran, data]) => {
+        Some([_, shape, dtype, fortran, data]) => {
             let fortran = matches!(pickle.node(*fortran), Node::Bool(true) | Node::Int(1));
-            laid_out(pickle, *data, *element, *shape, fortran)
+            laid_out(pickle, *data, *dtype, *shape, fortran)
         }
         _ => Err("it is an array of an unknown version of numpy".to_string()),
     }
@@ -42,7 +42,7 @@ fn laid_out<'a>(
     shape: Id,
     fortran: bool,
 ) -> Result<View<'a>, String> {
-    let element = element(pickle, kind)?;
+    let dtype = dtype(pickle, kind)?;
     let shape = pickle
         .sizes(shape)
         .ok_or("it is an array without a shape")?;
@@ -60,12 +60,12 @@ fn laid_out<'a>(
         }
         false => row_major(&shape),
     };
-    View::new(element, bytes, 0, shape, strides)
+    View::new(dtype, bytes, 0, shape, strides)
 }
 
 /// `numpy.dtype('f4', ...)` with the state `(version, byte order, ...)`.
-fn element(pickle: &Pickle<'_>, id: Id) -> Result<Element, String> {
-    let unknown = || "it is an array without an element type".to_string();
+fn dtype(pickle: &Pickle<'_>, id: Id) -> Result<DType, String> {
+    let unknown = || "it is an array without a dtype".to_string();
     let Some(("numpy", "dtype", [name, ..])) = pickle.call(id) else {
         return Err(unknown());
     };
@@ -77,18 +77,18 @@ fn element(pickle: &Pickle<'_>, id: Id) -> Result<Element, String> {
         return Err("its values are big-endian, which is not read".to_string());
     }
     Ok(match name {
-        "f8" => Element::F64,
-        "f4" => Element::F32,
-        "f2" => Element::F16,
-        "i8" => Element::I64,
-        "i4" => Element::I32,
-        "i2" => Element::I16,
-        "i1" => Element::I8,
-        "u1" => Element::U8,
-        "b1" => Element::Bool,
+        "f8" => DType::F64,
+        "f4" => DType::F32,
+        "f2" => DType::F16,
+        "i8" => DType::I64,
+        "i4" => DType::I32,
+        "i2" => DType::I16,
+        "i1" => DType::I8,
+        "u1" => DType::U8,
+        "b1" => DType::Bool,
         other => {
             return Err(format!(
-                "it holds values of numpy's {other}, which no weight is made of"
+                "it holds values of numpy's {other}, a dtype that is not supported"
             ));
         }
     })

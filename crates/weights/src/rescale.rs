@@ -1,9 +1,9 @@
-//! NormRescale: each tensor keeps its direction and takes the norm of another model's (methods.md 6).
+//! NormRescale: each tensor is scaled to the norm of another model's (methods.md 6).
 
 use crate::names::backbone;
 use crate::{Branch, NamedTensor, WeightFile, WeightsError};
 
-/// Where norms come from.
+/// The source of the norms.
 #[derive(Clone, Copy, Debug)]
 pub enum Anchor<'a> {
     /// The tensors of the same names, of the file's online network.
@@ -15,27 +15,27 @@ pub enum Anchor<'a> {
 /// Which tensors are rescaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Every tensor of floats: weights, biases, scales, running statistics. Batch norm does then not compute what
-    /// it did: such a network is for fine-tuning, not for frozen features.
+    /// Every tensor of floats: weights, biases, scales, running statistics. Batch norm then computes something else: such a
+    /// network is for fine-tuning, not for frozen features.
     All,
     /// Tensors of two dimensions or more: convolutions and linear layers.
     Weights,
 }
 
-/// What was done with every tensor of the network.
+/// The treatment of every tensor of the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RescaleReport {
     /// Rescaled.
     pub rescaled: Vec<String>,
-    /// Left as they are: counters, and what is out of scope.
+    /// Unchanged: counters, and tensors out of scope.
     pub out_of_scope: Vec<String>,
-    /// Left as they are: their norm is zero.
+    /// Unchanged: their norm is zero.
     pub zero: Vec<String>,
-    /// Left as they are: heads that the anchor lacks or has in another shape.
+    /// Unchanged: tensors of heads that the anchor lacks or has in another shape.
     pub not_in_anchor: Vec<String>,
 }
 
-/// The file's one network with its norms changed. `w / |w| * |anchor|` with Frobenius norms, summed in f64.
+/// One network of the file, rescaled: `w / |w| * |anchor|` with Frobenius norms, summed in f64.
 ///
 /// # Errors
 /// When the file does not hold the network, the anchor's backbone lacks a tensor of it or has another shape, or a norm
@@ -88,7 +88,7 @@ pub fn norm_rescale(
     }
 }
 
-/// The norm of the anchor's tensor; none for a head's that does not correspond.
+/// The norm of the anchor's tensor; none for a head's that the anchor lacks.
 fn wanted(
     anchor: &WeightFile,
     bare: &str,

@@ -1,4 +1,4 @@
-//! What a ResNet's tensors say about it, by their names and shapes alone.
+//! The architecture of a ResNet, from the names and shapes of its tensors.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::WeightFile;
 pub struct Structure {
     /// Blocks of each stage.
     pub blocks: Vec<usize>,
-    /// Whether a block has three convolutions instead of two.
+    /// Whether blocks are bottlenecks.
     pub bottleneck: bool,
     /// Channels of the first stage.
     pub width: usize,
-    /// Side of the first convolution: 7 for large images, 3 for small ones.
+    /// Kernel size of the first convolution: 7 for large images, 3 for small ones.
     pub kernel: usize,
     /// Tensors that such a backbone has and the file lacks, under torchvision's names.
     pub missing: Vec<String>,
@@ -60,7 +60,7 @@ impl Structure {
         Some(structure)
     }
 
-    /// The architecture's name in recipes; none where it is no standard one.
+    /// The architecture's name in recipes, if it is a standard one.
     pub fn arch(&self) -> Option<&'static str> {
         match (self.bottleneck, self.blocks.as_slice()) {
             (false, [1, 1, 1]) => Some("tiny"),

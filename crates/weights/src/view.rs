@@ -1,6 +1,6 @@
-//! A tensor as it lies in a file: a window with strides on stored values.
+//! A tensor in a file: a strided view of a storage.
 
-use crate::element::Element;
+use crate::dtype::DType;
 
 /// More dimensions than any weight has.
 const MAX_RANK: usize = 16;
@@ -8,13 +8,13 @@ const MAX_RANK: usize = 16;
 /// A tensor whose values are still in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct View<'a> {
-    pub element: Element,
-    /// The storage, which several tensors may share.
+    pub dtype: DType,
+    /// The storage; several tensors may share it.
     pub bytes: &'a [u8],
-    /// First value, counted in values.
+    /// Index of the first value.
     pub offset: usize,
     pub shape: Vec<usize>,
-    /// Distance of neighbours in each dimension, counted in values.
+    /// Distance of neighbours in each dimension, in values.
     pub strides: Vec<usize>,
 }
 
@@ -22,9 +22,9 @@ impl<'a> View<'a> {
     /// Checks that every value lies within the storage.
     ///
     /// # Errors
-    /// A text that says what is wrong.
+    /// The reason as text.
     pub fn new(
-        element: Element,
+        dtype: DType,
         bytes: &'a [u8],
         offset: usize,
         shape: Vec<usize>,
@@ -34,13 +34,13 @@ impl<'a> View<'a> {
             return Err("its sizes and strides do not belong together".to_string());
         }
         let view = Self {
-            element,
+            dtype,
             bytes,
             offset,
             shape,
             strides,
         };
-        let stored = bytes.len() / element.size();
+        let stored = bytes.len() / dtype.size();
         let last = view
             .shape
             .iter()
@@ -60,7 +60,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// How many values; none where they cannot be counted.
+    /// The number of values; none where it overflows.
     pub fn count(&self) -> Option<usize> {
         self.shape
             .iter()
@@ -73,10 +73,10 @@ impl<'a> View<'a> {
         if count == 0 {
             return Vec::new();
         }
-        let size = self.element.size();
+        let size = self.dtype.size();
         if self.strides == row_major(&self.shape) {
             let from = self.offset * size;
-            return self.element.decode(&self.bytes[from..from + count * size]);
+            return self.dtype.decode(&self.bytes[from..from + count * size]);
         }
         let mut gathered = Vec::with_capacity(count * size);
         let mut index = vec![0; self.shape.len()];
@@ -92,12 +92,11 @@ impl<'a> View<'a> {
                 *index = 0;
             }
         }
-        self.element.decode(&gathered)
+        self.dtype.decode(&gathered)
     }
 }
 
-/// Strides of a tensor whose values lie one after the other. Dimensions of one value may have any stride: they get the
-/// one of a dimension that is stepped over.
+/// Strides of a contiguous tensor.
 pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for dimension in (1..shape.len()).rev() {

@@ -1,7 +1,7 @@
-//! Which names a pickle may hold. Nothing is ever imported or called; but a file that asks for anything else is no
-//! weight file, and its owner should hear of it.
+//! The globals that a pickle may name. Nothing is ever imported or called; but a file that names any other is not a
+//! weight file, and the user should know.
 
-/// Modules whose names are values beside the weights: settings, paths, dates, training state.
+/// Modules of plain values in checkpoints: settings, paths, dates, training state.
 const INERT: [&str; 12] = [
     "argparse",
     "collections",
@@ -35,7 +35,7 @@ const BUILTINS: [&str; 14] = [
     "tuple",
 ];
 
-/// Where numpy's arrays, scalars and states of its random generators come from; its other modules hold more.
+/// Modules of numpy's arrays, scalars and states of random generators.
 const NUMPY: [&str; 9] = [
     "numpy",
     "numpy.core.multiarray",
@@ -48,18 +48,18 @@ const NUMPY: [&str; 9] = [
     "numpy.random.mtrand",
 ];
 
-/// Names of `torch` that stand for data; whole modules and functions are left out.
+/// Names in `torch` that stand for data.
 pub(super) fn is_known(module: &str, name: &str) -> bool {
     match module {
         "builtins" | "__builtin__" => BUILTINS.contains(&name),
         "copy_reg" | "copyreg" => name == "_reconstructor",
         "_codecs" => name == "encode",
-        // Storages, element types such as `float32`, layouts; all are constants or types.
+        // Storages, dtypes such as `float32`, layouts; all are constants or types.
         "torch" | "torch.cuda" => {
             name.ends_with("Storage")
                 || name.ends_with("Tensor")
                 || matches!(name, "Size" | "device" | "Generator")
-                || is_element(name)
+                || is_dtype(name)
         }
         "torch._utils" | "torch._tensor" => name.starts_with("_rebuild_"),
         "torch.nn.parameter" => matches!(name, "Parameter" | "Buffer" | "UninitializedParameter"),
@@ -72,7 +72,7 @@ pub(super) fn is_known(module: &str, name: &str) -> bool {
     }
 }
 
-fn is_element(name: &str) -> bool {
+fn is_dtype(name: &str) -> bool {
     let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     matches!(
         name,

@@ -1,4 +1,4 @@
-//! The stack machine that a pickle is a program for, without its power to call anything.
+//! The stack machine of pickles, which records calls instead of making them.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ const MAX_OPERATIONS: usize = 1 << 22;
 /// Reads the pickle that starts at `from`; also says where it ends.
 ///
 /// # Errors
-/// When the bytes are no pickle, or name what no weight file needs.
+/// When the bytes are not a pickle, or it needs a global that no weight file does.
 pub(crate) fn parse(bytes: &[u8], from: usize) -> Result<(Pickle<'_>, usize), PickleError> {
     let mut machine = Machine {
         input: Cursor { bytes, at: from },

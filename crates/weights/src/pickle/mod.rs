@@ -1,4 +1,4 @@
-//! Python's pickles as inert data: what would be called with what, and nothing is called.
+//! Python's pickles as inert data: calls are recorded with their arguments, and never made.
 
 mod cursor;
 mod globals;
@@ -10,34 +10,34 @@ use std::fmt::Write as _;
 
 pub(crate) use machine::parse;
 
-/// What keeps a pickle from being read.
+/// Why a pickle cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PickleError {
-    /// Not a pickle, cut off, or with something that no weight file has.
+    /// Not a pickle, truncated, or with an instruction that no weight file has.
     Broken {
         /// Offset in the pickle's bytes.
         at: usize,
         /// What is wrong.
         reason: String,
     },
-    /// A name outside of what weight files need.
+    /// A global that no weight file needs.
     Refused {
         /// Module and name.
         global: String,
     },
 }
 
-/// Place of a node.
+/// The index of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Id(u32);
 
-/// One Python value. Text and bytes stay where they are in the file.
+/// One Python value. Text and bytes are borrowed from the file.
 #[derive(Debug)]
 pub(crate) enum Node<'a> {
     None,
     Bool(bool),
     Int(i64),
-    /// A number that no weight depends on: with a fraction, or of more than 64 bits.
+    /// A number without meaning here: a float, or an integer of more than 64 bits.
     Number,
     Text(&'a str),
     Bytes(&'a [u8]),
@@ -47,13 +47,13 @@ pub(crate) enum Node<'a> {
     Dict(Vec<(Id, Id)>),
     /// A module and the name of something in it.
     Global(&'a str, &'a str),
-    /// What Python would build by a call.
+    /// An object that Python would build by a call.
     Object(Box<Object>),
-    /// A reference to something outside of the pickle: a storage.
+    /// A reference to a storage outside of the pickle.
     Persistent(Id),
 }
 
-/// A call that is not made, and what would be put into its result.
+/// A recorded call, and the state of its result.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub callable: Id,
@@ -62,7 +62,7 @@ pub(crate) struct Object {
     pub items: Vec<(Id, Id)>,
 }
 
-/// A pickle that was read to its end.
+/// A parsed pickle.
 #[derive(Debug)]
 pub(crate) struct Pickle<'a> {
     nodes: Vec<Node<'a>>,
@@ -72,11 +72,11 @@ pub(crate) struct Pickle<'a> {
 impl<'a> Pickle<'a> {
     /// The value at `id`.
     pub fn node(&self, id: Id) -> &Node<'a> {
-        // Ids are made by the machine alone, together with their nodes.
+        // Only the machine creates ids, each with its node.
         self.nodes.get(id.0 as usize).unwrap_or(&Node::None)
     }
 
-    /// Every value, in the order in which they were made.
+    /// Every value, in the order of creation.
     pub fn nodes(&self) -> impl Iterator<Item = &Node<'a>> {
         self.nodes.iter()
     }
@@ -90,7 +90,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A whole number.
+    /// An integer.
     pub fn int(&self, id: Id) -> Option<i64> {
         match self.node(id) {
             Node::Int(value) => Some(*value),
@@ -111,7 +111,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Sizes, one a dimension.
+    /// A shape.
     pub fn sizes(&self, id: Id) -> Option<Vec<usize>> {
         // `torch.Size` wraps a tuple.
         let id = match self.call(id) {
@@ -149,7 +149,7 @@ impl<'a> Pickle<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// Appends a key as it stands in a tensor's name.
+    /// Appends a key to a tensor's name.
     pub fn push_key(&self, id: Id, name: &mut String) {
         match self.node(id) {
             Node::Int(value) => {

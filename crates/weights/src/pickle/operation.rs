@@ -1,4 +1,4 @@
-//! The alphabet of pickles, protocols 0 to 5.
+//! The instructions of pickles, protocols 0 to 5.
 
 macro_rules! operations {
     ($($name:ident = $code:literal),* $(,)?) => {

@@ -1,6 +1,6 @@
 //! Writing the few pickles that weight files consist of.
 
-/// A pickle in the making. Values are pushed on Python's stack and gathered by the calls that need them.
+/// Builds a pickle. Values are pushed on the unpickler's stack, calls pop their arguments.
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
@@ -59,7 +59,7 @@ impl Writer {
         self.byte(b'R')
     }
 
-    /// Hands state to an object.
+    /// Sets the state of an object.
     pub fn build(&mut self) -> &mut Self {
         self.byte(b'b')
     }
@@ -69,7 +69,7 @@ impl Writer {
         self.byte(b'Q')
     }
 
-    /// A truth value.
+    /// A boolean.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.byte(if value { 0x88 } else { 0x89 })
     }
@@ -96,7 +96,7 @@ impl Writer {
         self
     }
 
-    /// Minus one, as numpy writes what an element type lacks.
+    /// Minus one, as numpy writes what a dtype lacks.
     pub fn minus_one(&mut self) -> &mut Self {
         self.byte(b'J');
         self.0.extend_from_slice(&(-1i32).to_le_bytes());

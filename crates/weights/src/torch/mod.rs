@@ -22,7 +22,7 @@ pub(crate) use write::write;
 pub(crate) enum TorchError {
     /// The pickle in it.
     Pickle(PickleError),
-    /// What is around the pickle, or what it describes.
+    /// The container, or the values that the pickle describes.
     Broken(String),
 }
 
@@ -38,7 +38,7 @@ impl From<String> for TorchError {
     }
 }
 
-/// How the tensors are packed.
+/// The container format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     /// An archive, since PyTorch 1.6.
@@ -50,7 +50,7 @@ pub(crate) enum Container {
 }
 
 impl Container {
-    /// Tells by the first bytes.
+    /// Recognised by the first bytes.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         if zip::is_zip(bytes) {
             Some(Self::Zip)
@@ -67,7 +67,7 @@ impl Container {
     /// Every tensor in the file, with the path of dictionary keys that leads to it.
     ///
     /// # Errors
-    /// When the file is damaged, holds what no weight file needs, or no tensor.
+    /// When the file is damaged, needs globals that no weight file does, or has no tensor.
     pub fn read(self, bytes: &[u8]) -> Result<Vec<Found<'_>>, TorchError> {
         match self {
             Self::Zip => {

@@ -1,17 +1,17 @@
-//! The stored values that tensors of a PyTorch file are windows on.
+//! The storages of a PyTorch file, of which its tensors are views.
 
 use std::collections::HashMap;
 
-use crate::element::Element;
+use crate::dtype::DType;
 use crate::pickle::{Id, Node, Pickle};
 
 /// Bytes of every storage by its key.
 pub(super) struct Storages<'a>(HashMap<&'a str, &'a [u8]>);
 
-/// What a persistent reference says.
+/// A persistent reference to a storage.
 pub(super) struct Reference<'a> {
     pub key: &'a str,
-    /// The storage's class, which says what its values are.
+    /// The storage's class, which implies its dtype.
     class: &'a str,
     /// A part of the storage: first value and how many; of the legacy format.
     pub part: Option<(usize, usize)>,
@@ -24,7 +24,7 @@ impl Reference<'_> {
             "ComplexDoubleStorage" => 16,
             "ComplexFloatStorage" => 8,
             "ComplexHalfStorage" | "QInt32Storage" => 4,
-            class => element(class).ok().flatten().map_or(1, Element::size),
+            class => dtype(class).ok().flatten().map_or(1, DType::size),
         }
     }
 }
@@ -71,12 +71,11 @@ impl<'a> Storages<'a> {
         Ok((pickle, Self(storages.collect())))
     }
 
-    /// What the values of the storage are that `id` refers to, and its bytes. No element where each tensor says itself
-    /// what the bytes mean.
+    /// The dtype and the bytes of the storage that `id` refers to. No dtype where each tensor has its own.
     ///
     /// # Errors
-    /// A text that says what is wrong.
-    pub fn find(&self, pickle: &Pickle<'a>, id: Id) -> Result<(Option<Element>, &'a [u8]), String> {
+    /// The reason as text.
+    pub fn find(&self, pickle: &Pickle<'a>, id: Id) -> Result<(Option<DType>, &'a [u8]), String> {
         let Node::Persistent(id) = pickle.node(id) else {
             return Err("it has no storage".to_string());
         };
@@ -85,9 +84,9 @@ impl<'a> Storages<'a> {
             .0
             .get(reference.key)
             .ok_or_else(|| format!("its storage '{}' is not in the file", reference.key))?;
-        let element = element(reference.class)?;
+        let dtype = dtype(reference.class)?;
         let Some((from, count)) = reference.part else {
-            return Ok((element, bytes));
+            return Ok((dtype, bytes));
         };
         let size = reference.value_size();
         let range = from
@@ -95,17 +94,17 @@ impl<'a> Storages<'a> {
             .and_then(|from| Some(from..count.checked_mul(size)?.checked_add(from)?));
         let part = range.and_then(|range| bytes.get(range));
         let part = part.ok_or("its part of a storage reaches beyond it")?;
-        Ok((element, part))
+        Ok((dtype, part))
     }
 }
 
-/// What a file of a big-endian machine is answered with.
+/// The error of a file from a big-endian machine.
 pub(super) const BIG_ENDIAN: &str = "it was written by a big-endian machine, which is not read";
 
 /// Reads `('storage', type, key, place, count[, part])`.
 ///
 /// # Errors
-/// A text that says what is wrong.
+/// The reason as text.
 pub(super) fn reference<'a>(pickle: &Pickle<'a>, id: Id) -> Result<Reference<'a>, String> {
     let broken = || "its storage is described in an unknown way".to_string();
     let members = pickle.members(id).ok_or_else(broken)?;
@@ -132,22 +131,22 @@ pub(super) fn reference<'a>(pickle: &Pickle<'a>, id: Id) -> Result<Reference<'a>
     })
 }
 
-fn element(class: &str) -> Result<Option<Element>, String> {
+fn dtype(class: &str) -> Result<Option<DType>, String> {
     Ok(Some(match class {
-        "DoubleStorage" => Element::F64,
-        "FloatStorage" => Element::F32,
-        "HalfStorage" => Element::F16,
-        "BFloat16Storage" => Element::Bf16,
-        "LongStorage" => Element::I64,
-        "IntStorage" => Element::I32,
-        "ShortStorage" => Element::I16,
-        "CharStorage" => Element::I8,
-        "ByteStorage" => Element::U8,
-        "BoolStorage" => Element::Bool,
+        "DoubleStorage" => DType::F64,
+        "FloatStorage" => DType::F32,
+        "HalfStorage" => DType::F16,
+        "BFloat16Storage" => DType::Bf16,
+        "LongStorage" => DType::I64,
+        "IntStorage" => DType::I32,
+        "ShortStorage" => DType::I16,
+        "CharStorage" => DType::I8,
+        "ByteStorage" => DType::U8,
+        "BoolStorage" => DType::Bool,
         "UntypedStorage" | "_UntypedStorage" => return Ok(None),
         other => {
             return Err(format!(
-                "it holds values of {other}, which no weight is made of"
+                "it holds values of {other}, a dtype that is not supported"
             ));
         }
     }))

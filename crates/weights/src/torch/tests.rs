@@ -30,7 +30,7 @@ fn reason(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn element_types_strides_and_shared_storages_are_pytorchs() {
+fn dtypes_strides_and_shared_storages_are_pytorchs() {
     let expected = WeightFile::from_bytes("kinds", EXPECTED).unwrap();
     for bytes in [KINDS, KINDS_LEGACY] {
         let found = read(bytes).unwrap();
@@ -44,13 +44,13 @@ fn element_types_strides_and_shared_storages_are_pytorchs() {
             let (view, expected) = (view.unwrap(), &expected.tensors[&name]);
             assert_eq!(view.shape, expected.shape, "{name}");
             assert_eq!(view.values(), expected.values, "{name}");
-            assert_eq!(view.element.is_integer(), expected.integer, "{name}");
+            assert_eq!(view.dtype.is_integer(), expected.integer, "{name}");
         }
     }
 }
 
 #[test]
-fn element_types_have_their_values() {
+fn dtypes_have_their_values() {
     let values = |name: &str| -> Vec<f32> {
         let found = read(KINDS).unwrap();
         let found = found.into_iter().find(|found| found.name == name).unwrap();
@@ -191,7 +191,7 @@ fn what_is_written_is_read_again() {
                 NamedTensor {
                     name: found.name.trim_start_matches("model.").to_string(),
                     values: view.values(),
-                    integer: view.element.is_integer(),
+                    integer: view.dtype.is_integer(),
                     shape: view.shape,
                 }
             })

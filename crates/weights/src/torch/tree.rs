@@ -2,14 +2,14 @@
 
 use super::TorchError;
 use super::storage::Storages;
-use crate::element::Element;
+use crate::dtype::DType;
 use crate::numpy;
 use crate::pickle::{Id, Node, Pickle};
 use crate::view::View;
 
-/// Dictionaries within dictionaries; checkpoints of real trainers have five.
+/// Depth of nested dictionaries; real checkpoints have up to five.
 const MAX_DEPTH: usize = 32;
-/// Values that are looked at. A pickle may hold the same dictionary in many places.
+/// Values that are visited. A pickle may hold the same dictionary in many places.
 const MAX_VISITS: usize = 1 << 22;
 /// Tensors, and bytes of their names together.
 const MAX_TENSORS: usize = 1 << 18;
@@ -103,7 +103,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// The tensor that a call would make; none where it makes something else.
+/// The tensor that a call builds, if it builds one.
 fn tensor<'a>(
     pickle: &Pickle<'a>,
     storages: &Storages<'a>,
@@ -149,12 +149,12 @@ fn rebuilt<'a>(
     let [storage, rest @ ..] = arguments else {
         return Err(BROKEN.to_string());
     };
-    let (element, bytes) = storages.find(pickle, *storage)?;
-    let element = element.ok_or("its storage does not say what its values are")?;
-    window(pickle, element, bytes, rest)
+    let (dtype, bytes) = storages.find(pickle, *storage)?;
+    let dtype = dtype.ok_or("its storage does not say what its values are")?;
+    window(pickle, dtype, bytes, rest)
 }
 
-/// `(storage, offset, sizes, strides, gradient, hooks, element, ...)` on a storage of bytes.
+/// `(storage, offset, sizes, strides, gradient, hooks, dtype, ...)` on a storage of bytes.
 fn retyped<'a>(
     pickle: &Pickle<'a>,
     storages: &Storages<'a>,
@@ -164,17 +164,18 @@ fn retyped<'a>(
         return Err(BROKEN.to_string());
     };
     let (_, bytes) = storages.find(pickle, *storage)?;
-    let element = match rest.get(5).map(|id| pickle.node(*id)) {
-        Some(Node::Global("torch", name)) => named(name)
-            .ok_or_else(|| format!("it holds values of torch.{name}, which no weight is made of")),
+    let dtype = match rest.get(5).map(|id| pickle.node(*id)) {
+        Some(Node::Global("torch", name)) => named(name).ok_or_else(|| {
+            format!("it holds values of torch.{name}, a dtype that is not supported")
+        }),
         _ => Err(BROKEN.to_string()),
     }?;
-    window(pickle, element, bytes, rest)
+    window(pickle, dtype, bytes, rest)
 }
 
 fn window<'a>(
     pickle: &Pickle<'a>,
-    element: Element,
+    dtype: DType,
     bytes: &'a [u8],
     rest: &[Id],
 ) -> Result<View<'a>, String> {
@@ -183,7 +184,7 @@ fn window<'a>(
     };
     let broken = || BROKEN.to_string();
     View::new(
-        element,
+        dtype,
         bytes,
         pickle.size(*offset).ok_or_else(broken)?,
         pickle.sizes(*sizes).ok_or_else(broken)?,
@@ -193,18 +194,18 @@ fn window<'a>(
 
 const BROKEN: &str = "it is described in an unknown way";
 
-fn named(name: &str) -> Option<Element> {
+fn named(name: &str) -> Option<DType> {
     Some(match name {
-        "float64" => Element::F64,
-        "float32" => Element::F32,
-        "float16" => Element::F16,
-        "bfloat16" => Element::Bf16,
-        "int64" => Element::I64,
-        "int32" => Element::I32,
-        "int16" => Element::I16,
-        "int8" => Element::I8,
-        "uint8" => Element::U8,
-        "bool" => Element::Bool,
+        "float64" => DType::F64,
+        "float32" => DType::F32,
+        "float16" => DType::F16,
+        "bfloat16" => DType::Bf16,
+        "int64" => DType::I64,
+        "int32" => DType::I32,
+        "int16" => DType::I16,
+        "int8" => DType::I8,
+        "uint8" => DType::U8,
+        "bool" => DType::Bool,
         _ => return None,
     })
 }

@@ -18,7 +18,7 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
 /// Names and contents of the entries.
 ///
 /// # Errors
-/// A text that says what is wrong: cut off, compressed, damaged.
+/// The reason as text: truncated, compressed, damaged.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, String> {
     let (mut at, count) = directory(bytes)?;
     let mut entries = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, String> {
         }
         let wide = Wide::read(bytes, at, slice(bytes, at + 46 + name, extra)?)?;
         let content = content(bytes, wide.offset, wide.size)?;
-        // Entries do not overlap; a file that says so would cost time without end.
+        // Entries must not overlap: reading each of many overlapping ones would take unbounded time.
         left = left.checked_sub(wide.size).ok_or_else(cut_off)?;
         if hash(content) != u32_at(bytes, at + 16)? {
             return Err(format!(
@@ -163,7 +163,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
         .map_err(|_| cut_off())
 }
 
-/// An archive in the making.
+/// Builds an archive.
 #[derive(Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
