@@ -1,4 +1,4 @@
-//! The registry of methods: one row each.
+//! The registry of methods: one row each. A new method is a file that implements [`Method`], a row here, and its recipes.
 
 use burn::tensor::Device;
 use parallax_nets::HeadKind;

@@ -5,6 +5,21 @@
 //!
 //! Other networks build on [`ResNet::stages`], which gives the feature map of each stage, and on the layers; the stride and
 //! dilation of a stage are set in [`ResNetConfig::stages`].
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use parallax_nets::{Arch, Init, Mode, OutputStride, ResNet, ResNetConfig, Stem};
+//!
+//! let device = Device::flex();
+//! let config = ResNetConfig {
+//!     stages: OutputStride::X16.stages(),
+//!     ..ResNetConfig::new(Arch::ResNet18, Stem::Imagenet)
+//! };
+//! let mut network = ResNet::new(&config, &mut Init::new(0, &device));
+//! let images = Tensor::<4>::zeros([1, 3, 64, 64], &device);
+//! let maps = network.stages(images, Mode::Eval);
+//! assert_eq!(maps[3].dims(), [1, 4, 4, 512]);
+//! ```
 
 mod batch_norm;
 mod block;
