@@ -258,14 +258,13 @@ fn convolutions_have_any_kernel_stride_padding_and_dilation_and_a_bias() {
         let bias = conv.bias.clone().unwrap().val();
         let y = conv.forward(x.clone());
         let weight = floats(conv.weight.val());
-        let expected = convolve(&floats(x.clone()), size, &weight, config);
-        let expected = expected
-            .iter()
-            .zip(floats(bias.clone()).into_iter().cycle());
+        let sums = convolve(&floats(x.clone()), size, &weight, config);
         let found = floats(y.clone());
-        assert_eq!(found.len(), expected.len(), "{config:?}");
-        for (a, (b, bias)) in found.iter().zip(expected) {
-            assert!((a - (b + bias)).abs() < 1e-5, "{config:?}: {a}, {b}");
+        assert_eq!(found.len(), sums.len(), "{config:?}");
+        let biases = floats(bias.clone()).into_iter().cycle();
+        for ((found, sum), bias) in found.iter().zip(sums).zip(biases) {
+            let error = (found - (sum + bias)).abs();
+            assert!(error < 1e-5, "{config:?}: {found}, {sum} + {bias}");
         }
         let weights: Tensor<4> = patterned(y.dims(), 13, &device);
         let graph = (y * weights.clone()).sum().backward();

@@ -294,7 +294,7 @@ async fn run_losses(
         if on_device != (place == device) {
             return Err("the views are computed in the wrong place".to_string());
         }
-        if views != recipe.method.name.views() {
+        if views != recipe.method.name.spec().views {
             return Err(format!("a batch has {views} views of each image"));
         }
         let report = run.step(batch).await.map_err(|error| error.to_string())?;
