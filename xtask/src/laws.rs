@@ -51,7 +51,7 @@ fn report(breaches: &[String]) -> Result<()> {
     }
 }
 
-/// One crate under `crates/`.
+/// A library crate: one under `crates/`, or `recipes`.
 pub struct Member {
     pub name: String,
     pub folder: PathBuf,
@@ -70,6 +70,10 @@ fn members() -> Result<Vec<Member>> {
             });
         }
     }
+    members.push(Member {
+        name: "recipes".into(),
+        folder: repo::root().join("recipes"),
+    });
     members.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(members)
 }

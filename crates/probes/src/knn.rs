@@ -93,6 +93,15 @@ impl Evaluator for Knn {
 ///
 /// # Errors
 /// When one set is empty or the widths differ.
+///
+/// ```
+/// use parallax_probes::{Features, knn_accuracy};
+///
+/// let train = Features::new(vec![1.0, 0.0, 0.0, 1.0], vec![0, 1], 2)?; // two rows of two features
+/// let test = Features::new(vec![0.9, 0.1], vec![0], 2)?;
+/// assert_eq!(knn_accuracy(&train, &test)?, 100.0);
+/// # Ok::<(), parallax_probes::ProbeError>(())
+/// ```
 pub fn knn_accuracy(train: &Features, test: &Features) -> Result<f64, ProbeError> {
     Knn::default().accuracy(train, test)
 }

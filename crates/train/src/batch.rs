@@ -32,6 +32,20 @@ pub struct Batch {
 }
 
 /// Loads the batch of any step: a pure function of the recipe's seed, the source and the step.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use burn::tensor::Device;
+/// use parallax_data::sample;
+/// use parallax_train::{Loader, Recipe};
+///
+/// let recipe = Recipe::named("demo", &["run.batch_size=4".to_string()])?;
+/// let loader = Loader::new(&recipe, Arc::new(sample::test()?), &Device::flex())?;
+/// let batch = loader.load(7)?; // any step, in any order, from any thread
+/// assert_eq!((batch.step, batch.size, batch.labels.len()), (7, 4, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Loader {
     source: Arc<dyn Source>,

@@ -47,13 +47,13 @@ pub use lars::Lars;
 pub use memory::MemoryEstimate;
 pub use norms::Norms;
 pub use optimizer::{Optimizer, Rule};
+pub use parallax_recipes::{PAGE_RECIPES, RECIPES};
 pub use parallax_weights::{ONLINE, TARGET};
 pub use precision::Precision;
 pub use recipe::{
     CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
     ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
-pub use recipes::{PAGE_RECIPES, RECIPES};
 pub use report::{
     LOSS, LR, ONLINE_ACCURACY, ONLINE_LOSS, OnlineReport, StepReport, TARGET_MOMENTUM,
 };

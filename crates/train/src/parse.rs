@@ -12,6 +12,16 @@ impl Recipe {
     ///
     /// # Errors
     /// On invalid TOML, unknown keys (the message lists the known ones), wrong types, and values out of range.
+    ///
+    /// ```
+    /// use parallax_train::Recipe;
+    ///
+    /// let text = "[run]\nepochs = 100\n[method]\nname = 'byol'";
+    /// let recipe = Recipe::parse(text, &["run.batch_size=256".to_string()])?;
+    /// assert_eq!(recipe.method.momentum, 0.99); // the paper's
+    /// assert!(Recipe::parse("[method]\nname = 'simclr'", &[]).is_err());
+    /// # Ok::<(), parallax_train::RecipeError>(())
+    /// ```
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, RecipeError> {
         let mut table: Table = text.parse().map_err(RecipeError::Toml)?;
         for text in overrides {
@@ -60,8 +70,7 @@ mod tests {
     use super::*;
 
     fn overridden(text: &str) -> Result<Recipe, RecipeError> {
-        let demo = include_str!("../../../recipes/demo.toml");
-        Recipe::parse(demo, &[text.to_string()])
+        Recipe::named("demo", &[text.to_string()])
     }
 
     #[test]

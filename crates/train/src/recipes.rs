@@ -3,59 +3,10 @@
 use crate::error::RecipeError;
 use crate::recipe::Recipe;
 
-macro_rules! recipes {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../../../recipes/", $name, ".toml")))),*]
-    };
-}
-
-/// Names and texts of the recipes in `recipes/`.
-pub const RECIPES: [(&str, &str); 17] = recipes![
-    "demo",
-    "supervised",
-    "moco-v1",
-    "moco-v2",
-    "moco-v2-plus",
-    "s-moco-v2-plus",
-    "moco-v2-plus-lars",
-    "byol",
-    "byol-lars",
-    "supervised-cifar10",
-    "moco-v1-cifar10",
-    "moco-v2-cifar10",
-    "moco-v2-plus-cifar10",
-    "s-moco-v2-plus-cifar10",
-    "moco-v2-plus-lars-cifar10",
-    "byol-cifar10",
-    "byol-lars-cifar10",
-];
-
-/// Names and texts of the page's recipes, `page/SYSTEM-SIZE`: a system of the paper with a tiny network or a small
-/// ResNet-18.
-pub const PAGE_RECIPES: [(&str, &str); 16] = recipes![
-    "page/supervised-tiny",
-    "page/supervised-small",
-    "page/moco-v1-tiny",
-    "page/moco-v1-small",
-    "page/moco-v2-tiny",
-    "page/moco-v2-small",
-    "page/moco-v2-plus-tiny",
-    "page/moco-v2-plus-small",
-    "page/s-moco-v2-plus-tiny",
-    "page/s-moco-v2-plus-small",
-    "page/moco-v2-plus-lars-tiny",
-    "page/moco-v2-plus-lars-small",
-    "page/byol-tiny",
-    "page/byol-small",
-    "page/byol-lars-tiny",
-    "page/byol-lars-small",
-];
-
 impl Recipe {
     /// The text of an embedded recipe.
     pub fn embedded(name: &str) -> Option<&'static str> {
-        let mut all = RECIPES.iter().chain(&PAGE_RECIPES);
-        all.find(|(known, _)| *known == name).map(|(_, text)| *text)
+        parallax_recipes::text(name)
     }
 
     /// An embedded recipe with overrides of the form `section.key=value`.
@@ -72,6 +23,7 @@ impl Recipe {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use parallax_recipes::{PAGE_RECIPES, RECIPES};
 
     #[test]
     fn every_recipe_is_whole_and_survives_a_round_trip() {

@@ -34,6 +34,27 @@ impl DataShape {
 }
 
 /// A pre-training run on one device.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use burn::tensor::Device;
+/// use parallax_data::{Source, sample};
+/// use parallax_train::{DataShape, Loader, Recipe, Run};
+///
+/// let small = ["run.batch_size=4", "views.size=16", "model.width=4", "method.hidden=8", "method.out=4", "method.queue=8"];
+/// let recipe = Recipe::named("demo", &small.map(String::from))?;
+/// let device = Device::flex(); // the CPU
+/// let images: Arc<dyn Source> = Arc::new(sample::test()?);
+/// let loader = Loader::new(&recipe, Arc::clone(&images), &device)?;
+/// let mut run = Run::new(recipe, DataShape::of(images.as_ref()), &device)?;
+/// for step in 0..2 {
+///     let report = pollster::block_on(run.step(&loader.load(step)?))?;
+///     println!("step {}: loss {:.3}", report.step, report.loss);
+/// }
+/// assert_eq!(run.step_index(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Run {
     pub(crate) recipe: Recipe,
     pub(crate) data: DataShape,

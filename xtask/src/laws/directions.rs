@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::Member;
 
 /// Every crate with the crates that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("rng", &[]),
     ("views", &["rng"]),
     ("gpu-views", &["views"]),
@@ -17,6 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("methods", &["kernels", "nets", "rng", "views"]),
     ("weights", &["nets"]),
     ("probes", &["views"]),
+    ("recipes", &[]),
     (
         "train",
         &[
@@ -26,6 +27,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
             "methods",
             "nets",
             "probes",
+            "recipes",
             "rng",
             "views",
             "weights",

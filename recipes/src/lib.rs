@@ -1,0 +1,55 @@
+//! The recipes that come with Parallax, as texts.
+
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../", $name, ".toml")))),*]
+    };
+}
+
+/// Names and texts of the recipes for the command line.
+pub const RECIPES: [(&str, &str); 17] = recipes![
+    "demo",
+    "supervised",
+    "moco-v1",
+    "moco-v2",
+    "moco-v2-plus",
+    "s-moco-v2-plus",
+    "moco-v2-plus-lars",
+    "byol",
+    "byol-lars",
+    "supervised-cifar10",
+    "moco-v1-cifar10",
+    "moco-v2-cifar10",
+    "moco-v2-plus-cifar10",
+    "s-moco-v2-plus-cifar10",
+    "moco-v2-plus-lars-cifar10",
+    "byol-cifar10",
+    "byol-lars-cifar10",
+];
+
+/// Names and texts of the page's recipes, `page/SYSTEM-SIZE`: a system of the paper with a tiny network or a small
+/// ResNet-18.
+pub const PAGE_RECIPES: [(&str, &str); 16] = recipes![
+    "page/supervised-tiny",
+    "page/supervised-small",
+    "page/moco-v1-tiny",
+    "page/moco-v1-small",
+    "page/moco-v2-tiny",
+    "page/moco-v2-small",
+    "page/moco-v2-plus-tiny",
+    "page/moco-v2-plus-small",
+    "page/s-moco-v2-plus-tiny",
+    "page/s-moco-v2-plus-small",
+    "page/moco-v2-plus-lars-tiny",
+    "page/moco-v2-plus-lars-small",
+    "page/byol-tiny",
+    "page/byol-small",
+    "page/byol-lars-tiny",
+    "page/byol-lars-small",
+];
+
+/// The text of a recipe: `byol`, `page/byol-tiny`.
+pub fn text(name: &str) -> Option<&'static str> {
+    let mut all = RECIPES.iter().chain(&PAGE_RECIPES);
+    all.find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
