@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         match driver.next(run.step_index(), Control::default()) {
             Due::Step => {
                 let batch = loader.load(run.step_index())?;
-                let report = block_on(run.step(&batch))?;
+                let report = block_on(run.step(batch))?;
                 println!(
                     "step {:>5}  loss {:.4}  lr {:.5}",
                     report.step, report.loss, report.lr

@@ -1,4 +1,5 @@
-//! Every system is killed at 25 moments, 200 in all, and ends with the bits of a run that was not.
+//! Every system is killed at 5 moments, and by `cargo xtask test slow` at 25, 200 in all, and ends with the bits of a run that
+//! was not.
 //!
 //! After each kill the newest checkpoint is at most the interval of saves behind, and no older one has changed. Resuming
 //! at every step, in one process, is tested in `crates/train/tests/run.rs`.
@@ -14,7 +15,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::{Scratch, checkpoint, succeed, tiny};
 
-const KILLS: u32 = 25;
+/// Kills of a system: one at the start, one in a save, three at any moment of steps and saves.
+const QUICK: u32 = 5;
+/// Five times as many.
+const SLOW: u32 = 25;
 /// Of a run; an epoch has 50 of them.
 const STEPS: u32 = 200;
 /// Steps between two checkpoints of [`tiny`].
@@ -24,8 +28,16 @@ macro_rules! systems {
     ($($system:ident: $method:literal, $overrides:expr;)*) => {
         $(#[test]
         fn $system() {
-            killed_and_resumed($method, &$overrides);
+            killed_and_resumed($method, &$overrides, QUICK);
         })*
+
+        mod slow {
+            $(#[test]
+            #[ignore = "slow: `cargo xtask test slow` runs it"]
+            fn $system() {
+                super::killed_and_resumed($method, &$overrides, super::SLOW);
+            })*
+        }
     };
 }
 
@@ -51,7 +63,7 @@ systems! {
 
 type Files = [Vec<u8>; 4];
 
-fn killed_and_resumed(method: &str, overrides: &[&str]) {
+fn killed_and_resumed(method: &str, overrides: &[&str], kills: u32) {
     let scratch = Scratch::new();
     let command = |out: &Path| {
         let mut command = tiny(method, STEPS, out);
@@ -76,7 +88,7 @@ fn killed_and_resumed(method: &str, overrides: &[&str]) {
         step,
     };
     let (mut newest, mut inside) = (0, 0);
-    for number in 0..KILLS {
+    for number in 0..kills {
         let threads = (1 + number % 4).to_string();
         let mut command = command(&run.path);
         command.args(["--loader-threads", &threads]);
@@ -118,7 +130,7 @@ fn killed_and_resumed(method: &str, overrides: &[&str]) {
         );
         newest = now;
     }
-    println!("{method}: {inside} of {KILLS} kills met a save, the last left step {newest}");
+    println!("{method}: {inside} of {kills} kills met a save, the last left step {newest}");
     succeed(command(&run.path).arg("--resume"));
     assert!(checkpoints(&run.path) == saved);
     let whole = Killed { path: whole, step };

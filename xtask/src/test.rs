@@ -195,10 +195,10 @@ const WITHOUT_VULKAN: Choice = Choice {
     ],
 };
 
-/// Tests named `slow_...` with `#[ignore = "slow: ..."]`: long ones that quicker tests cover in part.
+/// Tests of modules `slow` with `#[ignore = "slow: ..."]`: long ones that quicker tests cover in part.
 fn slow() -> Result<()> {
     let choice = Choice {
-        arguments: &["--ignored", "slow_"],
+        arguments: &["--ignored", "slow::"],
         ..Choice::default()
     };
     binaries::run(&mut native_cargo("cargo test"), choice)

@@ -49,7 +49,7 @@ impl DataShape {
 /// let loader = Loader::new(&recipe, Arc::clone(&images), &device)?;
 /// let mut run = Run::new(recipe, DataShape::of(images.as_ref()), &device)?;
 /// for step in 0..2 {
-///     let report = pollster::block_on(run.step(&loader.load(step)?))?;
+///     let report = pollster::block_on(run.step(loader.load(step)?))?;
 ///     println!("step {}: loss {:.3}", report.step, report.loss);
 /// }
 /// assert_eq!(run.step_index(), 2);

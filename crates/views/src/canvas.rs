@@ -122,6 +122,15 @@ impl Canvas {
 ///
 /// # Errors
 /// When the image is invalid or an operation cannot be applied; nothing is computed then.
+///
+/// ```
+/// use parallax_views::{Image, Op, apply_all};
+///
+/// let image = Image { width: 2, height: 1, data: vec![255, 0, 0, 0, 0, 255] };
+/// let flipped = apply_all(&image, &[Op::Hflip {}])?;
+/// assert_eq!(flipped.data, [0, 0, 255, 255, 0, 0]);
+/// # Ok::<(), parallax_views::OpError>(())
+/// ```
 pub fn apply_all(image: &Image, ops: &[Op]) -> Result<Image, OpError> {
     let mut canvas = Canvas::default();
     canvas.apply(image, ops)?;

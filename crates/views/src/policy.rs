@@ -105,6 +105,16 @@ impl Policy {
     /// The operations of a view of `size` x `size` pixels of an image of `width` x `height` pixels.
     ///
     /// The order of draws is that of this file. A step that is not applied draws no parameters.
+    ///
+    /// ```
+    /// use parallax_views::{Op, Pipeline, ViewKey};
+    ///
+    /// let policy = Pipeline::MocoV2.policy(1);
+    /// let key = ViewKey { seed: 0, epoch: 0, sample: 7, view: 1 };
+    /// let ops = policy.draw(500, 375, 224, key);
+    /// assert!(matches!(ops[..2], [Op::Crop { .. }, Op::Resize { width: 224, height: 224 }]));
+    /// assert_eq!(ops, policy.draw(500, 375, 224, key));
+    /// ```
     pub fn draw(&self, width: u32, height: u32, size: u32, key: ViewKey) -> Vec<Op> {
         let mut draws = Draws::new(key.seed, Stream::View, key.epoch, key.sample, key.view);
         let mut ops = Vec::with_capacity(10);
