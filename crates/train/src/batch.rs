@@ -129,7 +129,8 @@ impl Loader {
     /// The views, computed here.
     fn made(&self, examples: &[SampleIndex]) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
-        let mut views = vec![vec![0.0; examples.len() * pixels]; self.views];
+        let view = |_| vec![0.0; examples.len() * pixels];
+        let mut views: Vec<Vec<f32>> = (0..self.views).map(view).collect();
         let mut canvas = Canvas::default();
         for (place, sample) in examples.iter().enumerate() {
             let image = self.source.image(sample.index as usize)?;
