@@ -55,7 +55,7 @@ pub fn fill(network: ResNet) -> ResNet {
     names::map(network, &mut Fill(0))
 }
 
-/// The first content of a queue: rows of length one.
+/// The initial keys of a queue, L2-normalised.
 pub fn queue(keys: usize, out: usize) -> Vec<f32> {
     let values = noise(1, keys * out, 1.0, 0.0);
     let rows = values.chunks_exact(out).flat_map(|row| {

@@ -135,7 +135,7 @@ fn linear_case([batch, inputs, outputs]: [usize; 3]) -> Case {
 }
 
 /// What a step still takes from Burn, each with its gradient where it has one: the image's channels to the end, mean
-/// over pixels, addition of a bias, ReLU of a head, rows of length one, log-softmax over a queue, joining and cutting
+/// over pixels, addition of a bias, ReLU of a head, L2 normalisation, log-softmax over a queue, joining and cutting
 /// rows, the target's and the optimiser's update, writing into the queue.
 fn rest_cases() -> Vec<(String, Case)> {
     fn of<const D: usize, const O: usize>(
@@ -185,7 +185,7 @@ fn rest_cases() -> Vec<(String, Case)> {
             normalize_with(x, statistics, affine, residual, Activation::Relu, 1e-5)
         }),
         of("ReLU", [9, 33], burn::tensor::activation::relu),
-        of("rows of length one", [5, 130], unit),
+        of("L2 normalisation", [5, 130], unit),
         of("sum of products of rows", [6, 20], |x: Tensor<2>| {
             let other = values([6, 20], 0.21, &x.device());
             (x * other).sum_dim(1).mean() * -2.0 + 2.0
