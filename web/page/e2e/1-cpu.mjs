@@ -102,7 +102,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.deepEqual(rows.map(([name]) => name), ['This network, trained', 'The same network, untrained', 'Raw pixels']);
     for (const [, knn, linear] of rows) assert.match(`${knn} ${linear}`, /^\d+\.\d % \d+\.\d %$/);
     shown = Number.parseFloat(rows[0][1]);
-    assert.match(await text(page, '#verdict'), /Stopped early/);
+    assert.match(await text(page, '#summary'), /Stopped early/);
     await page.waitForTimeout(500);
     await shot(page, 'cpu-stopped', { fullPage: true });
   });

@@ -33,7 +33,7 @@ export default async function ({ browser, address, check, shot }) {
       for (const [, knn, linear] of rows) assert.match(`${knn} ${linear}`, /^\d+\.\d % \d+\.\d %$/);
       await phase(page, 'idle');
       assert.match(await page.getAttribute('#loss-plot', 'aria-label'), /step 4/);
-      assert.match(await text(page, '#verdict'), system === 'supervised' ? /^(?!.*without labels)/ : /^(?!.*with labels)/);
+      assert.match(await text(page, '#summary'), system === 'supervised' ? /^(?!.*without labels)/ : /^(?!.*with labels)/);
       assert.match(await text(page, '#result-labels'), system === 'supervised' ? /saw the labels/ : /never saw a label/);
       assert.equal(await page.locator('#runs li').count(), at + 1);
       assert.ok((await text(page, '#runs li:first-child')).includes(`${name} · Tiny`));

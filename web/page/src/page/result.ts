@@ -13,7 +13,7 @@ const NAMES: Record<TableRow['encoder'], string> = {
 const section = byId('result');
 const columns = byId('columns');
 const body = byId('rows', HTMLTableSectionElement);
-const verdict = byId('verdict');
+const summary = byId('summary');
 const labels = byId('result-labels');
 const actions = byId('result-actions');
 
@@ -41,7 +41,7 @@ export function showResult(rows: TableRow[], method: string, step: number, total
   body.replaceChildren(
     ...rows.map((row) => make('tr', { class: row.encoder }, make('th', { scope: 'row' }, NAMES[row.encoder]), ...measured.map(({ key }) => cell(key, row, random)))),
   );
-  verdict.textContent = sentence(rows, method, step, total);
+  summary.textContent = sentence(rows, method, step, total);
   labels.textContent = supervised(method) ? 'Training saw the labels of other pictures.' : 'Training never saw a label.';
   actions.replaceChildren(...downloads.map(([text, press]) => button(text, press)));
   section.hidden = false;
