@@ -1,7 +1,7 @@
 //! Embedded recipes by name, and the systems that the page offers.
 
 use parallax_methods::MethodKind;
-use parallax_train::{PAGE_RECIPES, Recipe, RecipeError};
+use parallax_train::{Recipe, RecipeError};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
@@ -28,33 +28,14 @@ pub fn systems() -> Result<Vec<Ts<System>>, JsError> {
 }
 
 fn known() -> impl Iterator<Item = System> {
-    let names = PAGE_RECIPES.iter().filter_map(|(name, _)| {
-        let system = name.strip_prefix("page/")?.strip_suffix("-tiny")?;
-        let method = system.strip_suffix("-lars").unwrap_or(system);
-        let kind = MethodKind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == method)?;
-        Some((system, kind))
-    });
-    names.map(|(system, kind)| System {
-        name: system.to_string(),
-        label: match system.ends_with("-lars") {
-            true => format!("{}, LARS", label(kind)),
-            false => label(kind).to_string(),
-        },
-        supervised: kind == MethodKind::Supervised,
+    MethodKind::ALL.into_iter().flat_map(|kind| {
+        let spec = kind.spec();
+        spec.page_recipes.iter().map(|recipe| System {
+            name: recipe.name.to_string(),
+            label: recipe.label.to_string(),
+            supervised: spec.labels,
+        })
     })
-}
-
-fn label(kind: MethodKind) -> &'static str {
-    match kind {
-        MethodKind::Supervised => "Supervised",
-        MethodKind::MocoV1 => "MoCo v1",
-        MethodKind::MocoV2 => "MoCo v2",
-        MethodKind::MocoV2Plus => "MoCo v2+",
-        MethodKind::SMocoV2Plus => "S-MoCo v2+",
-        MethodKind::Byol => "BYOL",
-    }
 }
 
 /// What a recipe says, for display.
