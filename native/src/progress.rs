@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on: a bar on a terminal, a line an epoch elsewhere.
+//! Progress of a run for people: a bar on a terminal, else a line per epoch.
 
 use std::io::IsTerminal as _;
 

@@ -27,7 +27,7 @@ impl RunFolder {
         let used = path.join(RECIPE_FILE);
         if used.exists() {
             let message = format!(
-                "{} already holds a run; add --resume to go on with it, or name another --out",
+                "{} already holds a run; add --resume to continue it, or name another --out",
                 path.display()
             );
             return Err(BadArgument(message).into());
@@ -129,7 +129,7 @@ impl RunFolder {
             return Err(error).with_context(|| {
                 format!(
                     "checkpoint {} could not be saved; older checkpoints are untouched. Free some \
-                     space and go on with --resume --out {}",
+                     space and continue with --resume --out {}",
                     place.display(),
                     self.path.display()
                 )

@@ -192,7 +192,7 @@ mod tests {
             };
             let found = drive(&mut driver(0, &[]), 0, stop);
             assert_eq!(found, [middle, vec![(at, Due::Done)]].concat());
-            // Resumed, it goes on as if nothing had been.
+            // Resumed, it continues as if it had not been stopped.
             let found = drive(&mut driver(at, &[]), at, |_| Control::default());
             let whole = drive(&mut driver(0, &[]), 0, |_| Control::default());
             let rest = whole.into_iter().filter(|(step, _)| *step > at);

@@ -106,7 +106,7 @@ pub enum RunError {
     /// A gradient that overflows f16 at every loss scale. The step was not taken.
     #[error(
         "the gradients of step {step} (epoch {epoch:.2}, loss {loss:.4}) are not finite in {precision}, with any loss \
-         scale; the state before that step is whole. Go on with --set run.precision=f32, or start again with a lower \
+         scale; the state before that step is whole. Continue with --set run.precision=f32, or start again with a lower \
          optimizer.base_lr"
     )]
     Overflow {

@@ -206,7 +206,7 @@ impl Session {
         self.report.emit(&Event::Stop { step })?;
         self.report.progress.finish();
         let path = self.report.folder.path().display();
-        eprintln!("stopped at step {step}; go on with --resume --out {path}");
+        eprintln!("stopped at step {step}; continue with --resume --out {path}");
         Ok(())
     }
 
