@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
+use parallax_kernels::is_software_adapter;
 use parallax_train::{Precision, Recipe};
 
 use crate::usage::BadArgument;
@@ -49,9 +50,10 @@ impl Adapter {
         Precision::ALL.into_iter().filter(has).collect()
     }
 
-    /// Whether the adapter computes on the CPU.
+    /// Whether it is a software adapter, which runs shaders on the CPU.
     pub fn is_software(&self) -> bool {
-        self.info.device_type == wgpu::DeviceType::Cpu
+        let is_cpu = self.info.device_type == wgpu::DeviceType::Cpu;
+        is_software_adapter(&self.info.name, is_cpu)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
-use parallax_kernels::{Adapter, Rounding};
+use parallax_kernels::Rounding;
 use wasm_bindgen::prelude::*;
 
 use crate::types::DeviceKind;
@@ -16,8 +16,8 @@ pub struct Opened {
     pub device: Device,
     /// The adapter's own name.
     pub adapter: String,
-    /// Where features for probes are computed: the device itself, or the CPU where the adapter is only
-    /// software and so many times slower than the CPU that a probe would take minutes.
+    /// Where features for probes are computed: the device itself, or the CPU where the adapter is a software one, on which a
+    /// probe would take minutes.
     pub probes: Device,
 }
 
@@ -54,13 +54,11 @@ async fn open_webgpu() -> Result<Opened, JsError> {
     let (device, setup) =
         made.map_err(|error| JsError::new(&format!("WebGPU could not be started: {error}")))?;
     let info = setup.adapter.get_info();
-    let software =
-        info.device_type == wgpu::DeviceType::Cpu || Adapter::named(&info.name).is_software();
+    let is_cpu = info.device_type == wgpu::DeviceType::Cpu;
     Ok(Opened {
-        probes: if software {
-            Device::flex()
-        } else {
-            device.clone()
+        probes: match parallax_kernels::is_software_adapter(&info.name, is_cpu) {
+            true => Device::flex(),
+            false => device.clone(),
         },
         adapter: if info.name.is_empty() {
             "WebGPU".to_string()
@@ -75,5 +73,5 @@ async fn open_webgpu() -> Result<Opened, JsError> {
 /// (description, vendor, architecture, device; may be empty); `is_fallback` is its `isFallbackAdapter`.
 #[wasm_bindgen(js_name = isSoftwareAdapter)]
 pub fn is_software_adapter(name: &str, is_fallback: bool) -> bool {
-    is_fallback || Adapter::named(name).is_software()
+    parallax_kernels::is_software_adapter(name, is_fallback)
 }

@@ -25,7 +25,7 @@ pub mod shape;
 pub mod update;
 
 pub use backend::cpu::Rounding;
-pub use backend::gpu::adapter::{Adapter, Program};
+pub use backend::gpu::adapter::{Adapter, Program, is_software_adapter};
 pub use backend::gpu::tile::{assume_tile, tiles};
 pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
 pub use dtype::{stores, widen};

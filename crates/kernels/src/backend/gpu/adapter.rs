@@ -38,14 +38,24 @@ impl Program {
     }
 }
 
-/// Adapters that are programs, by a part of the name that drivers and browsers give them, in lower case.
-const PROGRAMS: [(&str, Program); 5] = [
+/// Software adapters, by a part of the name that drivers and browsers give them, in lower case.
+const SOFTWARE: [(&str, Program); 6] = [
     ("llvmpipe", Program::Lavapipe),
     ("lavapipe", Program::Lavapipe),
     ("swiftshader", Program::SwiftShader),
-    ("microsoft basic render", Program::SwiftShader),
+    ("basic render", Program::SwiftShader),
     ("warp", Program::SwiftShader),
+    ("software", Program::SwiftShader),
 ];
+
+/// Whether a graphics adapter is a software rasterizer, which runs shaders on the CPU: the one answer for kernels, the
+/// command line and the page.
+///
+/// `name` is what the driver or the browser calls the adapter, in any case; it may be empty, because browsers may withhold
+/// it. `is_cpu` is what the API reports: device type CPU in Vulkan and DX12, a fallback adapter in WebGPU.
+pub fn is_software_adapter(name: &str, is_cpu: bool) -> bool {
+    is_cpu || Adapter::named(name).is_software()
+}
 
 /// What [`Adapter::assume`] has said: 1 + the place among [`Adapter::ALL`], or 0 for nothing.
 static ASSUMED: AtomicU8 = AtomicU8::new(0);
@@ -62,7 +72,7 @@ impl Adapter {
     pub fn named(name: &str) -> Self {
         let name = name.to_lowercase();
         let known = |(part, _): &&(&str, Program)| name.contains(part);
-        match PROGRAMS.iter().find(known) {
+        match SOFTWARE.iter().find(known) {
             Some(&(_, program)) => Self::Software(program),
             None => Self::Hardware,
         }
@@ -131,7 +141,7 @@ impl Adapter {
 
 #[cfg(test)]
 mod tests {
-    use super::{Adapter, Program};
+    use super::{Adapter, Program, is_software_adapter};
 
     #[test]
     fn programs_are_known_by_their_names() {
@@ -142,9 +152,12 @@ mod tests {
             ("Microsoft Basic Render Driver", Program::SwiftShader),
         ] {
             assert_eq!(Adapter::named(name), Adapter::Software(program), "{name}");
+            assert!(is_software_adapter(name, false), "{name}");
         }
         for name in ["NVIDIA H100 PCIe", "Apple M3", "AMD Radeon 8060S", ""] {
             assert_eq!(Adapter::named(name), Adapter::Hardware, "{name}");
+            assert!(!is_software_adapter(name, false), "{name}");
+            assert!(is_software_adapter(name, true), "{name}");
         }
     }
 }
