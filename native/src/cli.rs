@@ -277,13 +277,13 @@ pub struct BenchKernels {
     #[arg(long, default_value_t = 200, value_name = "MS")]
     pub milliseconds: u64,
     /// List what a GPU would launch, and measure nothing
-    #[arg(long)]
-    pub choices: bool,
-    /// List what a software adapter would launch, with SwiftShader's tiles
-    #[arg(long, requires = "choices")]
+    #[arg(long, alias = "choices")]
+    pub launches: bool,
+    /// Has no effect: software adapters launch what every GPU launches
+    #[arg(long, requires = "launches", hide = true)]
     pub software: bool,
-    /// Measure every product with each tile that the rule for GPUs chooses among
-    #[arg(long, conflicts_with = "choices")]
+    /// Measure every product with each tile that the rules choose among
+    #[arg(long, conflicts_with = "launches")]
     pub tiles: bool,
     /// Print JSON
     #[arg(long)]

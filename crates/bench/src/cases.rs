@@ -1,6 +1,6 @@
 //! What is measured: the operations of a ResNet-18 with the stem for small images, and of the methods' heads.
 
-use parallax_kernels::{ConvShape, LinearShape, PoolShape};
+use parallax_kernels::{ConvShape, LinearShape, PoolShape, Product};
 use serde::{Deserialize, Serialize};
 
 use crate::timer::BenchError;
@@ -50,6 +50,16 @@ pub(crate) enum Case {
 pub(crate) enum Weight {
     Trained,
     Queue,
+}
+
+impl Weight {
+    /// What is computed with it: a queue takes no gradient.
+    pub fn products(self) -> &'static [Product] {
+        match self {
+            Self::Trained => &Product::ALL,
+            Self::Queue => &[Product::Forward, Product::GradInput],
+        }
+    }
 }
 
 impl Case {

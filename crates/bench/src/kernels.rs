@@ -3,20 +3,20 @@
 use std::rc::Rc;
 
 use burn::tensor::Device;
+use parallax_kernels::conv2d;
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Adapter, conv2d};
 use serde::Serialize;
 
 use crate::cases::{Setting, cases};
+use crate::launch_lines::{Launch, operations};
 use crate::ours::{ours, random};
-use crate::plan::{Plan, dash, operations};
-use crate::table::{Table, number};
+use crate::table::{Table, dash, number};
 use crate::theirs::theirs;
 use crate::timer::{Bench, BenchError, Work, median};
 
-/// Values along a side of the matrices whose product is the measure of all rates.
+/// Sides of the square matrices whose product all rates are compared with.
 pub const SIDES: [usize; 4] = [512, 1024, 2048, 4096];
-/// Seconds of a product that a larger one may follow.
+/// A larger product is tried where one takes no more seconds than this.
 const SHORT: f64 = 1e-3;
 
 /// An operation, measured.
@@ -36,10 +36,10 @@ pub struct KernelLine {
     pub stock_dispatches: usize,
     /// Multiply-adds counted as two, a second; `None` where memory is what counts.
     pub rate: Option<f64>,
-    /// Share of the rate of our best matrix product, measured in turn with this.
+    /// Share of the rate of our best matrix product, measured alternating with this.
     pub of_best: Option<f64>,
     /// How it is launched where the device is a GPU.
-    pub plan: Option<Plan>,
+    pub launch: Option<Launch>,
     /// Bytes of every operand read once and every result written once.
     pub minimum: u64,
 }
@@ -66,12 +66,12 @@ impl KernelLine {
 
     /// The line as text.
     pub fn cells(&self) -> Vec<String> {
-        let count = |launched: usize| match self.plan {
+        let count = |launched: usize| match self.launch {
             Some(_) => launched.to_string(),
             None => dash(),
         };
-        let of_plan = |figure: fn(&Plan) -> Option<f64>| {
-            let value = self.plan.as_ref().and_then(figure);
+        let of_launch = |figure: fn(&Launch) -> Option<f64>| {
+            let value = self.launch.as_ref().and_then(figure);
             value.map_or_else(dash, |value| number(value, 1))
         };
         vec![
@@ -86,8 +86,8 @@ impl KernelLine {
             number(self.minimum as f64 / self.seconds / 1e9, 1),
             count(self.dispatches),
             count(self.stock_dispatches),
-            of_plan(|plan| plan.traffic),
-            of_plan(|plan| plan.intensity),
+            of_launch(|launch| Some(launch.traffic)),
+            of_launch(|launch| launch.intensity),
         ]
     }
 }
@@ -116,7 +116,7 @@ impl Product {
         }
     }
 
-    /// Ours with the best rate: of the first of `sides`, or of a larger one where the device makes short work of them.
+    /// The product with the best rate: of the first of `sides`, or of a larger one where those are short.
     async fn best(bench: &Bench<'_>, sides: &[usize]) -> Result<Option<Self>, BenchError> {
         let mut best = None;
         let mut best_rate = 0.0;
@@ -135,9 +135,9 @@ impl Product {
     }
 }
 
-/// Measures everything, and hands each line over as soon as it is there. Gives the operations a second of our best product of
-/// square matrices with one of `sides`, multiples of 32 and mostly [`SIDES`]: the median of those measured beside the lines,
-/// each in turn with the line's own.
+/// Measures everything, and hands each line over as soon as it is there. Returns the operations a second of our best product of
+/// square matrices with one of `sides`, multiples of 32 and mostly [`SIDES`]: the median of its measurements, each
+/// alternating with those of a line.
 ///
 /// # Errors
 /// When a size is zero or the device has failed.
@@ -148,26 +148,23 @@ pub async fn kernels(
     mut on_line: impl FnMut(&KernelLine),
 ) -> Result<f64, BenchError> {
     setting.check()?;
-    let adapter = Adapter::of_device(bench.device()).unwrap_or_default();
     let best = Product::best(bench, sides).await?;
     let mut best_rates = Vec::new();
     for case in cases(setting) {
         let device = bench.device();
         let pairs = ours(device, &case).into_iter().zip(theirs(device, &case));
-        for ((operation, choice), (ours, stock)) in
-            operations(&case, adapter).into_iter().zip(pairs)
-        {
-            let flops = 2.0 * choice.multiply_adds as f64;
+        for ((operation, plan), (ours, stock)) in operations(&case).into_iter().zip(pairs) {
+            let flops = 2.0 * plan.cost.multiply_adds as f64;
             let product = best.as_ref().filter(|_| flops > 0.0);
             let works = [ours, stock]
                 .into_iter()
                 .chain(product.map(|product| product.work.clone()));
             let measured = bench.in_turn(&works.collect::<Vec<_>>()).await?;
-            let (ours, stock, beside) = (measured[0], measured[1], measured.get(2));
+            let (ours, stock, best_product) = (measured[0], measured[1], measured.get(2));
             let rate = (flops > 0.0).then(|| flops / ours.seconds);
             let best_rate = product
-                .zip(beside)
-                .map(|(product, beside)| product.operations / beside.seconds);
+                .zip(best_product)
+                .map(|(product, measured)| product.operations / measured.seconds);
             best_rates.extend(best_rate);
             on_line(&KernelLine {
                 shape: case.name(),
@@ -178,8 +175,8 @@ pub async fn kernels(
                 stock_dispatches: stock.dispatches,
                 rate,
                 of_best: rate.zip(best_rate).map(|(rate, best)| rate / best),
-                minimum: choice.minimum,
-                plan: (ours.dispatches > 0).then(|| choice.into()),
+                minimum: plan.cost.minimum_bytes,
+                launch: (ours.dispatches > 0).then(|| plan.into()),
             });
         }
     }

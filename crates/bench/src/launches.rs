@@ -1,4 +1,4 @@
-//! Kernels counted as they are launched.
+//! Counts kernels as they are launched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +14,8 @@ impl LaunchObserver for Count {
     }
 }
 
-/// Kernels that `work` launches on GPUs, on whatever device; work of other threads at the same time counts, too.
-pub fn launches(work: impl FnOnce()) -> usize {
+/// The number of kernels that `work` launches, on any GPU; those of other threads meanwhile count, too.
+pub fn count_launches(work: impl FnOnce()) -> usize {
     let count = Arc::new(Count::default());
     let observation = LaunchObservation::new(count.clone());
     work();

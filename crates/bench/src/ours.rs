@@ -14,7 +14,7 @@ use crate::timer::Work;
 
 pub(crate) const EPSILON: f64 = 1e-5;
 
-/// In the order of [`crate::plan::operations`].
+/// In the order of [`crate::launch_lines::operations`].
 pub(crate) fn ours(device: &Device, case: &Case) -> Vec<Work> {
     match case {
         Case::Conv(shape) => convolution(device, *shape),

@@ -7,7 +7,7 @@ use parallax_train::{Optimizer, ParamGradients, Rule, Sgd};
 use serde::Serialize;
 
 use crate::cases::Setting;
-use crate::launches::launches;
+use crate::launches::count_launches;
 use crate::table::{Table, number};
 use crate::timer::{Bench, BenchError, median};
 
@@ -20,7 +20,7 @@ const MOMENTUM: f64 = 0.9;
 pub struct StepSetting {
     /// The network and its images.
     pub of: Setting,
-    /// Steps behind the first.
+    /// Steps after the first.
     pub steps: usize,
 }
 
@@ -32,7 +32,7 @@ pub struct StepReport {
     pub setting: Setting,
     /// Seconds from a device without kernels and a network yet to be made to the loss of the first step.
     pub first: f64,
-    /// Seconds of a step, the median of those behind the first.
+    /// Seconds of a step, the median of those after the first.
     pub step: f64,
     /// How many those are.
     pub steps: usize,
@@ -77,7 +77,7 @@ impl StepReport {
     }
 }
 
-/// Takes a first step and `steps` more; `on_step` hears the number and the seconds of each.
+/// Takes a first step and `steps` more; `on_step` gets the number and the seconds of each.
 ///
 /// # Errors
 /// When a size is zero or the device has failed.
@@ -104,7 +104,7 @@ pub async fn step(
         on_step(number + 2, times[number]);
     }
     let mut loss = None;
-    let dispatches = launches(|| loss = Some(training.step()));
+    let dispatches = count_launches(|| loss = Some(training.step()));
     if let Some(loss) = loss {
         read(loss).await?;
     }
@@ -139,7 +139,7 @@ impl Training {
             out: CLASSES,
         };
         let network = ResNet::new(&config, &mut Init::new(0, &device.clone().autodiff()));
-        // Any values do; these need no random generator elsewhere.
+        // Any values do; these can be made elsewhere without a random generator.
         let values = (0..of.batch * 3 * of.size * of.size).map(|n| (n as f32 * 0.37).sin());
         let images = TensorData::new(
             values.collect::<Vec<f32>>(),
@@ -162,7 +162,7 @@ impl Training {
         }
     }
 
-    /// Forward, cross-entropy, backward, SGD; the loss is yet to be read.
+    /// Forward, cross-entropy, backward, SGD; the loss has still to be read.
     fn step(&mut self) -> Tensor<1> {
         let images = Tensor::from_inner(self.images.clone());
         let targets = Tensor::from_inner(self.targets.clone());

@@ -1,4 +1,4 @@
-//! Burn's own operations, forward and backward without a graph: what ours are measured beside. Activations are
+//! Burn's own operations, forward and backward without a graph, which ours are compared with. Activations are
 //! channels-first, as Burn has them.
 
 use burn::backend::Dispatch;

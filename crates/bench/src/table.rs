@@ -60,7 +60,12 @@ impl fmt::Display for Table {
     }
 }
 
-/// With so many digits behind the point.
+/// Where there is no figure.
+pub(crate) fn dash() -> String {
+    "-".to_string()
+}
+
+/// With so many digits after the point.
 pub(crate) fn number(value: f64, digits: usize) -> String {
     match value.is_finite() {
         true => format!("{value:.digits$}"),

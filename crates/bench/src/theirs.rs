@@ -10,7 +10,7 @@ use crate::ours::{EPSILON, random};
 use crate::stock;
 use crate::timer::Work;
 
-/// In the order of [`crate::plan::operations`]. Images lie channels first, as Burn keeps them.
+/// In the order of [`crate::launch_lines::operations`]. Images lie channels first, as Burn keeps them.
 pub(crate) fn theirs(device: &Device, case: &Case) -> Vec<Work> {
     match case {
         Case::Conv(shape) => convolution(device, *shape),

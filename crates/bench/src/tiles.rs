@@ -1,14 +1,16 @@
-//! Every product of a step with each tile that the rule for GPUs chooses among: what the rule should say.
+//! Every product of a step with each tile that the rules choose among: what the rules should say.
 
 use std::rc::Rc;
 
 use burn::tensor::Device;
-use parallax_kernels::{Adapter, assume_tile, tiles};
+use parallax_kernels::{
+    ConvShape, LinearShape, Product, Tile, conv_with_tile, is_gpu, linear_with_tile,
+};
 use serde::Serialize;
 
 use crate::cases::{Case, Setting, cases};
-use crate::ours::ours;
-use crate::plan::operations;
+use crate::launch_lines::operations;
+use crate::ours::random;
 use crate::table::number;
 use crate::timer::{Bench, BenchError, Work};
 
@@ -21,9 +23,9 @@ pub struct TileLine {
     pub operation: &'static str,
     /// The tile of the rule.
     pub rule: String,
-    /// Seconds with the rule's choice.
+    /// Seconds with the rule's tile.
     pub seconds: f64,
-    /// Seconds with each of [`tiles`].
+    /// Seconds with each of [`Tile::ALL`].
     pub with: Vec<f64>,
 }
 
@@ -39,51 +41,84 @@ impl TileLine {
     }
 }
 
+/// A product with its operands, to be queued with a given tile or with the rule's.
+type TiledProduct = Rc<dyn Fn(Option<Tile>)>;
+
+fn convolution(device: &Device, shape: ConvShape, product: Product) -> TiledProduct {
+    let ([height, width], [kh, kw]) = (shape.out_size(), shape.kernel);
+    let [rows, columns] = shape.size;
+    let input = [shape.batch, rows, columns, shape.inputs];
+    let weight = [shape.outputs, shape.inputs, kh, kw];
+    let output = [shape.batch, height, width, shape.outputs];
+    let operands = match product {
+        Product::Forward => [input, weight],
+        Product::GradInput => [output, weight],
+        Product::GradWeight => [input, output],
+    };
+    let operands = operands.map(|shape| random(shape, device));
+    Rc::new(move |tile| drop(conv_with_tile(operands.clone(), shape, product, tile)))
+}
+
+fn linear(device: &Device, shape: LinearShape, product: Product) -> TiledProduct {
+    let input = [shape.batch, shape.inputs];
+    let weight = [shape.outputs, shape.inputs];
+    let output = [shape.batch, shape.outputs];
+    let operands = match product {
+        Product::Forward => [input, weight],
+        Product::GradInput => [output, weight],
+        Product::GradWeight => [input, output],
+    };
+    let operands = operands.map(|shape| random(shape, device));
+    Rc::new(move |tile| drop(linear_with_tile(operands.clone(), shape, product, tile)))
+}
+
+/// In the order of [`operations`]; none where an operation is no product.
+fn products(device: &Device, case: &Case) -> Vec<TiledProduct> {
+    match case {
+        Case::Conv(shape) => Product::ALL
+            .map(|product| convolution(device, *shape, product))
+            .to_vec(),
+        Case::Linear(shape, weight) => {
+            let products = weight.products().iter();
+            products
+                .map(|&product| linear(device, *shape, product))
+                .collect()
+        }
+        Case::Norm(_) | Case::Pool(_) => Vec::new(),
+    }
+}
+
 /// Measures every product with every tile, and hands each line over as soon as it is there.
 ///
 /// # Errors
-/// When a size is zero, the device has failed, or it does not choose among tiles.
+/// When a size is zero, the device has failed, or it has no tiles to choose among.
 pub async fn tile_lines(
     bench: &Bench<'_>,
     setting: &Setting,
     mut on_line: impl FnMut(&TileLine),
 ) -> Result<(), BenchError> {
     setting.check()?;
-    check(bench.device())?;
+    if !is_gpu(bench.device()) {
+        return Err(BenchError::NoTiles);
+    }
     for case in cases(setting) {
-        if !matches!(case, Case::Conv(_) | Case::Linear(..)) {
-            continue;
-        }
-        let works = ours(bench.device(), &case).into_iter();
-        for ((operation, choice), work) in
-            operations(&case, Adapter::Hardware).into_iter().zip(works)
-        {
-            let mut works: Vec<Work> = vec![work.clone()];
-            for number in 0..tiles().len() {
-                let work = work.clone();
-                works.push(Rc::new(move || {
-                    assume_tile(Some(number));
-                    work();
-                    assume_tile(None);
-                }));
-            }
-            let measured = bench.in_turn(&works).await?;
+        let products = products(bench.device(), &case);
+        for ((operation, plan), product) in operations(&case).into_iter().zip(products) {
+            let tiles = Tile::ALL.into_iter().map(Some);
+            let works = std::iter::once(None).chain(tiles).map(|tile| {
+                let product = product.clone();
+                Rc::new(move || product(tile)) as Work
+            });
+            let measured = bench.in_turn(&works.collect::<Vec<_>>()).await?;
             let mut times = measured.iter().map(|measured| measured.seconds);
             on_line(&TileLine {
                 shape: case.name(),
                 operation,
-                rule: choice.tile,
+                rule: plan.tile.map_or_else(String::new, |tile| tile.to_string()),
                 seconds: times.next().unwrap_or_default(),
                 with: times.collect(),
             });
         }
     }
     Ok(())
-}
-
-fn check(device: &Device) -> Result<(), BenchError> {
-    match Adapter::of_device(device) {
-        Some(Adapter::Hardware) => Ok(()),
-        _ => Err(BenchError::NoTiles),
-    }
 }

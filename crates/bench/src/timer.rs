@@ -7,7 +7,7 @@ use parallax_gpu_views::ViewError;
 use parallax_views::LengthMismatch;
 use thiserror::Error;
 
-use crate::launches::launches;
+use crate::launches::count_launches;
 
 /// A wait may take this share of what is timed, at most.
 const SHARE: f64 = 0.05;
@@ -23,8 +23,8 @@ pub enum BenchError {
     /// A size of zero.
     #[error("{0} must be 1 or more")]
     Zero(&'static str),
-    /// Only kernels for GPUs are cut into tiles.
-    #[error("tiles are for GPUs: neither the CPU nor an adapter that is a program takes them")]
+    /// Only kernels for GPUs have tiles.
+    #[error("tiles are for GPUs: the CPU has none to choose")]
     NoTiles,
     /// Views cannot be made of the image, or not on the device.
     #[error(transparent)]
@@ -34,7 +34,7 @@ pub enum BenchError {
     Length(#[from] LengthMismatch),
 }
 
-/// A device with a clock beside it.
+/// A device and a clock.
 pub struct Bench<'a> {
     device: Device,
     clock: &'a dyn Fn() -> f64,
@@ -81,7 +81,7 @@ impl<'a> Bench<'a> {
         (self.clock)()
     }
 
-    /// Waits until the device has done what was queued: a value is computed behind it, and read. One that was there before
+    /// Waits until the device has done what was queued: a value is computed after it, and read. One that had been there before
     /// would be read at once.
     ///
     /// # Errors
@@ -99,8 +99,8 @@ impl<'a> Bench<'a> {
     }
 
     /// Seconds of one run of `work`, and what it launches: the median of as many measurements as take about the
-    /// budget, three at least. `work` queues its operations; where one takes little beside a wait for the device,
-    /// several are queued in a row, and the wait is taken off.
+    /// budget, three at least. `work` queues its operations; where one is short compared with a wait for the
+    /// device, several are queued in a row, and the wait is subtracted.
     ///
     /// # Errors
     /// When the device has failed.
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         Ok(turn.measured())
     }
 
-    /// As [`Bench::measure`] of each, by turns: what slows the machine for a while slows all of them.
+    /// As [`Bench::measure`] of each, alternating: what slows the machine for a while slows all of them.
     ///
     /// # Errors
     /// When the device has failed.
@@ -129,7 +129,7 @@ impl<'a> Bench<'a> {
     async fn warmed<'w>(&self, work: &'w mut dyn FnMut()) -> Result<Turn<'w>, BenchError> {
         work();
         self.wait().await?;
-        let dispatches = launches(&mut *work);
+        let dispatches = count_launches(&mut *work);
         self.wait().await?;
         Ok(Turn {
             work,

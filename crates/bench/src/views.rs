@@ -7,9 +7,8 @@ use parallax_rng::{Draws, Stream};
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, draw_view};
 use serde::Serialize;
 
-use crate::plan::dash;
 use crate::stock_views;
-use crate::table::{Table, number};
+use crate::table::{Table, dash, number};
 use crate::timer::{Bench, BenchError, Measured};
 
 /// The batch of views to measure.

@@ -14,7 +14,6 @@
 
 mod autodiff;
 pub mod backend;
-mod choices;
 mod dtype;
 pub mod gradients;
 pub mod layers;
@@ -25,13 +24,18 @@ pub mod shape;
 pub mod update;
 
 pub use backend::cpu::Rounding;
-pub use backend::gpu::adapter::{Adapter, Program, is_software_adapter};
-pub use backend::gpu::tile::{assume_tile, tiles};
-pub use choices::{Choice, choices, linear_choices, norm_choices, pool_choices};
+pub use backend::gpu::adapter::{is_gpu, is_software_adapter, largest_tensor};
+pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
+pub use backend::gpu::linear::linear_launch;
+pub use backend::gpu::norm::norm_launches;
+pub use backend::gpu::plan::conv_launch;
+pub use backend::gpu::pool::pool_launches;
+pub use backend::gpu::tile::Tile;
+pub use backend::gpu::tiled::{conv_with_tile, linear_with_tile};
 pub use dtype::{stores, widen};
 pub use layers::{
     Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with, row_sums,
 };
 pub use options::{Activation, ConvOptions, SgdOptions};
-pub use shape::{ConvShape, LinearShape, PoolShape};
+pub use shape::{ConvShape, LinearShape, PoolShape, Product};
 pub use update::{sgd_step, weighted_sum};

@@ -1,5 +1,30 @@
 //! Shapes of the operations.
 
+/// The three products of a convolution or a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Product {
+    /// Input and weight to output.
+    Forward,
+    /// The output's gradient and weight to the input's gradient.
+    GradInput,
+    /// Input and the output's gradient to the weight's gradient.
+    GradWeight,
+}
+
+impl Product {
+    /// In the order of a step.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::GradInput, Self::GradWeight];
+
+    /// `forward`, `input gradient` or `weight gradient`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::GradInput => "input gradient",
+            Self::GradWeight => "weight gradient",
+        }
+    }
+}
+
 /// A 2-D convolution. Pairs are height, then width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
@@ -77,6 +102,22 @@ pub struct LinearShape {
     pub inputs: usize,
     /// Output features, the rows of the weight.
     pub outputs: usize,
+}
+
+impl LinearShape {
+    /// The layer as a 1x1 convolution over images of one pixel.
+    pub fn as_convolution(&self) -> ConvShape {
+        ConvShape {
+            batch: self.batch,
+            size: [1, 1],
+            inputs: self.inputs,
+            outputs: self.outputs,
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+        }
+    }
 }
 
 /// A 2-D max-pool with a square kernel.

@@ -5,10 +5,8 @@
 mod common;
 
 use common::{Conv, Sum, places, values};
-use parallax_kernels::ConvShape;
-use parallax_kernels::backend::cpu::{
-    ConvPlan, Product, conv2d, conv2d_grad_input, conv2d_grad_weight,
-};
+use parallax_kernels::backend::cpu::{ConvPlan, conv2d, conv2d_grad_input, conv2d_grad_weight};
+use parallax_kernels::{ConvShape, Product};
 use proptest::prelude::*;
 
 /// Values of each result that are compared.

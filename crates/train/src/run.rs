@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use parallax_data::Source;
-use parallax_kernels::Adapter;
+use parallax_kernels::largest_tensor;
 use parallax_methods::{Method, MethodConfig};
 use parallax_nets::{ResNet, names};
 
@@ -82,7 +82,7 @@ impl Run {
         }
         recipe.run.precision.check(device)?;
         let needed = MemoryEstimate::of(&recipe, data.classes).largest;
-        if let Some(most) = Adapter::largest_tensor(device).filter(|&most| needed > most) {
+        if let Some(most) = largest_tensor(device).filter(|&most| needed > most) {
             return Err(RunError::TooLarge { needed, most });
         }
         let config = recipe.method_config(data.classes);

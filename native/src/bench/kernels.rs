@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use parallax_bench::{Bench, KernelLine, PlanLine, SIDES, Setting, kernels, plans, tile_lines};
-use parallax_kernels::{Adapter, Program};
+use parallax_bench::{
+    Bench, KernelLine, LaunchLine, SIDES, Setting, kernels, launch_lines, tile_lines,
+};
+use parallax_kernels::Tile;
 
 use crate::cli::BenchKernels;
 use crate::device;
@@ -16,12 +18,8 @@ pub fn run(arguments: &BenchKernels) -> Result<()> {
         size: arguments.size,
         batch: arguments.batch,
     };
-    if arguments.choices {
-        let adapter = match arguments.software {
-            true => Adapter::Software(Program::SwiftShader),
-            false => Adapter::Hardware,
-        };
-        return choices(&setting, adapter, arguments.json);
+    if arguments.launches {
+        return launches(&setting, arguments.json);
     }
     let opened = device::open(&arguments.on.device)?;
     let begin = Instant::now();
@@ -61,13 +59,13 @@ fn tiles(bench: &Bench<'_>, setting: &Setting, device: &str, json: bool) -> Resu
         eprintln!("{}, {}", line.shape, line.operation);
         lines.push(line.clone());
     }))?;
-    let names = parallax_kernels::tiles();
+    let names = Tile::ALL.map(|tile| tile.to_string());
     if json {
         let table = serde_json::json!({ "device": device, "tiles": names, "lines": lines });
         println!("{table}");
         return Ok(());
     }
-    println!("{device}: milliseconds by the rule's choice, and by each tile\n");
+    println!("{device}: milliseconds with the rule's tile, and with each tile\n");
     for (number, name) in names.iter().enumerate() {
         println!("{}: {name}", (b'a' + number as u8) as char);
     }
@@ -78,14 +76,14 @@ fn tiles(bench: &Bench<'_>, setting: &Setting, device: &str, json: bool) -> Resu
     Ok(())
 }
 
-/// What an adapter of this kind would launch.
-fn choices(setting: &Setting, adapter: Adapter, json: bool) -> Result<()> {
-    let lines = plans(setting, adapter)?;
+/// What a GPU would launch.
+fn launches(setting: &Setting, json: bool) -> Result<()> {
+    let lines = launch_lines(setting)?;
     if json {
         println!("{}", serde_json::to_string(&lines)?);
         return Ok(());
     }
-    let mut table = PlanLine::table();
+    let mut table = LaunchLine::table();
     lines.iter().for_each(|line| table.push(line.cells()));
     print!("{table}");
     Ok(())

@@ -1,4 +1,4 @@
-//! `parallax bench`: what the operations of a step and whole steps cost on a device, beside Burn's own; what views cost.
+//! `parallax bench`: times of the operations of a step, ours and Burn's own, of whole steps and of augmentation.
 
 mod kernels;
 mod step;

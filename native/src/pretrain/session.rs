@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use parallax_data::Source;
-use parallax_kernels::Adapter;
+use parallax_kernels::is_gpu;
 use parallax_train::{
     Control, Driver, Due, Event, Loader, Row, Run, RunError, Stop, features, final_table, probe,
 };
@@ -43,12 +43,9 @@ impl Session {
         opened: Opened,
         arguments: &Pretrain,
     ) -> Result<Self> {
-        let kernels = match Adapter::of_device(&opened.device) {
-            None => "loops for the CPU, by shape",
-            Some(Adapter::Hardware) => "for GPUs, by shape; no autotuning, no fusion",
-            Some(Adapter::Software(_)) => {
-                "for software adapters, by shape; no autotuning, no fusion"
-            }
+        let kernels = match is_gpu(&opened.device) {
+            false => "loops for the CPU, by shape",
+            true => "for GPUs, by shape; no autotuning, no fusion",
         };
         let record = json!({
             "version": env!("CARGO_PKG_VERSION"),

@@ -1,4 +1,4 @@
-//! Convolutions and products of shapes that nobody chose, and values that are no numbers.
+//! Convolutions and linear layers of random shapes and of those that transfer needs, and NaN and infinite values.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
@@ -26,7 +26,7 @@ impl Dice {
     }
 }
 
-/// Odd sizes, few channels and many, strides, borders and the dilations of segmentation.
+/// Odd sizes, few channels and many, strides, paddings and the dilations of segmentation.
 fn any_convolution(dice: &mut Dice) -> ConvShape {
     loop {
         let channels = |dice: &mut Dice| dice.of([1, 2, 3, 4, 5, 8, 12, 13, 17, 20, 33, 40, 64]);
@@ -46,8 +46,8 @@ fn any_convolution(dice: &mut Dice) -> ConvShape {
     }
 }
 
-/// What Winograd's way takes: tiles that reach over the image's end, and all borders.
-fn any_tiled_convolution(dice: &mut Dice) -> ConvShape {
+/// Those that Winograd convolution takes on the CPU: tiles that reach past the image's end, and all paddings.
+fn any_winograd_convolution(dice: &mut Dice) -> ConvShape {
     let channels = |dice: &mut Dice| dice.of([32, 33, 34, 36, 47, 48]);
     ConvShape {
         batch: 2 + dice.below(2),
@@ -61,7 +61,8 @@ fn any_tiled_convolution(dice: &mut Dice) -> ConvShape {
     }
 }
 
-/// What shortcuts are: one tap, whose gradient leaves out the pixels between strides; sizes that strides do not divide.
+/// Those of projection shortcuts: 1x1, whose strided input gradient has output phases without a tap; sizes that strides do
+/// not divide.
 fn any_shortcut(dice: &mut Dice) -> ConvShape {
     let channels = |dice: &mut Dice| dice.of([1, 3, 4, 7, 12, 17, 40]);
     ConvShape {
@@ -76,8 +77,39 @@ fn any_shortcut(dice: &mut Dice) -> ConvShape {
     }
 }
 
-/// `count` convolutions of each kind and as many products against their definitions in f64, on `device` without autodiff:
-/// the largest error in parts of the tolerance.
+/// Those of dilated backbones, detection and segmentation heads: 3x3 with dilation and as much padding, 1x1 and 2x2, each
+/// with stride 1 and 2, for channels that load by one and by four.
+fn transfer_convolutions() -> Vec<ConvShape> {
+    let windows = [
+        (3, 2, 2),
+        (3, 4, 4),
+        (1, 0, 1),
+        (2, 0, 1),
+        (2, 1, 1),
+        (2, 1, 2),
+    ];
+    let mut shapes = Vec::new();
+    for (kernel, padding, dilation) in windows {
+        for stride in [1, 2] {
+            for (inputs, outputs) in [(3, 18), (16, 36)] {
+                shapes.push(ConvShape {
+                    batch: 2,
+                    size: [11, 14],
+                    inputs,
+                    outputs,
+                    kernel: [kernel; 2],
+                    stride: [stride; 2],
+                    padding: [padding; 2],
+                    dilation: [dilation; 2],
+                });
+            }
+        }
+    }
+    shapes
+}
+
+/// The three products of convolutions, `count` of each random kind and those of transfer, and of as many linear layers
+/// against their definitions in f64, on `device` without autodiff: the largest error in parts of the tolerance.
 ///
 /// # Errors
 /// The first value that is farther from its definition than a few ulps times the root of the number of terms.
@@ -85,11 +117,14 @@ pub async fn check_any_shapes(device: &Device, count: usize) -> Result<f64, Stri
     let device = device.clone().autodiff();
     let mut dice = Dice(20_221_024);
     let mut worst = 0.0f64;
+    for shape in transfer_convolutions() {
+        worst = worst.max(convolution(shape, &device).await?);
+    }
     for _ in 0..count {
         let dice = &mut dice;
         for shape in [
             any_convolution(dice),
-            any_tiled_convolution(dice),
+            any_winograd_convolution(dice),
             any_shortcut(dice),
         ] {
             worst = worst.max(convolution(shape, &device).await?);
@@ -104,7 +139,7 @@ pub async fn check_any_shapes(device: &Device, count: usize) -> Result<f64, Stri
     Ok(worst)
 }
 
-/// What is no number, by kind.
+/// The kinds of floats that comparisons tell apart.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Number,
@@ -136,8 +171,8 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.reshape([count])
 }
 
-/// A convolution that meets `strange` values, and what its output and its weight gradient are by definition: a CPU's
-/// Winograd makes a NaN of an infinity.
+/// Output and weight gradient of a convolution whose input has `strange` values, compared by kind with the definition and not
+/// with the CPU, whose Winograd convolution makes a NaN of an infinity.
 async fn convolution_outcomes(
     strange: &[(usize, f32)],
     channels: usize,
@@ -194,7 +229,7 @@ fn same_kind(what: &str, at: usize, expected: f32, found: f32) -> Result<(), Str
     }
 }
 
-/// The outputs and gradients of the other operations that meet `strange` values, on a device with autodiff.
+/// Outputs and gradients of the other operations on inputs with `strange` values, on a device with autodiff.
 fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Tensor<1>)> {
     let mut found = Vec::new();
     let x = put([12, 8], strange, device).require_grad();
@@ -219,7 +254,7 @@ fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Ten
     found
 }
 
-/// Where the gradient of a max-pool goes that meets `strange` values and many equal ones: every window's is another number.
+/// The input gradient of a max-pool over `strange` values and many equal ones, where every window's gradient is another number.
 fn pool_gradient(
     strange: &[(usize, f32)],
     channels: usize,
@@ -239,7 +274,7 @@ fn pool_gradient(
     x.grad(&(pooled * numbers).sum().backward()).map(flat)
 }
 
-/// On `device` and on the CPU the same pixels win: how many values were looked at.
+/// Windows have the same maxima on `device` as on the CPU: how many values were compared.
 async fn pool_winners(strange: &[(usize, f32)], device: &Device) -> Result<usize, String> {
     let mut looked = 0;
     for channels in [3, 8] {
@@ -270,7 +305,8 @@ async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
     data.try_to_vec().map_err(|error| format!("{error:?}"))
 }
 
-/// NaN and infinity reach the same values on `device` (without autodiff) as by definition or on the CPU: how many values were looked at.
+/// NaN and infinity spread to the same values on `device` (without autodiff) as by definition or on the CPU: how many values
+/// were compared.
 ///
 /// # Errors
 /// The first value of another kind.

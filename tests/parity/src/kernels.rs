@@ -134,8 +134,8 @@ fn linear_case([batch, inputs, outputs]: [usize; 3]) -> Case {
     })
 }
 
-/// What a step still takes from Burn, each with its gradient where it has one: the image's channels to the end, mean
-/// over pixels, addition of a bias, ReLU of a head, L2 normalisation, log-softmax over a queue, joining and cutting
+/// What a step still takes from Burn, each with its gradient where it has one: the image's channels last, mean
+/// over pixels, addition of a bias, ReLU of a head, L2 normalisation, log-softmax over a queue, concatenation and slices of
 /// rows, the target's and the optimiser's update, writing into the queue.
 fn rest_cases() -> Vec<(String, Case)> {
     fn of<const D: usize, const O: usize>(
@@ -151,12 +151,12 @@ fn rest_cases() -> Vec<(String, Case)> {
         };
         (name.to_string(), Box::new(case))
     }
-    let unit = |x: Tensor<2>| {
+    let l2_normalised = |x: Tensor<2>| {
         let norm = row_sums(x.clone().square()).sqrt().clamp_min(1e-12);
         x / norm
     };
     vec![
-        of("channels to the end", [2, 3, 5, 7], |x: Tensor<4>| {
+        of("channels last", [2, 3, 5, 7], |x: Tensor<4>| {
             // Times itself, because a gradient that only moves would not show an order.
             let moved = x.permute([0, 2, 3, 1]);
             moved.clone() * moved
@@ -185,7 +185,7 @@ fn rest_cases() -> Vec<(String, Case)> {
             normalize_with(x, statistics, affine, residual, Activation::Relu, 1e-5)
         }),
         of("ReLU", [9, 33], burn::tensor::activation::relu),
-        of("L2 normalisation", [5, 130], unit),
+        of("L2-normalised rows", [5, 130], l2_normalised),
         of("sum of products of rows", [6, 20], |x: Tensor<2>| {
             let other = values([6, 20], 0.21, &x.device());
             (x * other).sum_dim(1).mean() * -2.0 + 2.0
@@ -197,7 +197,7 @@ fn rest_cases() -> Vec<(String, Case)> {
                 .mean()
                 .neg()
         }),
-        of("columns joined", [4, 1], |x: Tensor<2>| {
+        of("columns concatenated", [4, 1], |x: Tensor<2>| {
             let other = values([4, 9], 0.37, &x.device());
             Tensor::cat(vec![x, other], 1)
         }),
@@ -205,15 +205,13 @@ fn rest_cases() -> Vec<(String, Case)> {
             let queue = values([10, 8], 0.53, &x.device());
             queue.slice_assign([4..7, 0..8], x)
         }),
-        of(
-            "a share of the old, a share of the new",
-            [40],
-            |x: Tensor<1>| values([40], 0.53, &x.device()) * 0.99 + x * 0.01,
-        ),
+        of("EMA", [40], |x: Tensor<1>| {
+            values([40], 0.53, &x.device()) * 0.99 + x * 0.01
+        }),
     ]
 }
 
-/// Odd sizes, every way of loading and both tiles of the products, parts that do not divide.
+/// Odd sizes, every load width and tile of the products, chunks and splits of unequal lengths.
 fn cases() -> Vec<(String, Case)> {
     let mut cases = stored_cases(FloatDType::F32);
     // More rows than columns and fewer, and a queue's many keys.
@@ -231,7 +229,7 @@ fn cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The operations of a backbone, on operands stored in `element`.
+/// The operations of a backbone, on operands stored as `element`.
 fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
     let mut cases: Vec<(String, Case)> = Vec::new();
     let convolutions = [
@@ -260,7 +258,7 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
             conv_case(x, options, element),
         ));
     }
-    // One part and many, alone and several to a unit that joins them, lanes that are all taken and that are not.
+    // One chunk and many, one and several to an invocation that merges them, full and partial workgroups.
     for (rows, channels) in [
         (6, 4),
         (40, 33),
@@ -305,7 +303,7 @@ pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, Strin
     check(cases(), device, tolerance, 0.0).await
 }
 
-/// As [`check_kernels`] with activations stored in `element`, whose unit roundoff is `roundoff`. The CPU computes in f32
+/// As [`check_kernels`] with activations stored as `element`, whose unit roundoff is `roundoff`. The CPU computes in f32
 /// and rounds what it stores, too; where two f32 results lie on either side of a boundary, their roundings are one step
 /// apart, which is twice the roundoff of the value.
 ///

@@ -19,7 +19,7 @@ pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
 pub use kernels::{check_half_kernels, check_kernels};
 pub use paper_scale::{Compared, StepDeviation, paper_scale};
 pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, begun, replay, replay_with};
-pub use shapes::{check_convolutions, check_heads};
+pub use shapes::{check_convolutions, check_heads, check_tiles};
 pub use trace::{TraceCase, trace_case};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};
 

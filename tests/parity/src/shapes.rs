@@ -1,15 +1,15 @@
-//! Every product of the ResNets on a device against its definition in f64, one value at a time and in places.
+//! Every product of the ResNets on a device against its definition in f64, at sampled places.
 
 #[path = "../../../crates/kernels/tests/common/mod.rs"]
 pub(crate) mod definition;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{ConvShape, LinearShape, conv2d, linear};
+use parallax_kernels::{ConvShape, LinearShape, Product, Tile, conv_with_tile, conv2d, linear};
 
 use self::definition::{Conv, Sum, places, values};
 
-/// Values of each result that are computed anew.
+/// Values of each result that are compared.
 const LOOKS: usize = 200;
 
 fn square(
@@ -32,7 +32,7 @@ fn square(
 /// The different convolutions of ResNet-18, 34, 50 and 101 for images of `side` pixels, with either stem.
 pub fn resnet_convolutions(side: usize) -> Vec<ConvShape> {
     let mut shapes = vec![square(side, (3, 64), (7, 2)), square(side, (3, 64), (3, 1))];
-    // Small images meet the stages at full size, large ones behind the stem's two strides.
+    // Small images enter the stages at full size, large ones after the stem's two strides.
     let first = if side <= 32 { side } else { side / 4 };
     for stage in 0..4 {
         let (side, width) = ((first >> stage).max(1), 64 << stage);
@@ -239,6 +239,57 @@ pub async fn check_convolutions(side: usize, device: &Device) -> Result<f64, Str
         worst = worst.max(convolution(shape, &device).await?);
     }
     Ok(worst)
+}
+
+/// The three products of a convolution with every tile, those included that no rule picks, as [`check_convolutions`].
+///
+/// # Errors
+/// As [`check_convolutions`].
+pub async fn check_tiles(device: &Device) -> Result<f64, String> {
+    let shape = ConvShape {
+        batch: 2,
+        size: [9, 7],
+        inputs: 20,
+        outputs: 36,
+        kernel: [3; 2],
+        stride: [2; 2],
+        padding: [1; 2],
+        dilation: [1; 2],
+    };
+    let x = values(shape.input_len(), 1);
+    let weight = values(shape.weight_len(), 2);
+    let grad = values(shape.output_len(), 3);
+    let [height, width] = shape.out_size();
+    let operands = || {
+        (
+            put(&x, [shape.batch, 9, 7, shape.inputs], device),
+            put(&weight, [shape.outputs, shape.inputs, 3, 3], device),
+            put(&grad, [shape.batch, height, width, shape.outputs], device),
+        )
+    };
+    let reference = Conv {
+        shape,
+        x: &x,
+        weight: &weight,
+        grad: &grad,
+    };
+    let mut looks = Vec::new();
+    for tile in Tile::ALL {
+        for pass in Product::ALL {
+            let (x, weight, grad) = operands();
+            let (operands, expected): (_, Box<dyn Fn(usize) -> Sum>) = match pass {
+                Product::Forward => ([x, weight], Box::new(|at| reference.forward(at))),
+                Product::GradInput => ([grad, weight], Box::new(|at| reference.grad_input(at))),
+                Product::GradWeight => ([x, grad], Box::new(|at| reference.grad_weight(at))),
+            };
+            looks.push(Look {
+                what: format!("{} with {tile}", pass.name()),
+                found: read(conv_with_tile(operands, shape, pass, Some(tile))).await?,
+                expected,
+            });
+        }
+    }
+    largest(&looks)
 }
 
 /// The same of the heads' products and the similarity with the queue.

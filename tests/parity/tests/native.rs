@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use parallax_parity::{
     CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_any_shapes, check_convolutions,
-    check_gpu_views, check_heads, check_kernels, check_not_numbers, check_run, compare,
-    draws_digest, expected, replay, step, views_digest,
+    check_gpu_views, check_heads, check_kernels, check_not_numbers, check_run, check_tiles,
+    compare, draws_digest, expected, replay, step, views_digest,
 };
 
 #[test]
@@ -103,7 +103,16 @@ fn any_shape_on_vulkan_is_right() {
 }
 
 #[test]
-fn not_numbers_reach_as_far_on_vulkan_as_they_should() {
+fn every_tile_on_vulkan_is_right() {
+    let worst = pollster::block_on(check_tiles(&vulkan()));
+    println!(
+        "at most {:.2} of the tolerance",
+        worst.unwrap_or_else(|error| panic!("{error}"))
+    );
+}
+
+#[test]
+fn nan_and_infinity_spread_on_vulkan_as_they_should() {
     let looked = pollster::block_on(check_not_numbers(&vulkan()));
     println!(
         "{} values",

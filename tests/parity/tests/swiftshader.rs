@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::Device;
-use parallax_kernels::{Adapter, Program};
+use parallax_kernels::is_software_adapter;
 use parallax_parity::{
     GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels,
-    check_not_numbers, compare, expected, step,
+    check_not_numbers, check_tiles, compare, expected, step,
 };
 
 /// Where Debian's Chromium has it.
@@ -40,23 +40,19 @@ fn on_swiftshader() {
         .unwrap();
     let name = device.as_dispatch().identity().unwrap().name;
     assert!(name.contains("SwiftShader"), "this is {name}");
+    assert!(is_software_adapter(&name, false), "{name}");
     let right = |what: &str, found: Result<String, String>| match found {
         Ok(found) => println!("{what}: {found}"),
         Err(error) => panic!("{what}: {error}"),
     };
-    // First as what it is, then with the kernels for GPUs.
-    let itself = Adapter::Software(Program::SwiftShader);
-    assert_eq!(Adapter::of_device(&device), Some(itself));
-    for adapter in [itself, Adapter::Hardware] {
-        adapter.assume();
-        let worst = pollster::block_on(check_kernels(&device, 1e-5));
-        right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
-        let looked = pollster::block_on(check_not_numbers(&device));
-        right("no numbers", looked.map(|looked| looked.to_string()));
-        let worst = pollster::block_on(check_any_shapes(&device, 25));
-        right("any shape", worst.map(|worst| format!("{worst:.2}")));
-    }
-    itself.assume();
+    let worst = pollster::block_on(check_kernels(&device, 1e-5));
+    right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
+    let compared = pollster::block_on(check_not_numbers(&device));
+    right("NaN", compared.map(|compared| compared.to_string()));
+    let worst = pollster::block_on(check_any_shapes(&device, 25));
+    right("any shape", worst.map(|worst| format!("{worst:.2}")));
+    let worst = pollster::block_on(check_tiles(&device));
+    right("every tile", worst.map(|worst| format!("{worst:.2}")));
     let worst = pollster::block_on(check_convolutions(32, &device));
     right("ResNets", worst.map(|worst| format!("{worst:.2}")));
     let worst = pollster::block_on(check_heads(&device));

@@ -25,7 +25,7 @@ pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
 pub use rounding::{Rounding, RoundingError};
 pub use select::{
-    ConvPlan, LinearPlan, Product, conv2d, conv2d_grad_input, conv2d_grad_weight, linear,
-    linear_grad_input, linear_grad_weight,
+    ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, linear, linear_grad_input,
+    linear_grad_weight,
 };
 pub use update::{sgd_step, weighted_sum};

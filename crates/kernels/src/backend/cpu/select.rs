@@ -4,23 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::winograd::Winograd;
 use super::{conv, conv_weight, linear_packed, linear_transposed, winograd};
-use crate::shape::{ConvShape, LinearShape, winograd_tiles};
-
-/// A product of a convolution or a linear layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
-    /// The output.
-    Forward,
-    /// The input gradient.
-    GradInput,
-    /// The weight gradient.
-    GradWeight,
-}
-
-impl Product {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Forward, Self::GradInput, Self::GradWeight];
-}
+use crate::shape::{ConvShape, LinearShape, Product, winograd_tiles};
 
 /// Winograd convolution pays for its transforms from so many input and output channels on.
 const WINOGRAD_CHANNELS: usize = 16;

@@ -5,18 +5,27 @@ use std::collections::BTreeSet;
 
 use crate::shape::ConvShape;
 
-/// How a dimension of the result meets the source: for the gradient there is one for each place between
-/// two strides.
+/// How height or width of the result meets the source, in one output phase: tap `tap0 + i * tap_step` of the result's pixel
+/// `first + j * step` lies on the source's pixel `j * stride + offset + i * source_step`.
 #[derive(Clone, Copy)]
 pub(crate) struct Axis {
+    /// Pixels of the result.
     pub count: usize,
+    /// The first of them.
     pub first: usize,
+    /// From one to the next.
     pub step: usize,
+    /// From the source's pixel under one to that under the next.
     pub stride: i32,
+    /// The source's pixel under the first tap of the first pixel; may lie outside.
     pub offset: i32,
+    /// From the source's pixel under one tap to that under the next.
     pub source_step: i32,
+    /// Taps that a pixel meets.
     pub taps: usize,
+    /// The first of them.
     pub tap0: usize,
+    /// From one to the next.
     pub tap_step: usize,
 }
 
@@ -36,9 +45,9 @@ impl Axis {
         }
     }
 
-    /// The input's pixels `first`, `first + stride`, ..: they meet every `tap_step`-th tap. Those that meet the most taps come
-    /// first, so that nothing waits for the longest sums at the end.
-    pub fn backward(shape: &ConvShape, axis: usize) -> Vec<Self> {
+    /// The output phases of the input gradient. A phase has the input's pixels `first`, `first + stride`, ..., which meet every
+    /// `tap_step`-th tap. Phases with the most taps come first, so that nothing waits for the longest sums at the end.
+    pub fn output_phases(shape: &ConvShape, axis: usize) -> Vec<Self> {
         let stride = shape.stride[axis];
         let between = |&step: &usize| (step * shape.dilation[axis]).is_multiple_of(stride);
         let tap_step = (1..=stride).find(between).unwrap_or(stride);

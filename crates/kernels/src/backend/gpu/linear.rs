@@ -1,124 +1,67 @@
-//! The linear layer's products on a GPU: convolutions of one tap over images of one pixel, so that one tile serves
-//! all products.
+//! The linear layer's products on a GPU: 1x1 convolutions over images of one pixel, so that one kernel serves both.
 
 use burn_cubecl::ops::{permute, reshape};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::adapter::Adapter;
-use super::{conv, conv_weight};
-use crate::shape::{ConvShape, LinearShape};
+use super::launch::LaunchPlan;
+use super::plan::ConvPlan;
+use super::tile::Tile;
+use crate::shape::{LinearShape, Product};
 
-/// Steps of a sum from which its parts are computed side by side: few rows and columns alone leave a GPU idle.
-const LONG: usize = 8192;
-
-/// A product as a convolution: as it stands, or with its operands or its result turned.
-pub(crate) enum Route {
-    Straight(ConvShape),
-    Turned(ConvShape),
+/// A linear layer's product and the kernel that was selected for it.
+pub(super) struct LinearPlan {
+    shape: LinearShape,
+    product: Product,
+    /// Whether the transposed result is computed, with the operands exchanged.
+    transposed: bool,
+    conv: ConvPlan,
 }
 
-/// The right operand is brought into another order on the way: the smaller one shall be it.
-pub(crate) fn forward_route(shape: &LinearShape) -> Route {
-    let LinearShape {
-        batch,
-        inputs,
-        outputs,
-    } = *shape;
-    match batch < outputs {
-        true => Route::Turned(pixels(outputs, inputs, batch)),
-        false => Route::Straight(pixels(batch, inputs, outputs)),
-    }
-}
-
-/// A sum over many keys is as a gradient's over pixels where no product's sum is in parts.
-pub(crate) fn grad_input_route(shape: &LinearShape, adapter: Adapter) -> Route {
-    let LinearShape {
-        batch,
-        inputs,
-        outputs,
-    } = *shape;
-    match outputs >= LONG && adapter.is_software() {
-        true => Route::Turned(pixels(outputs, inputs, batch)),
-        false => Route::Straight(pixels(batch, inputs, outputs)),
-    }
-}
-
-/// `[images, inputs]` meets `[outputs, inputs]`.
-pub(crate) fn pixels(images: usize, inputs: usize, outputs: usize) -> ConvShape {
-    ConvShape {
-        batch: images,
-        size: [1, 1],
-        inputs,
-        outputs,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: [0, 0],
-        dilation: [1, 1],
-    }
-}
-
-fn taps(weight: CubeTensor, outputs: usize, inputs: usize) -> CubeTensor {
-    reshape(weight, [outputs, inputs, 1, 1].into())
-}
-
-fn matrix(tensor: CubeTensor, rows: usize, columns: usize) -> CubeTensor {
-    reshape(tensor, [rows, columns].into())
-}
-
-/// See [`crate::ops::Kernels::linear_forward`].
-pub(crate) fn linear_forward(x: CubeTensor, weight: CubeTensor, shape: &LinearShape) -> CubeTensor {
-    let LinearShape {
-        batch,
-        inputs,
-        outputs,
-    } = *shape;
-    match forward_route(shape) {
-        Route::Turned(product) => {
-            let x = taps(x, batch, inputs);
-            let transposed = conv::conv(weight, x, &product);
-            permute(matrix(transposed, outputs, batch), &[1, 0])
+impl LinearPlan {
+    /// Selects as [`ConvPlan::select`] does. The kernel needs its right operand permuted: forward, the smaller operand is
+    /// made the right one.
+    pub fn select(shape: &LinearShape, product: Product, tile: Option<Tile>) -> Self {
+        let transposed = product == Product::Forward && shape.batch < shape.outputs;
+        let computed = match transposed {
+            true => LinearShape {
+                batch: shape.outputs,
+                outputs: shape.batch,
+                ..*shape
+            },
+            false => *shape,
+        };
+        Self {
+            shape: *shape,
+            product,
+            transposed,
+            conv: ConvPlan::select(&computed.as_convolution(), product, tile),
         }
-        Route::Straight(product) => {
-            let weight = taps(weight, outputs, inputs);
-            matrix(conv::conv(x, weight, &product), batch, outputs)
+    }
+
+    /// Computes the product of input and weight, of the output's gradient and weight, or of input and the output's gradient.
+    pub fn run(&self, left: CubeTensor, right: CubeTensor) -> CubeTensor {
+        let LinearShape {
+            batch,
+            inputs,
+            outputs,
+        } = self.shape;
+        let kernel = |weight, rows| reshape(weight, [rows, inputs, 1, 1].into());
+        let matrix = |tensor, rows, columns| reshape(tensor, [rows, columns].into());
+        match self.product {
+            Product::Forward if self.transposed => {
+                let transposed = self.conv.run(right, kernel(left, batch));
+                permute(matrix(transposed, outputs, batch), &[1, 0])
+            }
+            Product::Forward => matrix(self.conv.run(left, kernel(right, outputs)), batch, outputs),
+            Product::GradInput => {
+                matrix(self.conv.run(left, kernel(right, outputs)), batch, inputs)
+            }
+            Product::GradWeight => matrix(self.conv.run(left, right), outputs, inputs),
         }
     }
 }
 
-/// See [`crate::ops::Kernels::linear_grad_input`].
-pub(crate) fn linear_grad_input(
-    grad: CubeTensor,
-    weight: CubeTensor,
-    shape: &LinearShape,
-) -> CubeTensor {
-    let LinearShape {
-        batch,
-        inputs,
-        outputs,
-    } = *shape;
-    let input = match grad_input_route(shape, Adapter::of(&grad)) {
-        Route::Turned(product) => {
-            conv_weight::conv_grad_weight(weight, permute(grad, &[1, 0]), &product)
-        }
-        Route::Straight(product) => {
-            let weight = taps(weight, outputs, inputs);
-            conv::conv_grad_input(grad, weight, &product)
-        }
-    };
-    matrix(input, batch, inputs)
-}
-
-/// See [`crate::ops::Kernels::linear_grad_weight`].
-pub(crate) fn linear_grad_weight(
-    x: CubeTensor,
-    grad: CubeTensor,
-    shape: &LinearShape,
-) -> CubeTensor {
-    let LinearShape {
-        batch,
-        inputs,
-        outputs,
-    } = *shape;
-    let weight = conv_weight::conv_grad_weight(x, grad, &pixels(batch, inputs, outputs));
-    matrix(weight, outputs, inputs)
+/// How a linear layer's product is launched on a GPU.
+pub fn linear_launch(shape: &LinearShape, product: Product) -> LaunchPlan {
+    LinearPlan::select(shape, product, None).conv.launch_plan()
 }

@@ -1,91 +1,44 @@
 //! GPUs: one source for WGSL, SPIR-V and MSL, without subgroups, without atomics, and with one order for every
-//! sum. Which variant a shape gets is a written rule ([`tile`]).
+//! sum. Kernels and their tiles are selected by shape alone ([`plan`], [`tile`]), the same on every adapter.
 
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use burn_cubecl::tensor::CubeTensor;
-use cubecl::ir::{ElemType, FloatKind};
-use cubecl::prelude::CubeCount;
 
 pub(crate) mod adapter;
-pub(crate) mod axis;
+mod axis;
 mod bits;
-pub(crate) mod conv;
-pub(crate) mod conv_weight;
-mod direct;
-mod direct_order;
-pub(crate) mod direct_weight;
-mod gather;
-#[cfg(test)]
-mod limits;
-mod line_sums;
+mod implicit_gemm;
+pub(crate) mod launch;
 pub(crate) mod linear;
 pub(crate) mod norm;
-mod norm_each;
-mod norm_join;
-mod norm_sums;
-mod parts;
-mod phases;
-mod pixel_sums;
+pub(crate) mod plan;
 pub(crate) mod pool;
+mod split_k;
+mod tensors;
 pub(crate) mod tile;
+pub(crate) mod tiled;
 pub(crate) mod update;
-pub(crate) mod winograd;
+mod weight_grad;
 
+use self::linear::LinearPlan;
+use self::plan::ConvPlan;
 use crate::ops::{Kernels, SavedNorm};
 use crate::options::SgdOptions;
-use crate::shape::{ConvShape, LinearShape, PoolShape};
+use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
 
 type Primitive = FloatTensor<CubeBackend>;
 
-/// A tensor without values, of the element that `like` is stored in.
-fn empty(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
-    empty_of(like.dtype, like, shape)
-}
-
-/// A tensor of f32 without values on the device of `like`: statistics, sums and gradients of parameters, whatever
-/// element activations are stored in.
-fn empty_f32(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
-    empty_of(DType::F32, like, shape)
-}
-
-fn empty_of(dtype: DType, like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, shape.into(), dtype)
-}
-
-/// What a kernel's storage element `E` stands for: activations may be f16, sums are f32.
-fn element(tensor: &CubeTensor) -> ElemType {
-    ElemType::Float(match tensor.dtype {
-        DType::F16 => FloatKind::F16,
-        DType::BF16 => FloatKind::BF16,
-        _ => FloatKind::F32,
-    })
-}
-
-/// Units of a cube where each unit computes one value.
-const BLOCK: u32 = 256;
-
-/// Cubes of [`BLOCK`] units for `len` values.
-fn blocks(len: usize) -> CubeCount {
-    let cubes = len.div_ceil(BLOCK as usize).max(1);
-    let x = cubes.min(65_535);
-    CubeCount::Static(x as u32, cubes.div_ceil(x) as u32, 1)
-}
-
 impl Kernels for CubeBackend {
     fn conv(x: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        conv::conv(x, weight, &shape)
+        ConvPlan::select(&shape, Product::Forward, None).run(x, weight)
     }
 
     fn conv_grad_input(grad: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        conv::conv_grad_input(grad, weight, &shape)
+        ConvPlan::select(&shape, Product::GradInput, None).run(grad, weight)
     }
 
     fn conv_grad_weight(x: Primitive, grad: Primitive, shape: ConvShape) -> Primitive {
-        conv_weight::conv_grad_weight(x, grad, &shape)
+        ConvPlan::select(&shape, Product::GradWeight, None).run(x, grad)
     }
 
     fn norm(
@@ -112,15 +65,15 @@ impl Kernels for CubeBackend {
     }
 
     fn linear_forward(x: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        linear::linear_forward(x, weight, &shape)
+        LinearPlan::select(&shape, Product::Forward, None).run(x, weight)
     }
 
     fn linear_grad_input(grad: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        linear::linear_grad_input(grad, weight, &shape)
+        LinearPlan::select(&shape, Product::GradInput, None).run(grad, weight)
     }
 
     fn linear_grad_weight(x: Primitive, grad: Primitive, shape: LinearShape) -> Primitive {
-        linear::linear_grad_weight(x, grad, &shape)
+        LinearPlan::select(&shape, Product::GradWeight, None).run(x, grad)
     }
 
     fn weighted_sum(a: Primitive, by_a: f64, b: Primitive, by_b: f64) -> Primitive {

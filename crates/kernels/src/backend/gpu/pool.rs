@@ -1,5 +1,6 @@
-//! Max-pool on a GPU. Its gradient stores no places between the passes: it first finds the pixel that each window's output
-//! came from, then every pixel adds the gradients of the few windows around it that it has won.
+//! Max-pool on a GPU. The forward pass keeps no indices: the backward pass first finds the pixel that each window's output
+//! came from, then every pixel adds the gradients of the few windows around it whose maximum it was. No atomics, so that sums
+//! have one order.
 
 use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
@@ -7,9 +8,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::bits::{INFINITY, is_nan, magnitude};
-use super::tile::width;
-use super::{BLOCK, blocks, element, empty, empty_of};
-use crate::choices::{Choice, bytes};
+use super::launch::{LaunchCost, LaunchPlan, bytes, linear_launch, linear_workgroups};
+use super::tensors::{empty, empty_of, storage};
+use super::tile::load_width;
 use crate::shape::PoolShape;
 
 /// The shape, without batch and window.
@@ -86,7 +87,7 @@ fn max_of_window<E: Float, N: Size>(
         + tap_at(own.y, 0u32, p.size_y, window) * p.size_x
         + tap_at(own.x, 0u32, p.size_x, window);
     let mut best = Vector::<f32, N>::cast_from(x[(from * p.across + own.vector) as usize]);
-    // A NaN wins, as in PyTorch; its magnitude is larger than any number's.
+    // A NaN wins, as in PyTorch; its magnitude is larger than any other.
     let mut most = magnitude::<N>(best);
     #[unroll]
     for tap in 1..comptime!(window.kernel * window.kernel) {
@@ -99,12 +100,12 @@ fn max_of_window<E: Float, N: Size>(
         let large = magnitude::<N>(value);
         most = select_many(large.greater_than(&most), large, most);
     }
-    let strange = most.greater_than(&Vector::new(comptime!(INFINITY)));
-    let best = select_many(strange, Vector::<f32, N>::reinterpret(most), best);
+    let is_nan = most.greater_than(&Vector::new(comptime!(INFINITY)));
+    let best = select_many(is_nan, Vector::<f32, N>::reinterpret(most), best);
     out[at as usize] = Vector::cast_from(best);
 }
 
-/// The pixel of its image that each output came from: the first of the window that equals it or is no number.
+/// The pixel of its image that each output came from: the first of the window that equals it or is a NaN.
 #[cube(launch_unchecked)]
 fn winners<E: Float, N: Size>(
     x: &[Vector<E, N>],
@@ -121,7 +122,7 @@ fn winners<E: Float, N: Size>(
     let own = output_at(at, p);
     let most = Vector::<f32, N>::cast_from(output[at as usize]);
     let mut winner = Vector::<u32, N>::new(0u32);
-    // From the last tap to the first, which has the last word.
+    // From the last tap to the first, so that the first one wins.
     #[unroll]
     for back in 1..comptime!(window.kernel * window.kernel + 1) {
         let (i, j) = comptime!({
@@ -139,9 +140,9 @@ fn winners<E: Float, N: Size>(
     winners[at as usize] = winner;
 }
 
-/// A pixel of the input adds the gradients of the windows that it has won, in the order of the output.
+/// A pixel of the input adds the gradients of the windows whose maximum it was, in the order of the output.
 #[cube(launch_unchecked)]
-fn gradients_won<E: Float, N: Size>(
+fn gradients_of_windows<E: Float, N: Size>(
     winners: &[Vector<u32, N>],
     grad: &[Vector<E, N>],
     input: &mut [Vector<E, N>],
@@ -159,10 +160,10 @@ fn gradients_won<E: Float, N: Size>(
     let line = pixel / p.size_x;
     let image = line / p.size_y;
     let own = Vector::<u32, N>::new(pixel - image * p.size_y * p.size_x);
-    // One more than the last window along each axis that reaches the pixel.
-    let behind_y =
+    // One past the last window along each axis that reaches the pixel.
+    let past_y =
         (line - image * p.size_y + comptime!(window.padding)) / comptime!(window.stride) + 1;
-    let behind_x =
+    let past_x =
         (pixel - line * p.size_x + comptime!(window.padding)) / comptime!(window.stride) + 1;
     let zero = Vector::<f32, N>::new(0.0f32);
     let mut sum = zero;
@@ -170,15 +171,15 @@ fn gradients_won<E: Float, N: Size>(
     for i in 0..side {
         #[unroll]
         for j in 0..side {
-            // Windows before the first wrap around and lie behind the last.
-            let y = behind_y + i - side;
-            let x = behind_x + j - side;
+            // Windows before the first wrap around and lie past the last.
+            let y = past_y + i - side;
+            let x = past_x + j - side;
             let inside = y < p.out_y && x < p.out_x;
             let from = ((image * p.out_y + y) * p.out_x + x) * p.across + vector;
             let from = select(inside, from, 0u32) as usize;
-            let pulled = Vector::<f32, N>::cast_from(grad[from]);
-            let pulled = select_many(winners[from].equal(&own), pulled, zero);
-            sum += select(inside, pulled, zero);
+            let gradient = Vector::<f32, N>::cast_from(grad[from]);
+            let gradient = select_many(winners[from].equal(&own), gradient, zero);
+            sum += select(inside, gradient, zero);
         }
     }
     input[at as usize] = Vector::cast_from(sum);
@@ -199,7 +200,7 @@ fn places(shape: &PoolShape, vectors: usize) -> PlacesLaunch {
         shape.size[1] as u32,
         out_y as u32,
         out_x as u32,
-        (shape.channels / width(shape.channels)) as u32,
+        (shape.channels / load_width(shape.channels)) as u32,
         vectors as u32,
     )
 }
@@ -210,28 +211,30 @@ fn lengths(shape: &PoolShape) -> [usize; 2] {
         .map(|[height, width]| shape.batch * height * width * shape.channels)
 }
 
-/// What the launches of [`pool`] and of [`pool_grad`] cost.
-pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
+/// How max-pool is launched forward and backward, and what that costs.
+pub fn pool_launches(shape: &PoolShape) -> [LaunchPlan; 2] {
     let [input, output] = lengths(shape);
     let taps = shape.kernel * shape.kernel;
-    let around = windows(shape.kernel, shape.stride).pow(2);
-    let cubes = |len: usize| (len / width(shape.channels)).div_ceil(BLOCK as usize);
-    let choice = |cubes, dispatches, values, minimum| Choice {
-        tile: String::new(),
-        cubes,
-        parts: 1,
+    let windows = windows(shape.kernel, shape.stride).pow(2);
+    let workgroups = |len: usize| linear_workgroups(len / load_width(shape.channels));
+    let plan = |workgroups, dispatches, traffic, minimum| LaunchPlan {
+        tile: None,
+        workgroups,
+        splits: 1,
         dispatches,
-        bytes: Some(bytes(values)),
-        minimum: bytes(minimum),
-        multiply_adds: 0,
+        cost: LaunchCost {
+            bytes: bytes(traffic),
+            minimum_bytes: bytes(minimum),
+            multiply_adds: 0,
+        },
     };
-    let (found, added) = ((taps + 2) * output, (2 * around + 1) * input);
+    let (search, sums) = ((taps + 2) * output, (2 * windows + 1) * input);
     [
-        choice(cubes(output), 1, (taps + 1) * output, input + output),
-        choice(
-            cubes(output) + cubes(input),
+        plan(workgroups(output), 1, (taps + 1) * output, input + output),
+        plan(
+            workgroups(output) + workgroups(input),
             2,
-            found + added,
+            search + sums,
             2 * input + 2 * output,
         ),
     ]
@@ -241,22 +244,23 @@ pub(crate) fn choices(shape: &PoolShape) -> [Choice; 2] {
 pub(crate) fn pool(x: CubeTensor, shape: &PoolShape) -> CubeTensor {
     let x = into_contiguous(x);
     let [height, width_out] = shape.out_size();
-    let vectors = lengths(shape)[1] / width(shape.channels);
+    let vectors = lengths(shape)[1] / load_width(shape.channels);
     let out = empty(&x, vec![shape.batch, height, width_out, shape.channels]);
-    let (client, element) = (x.client.clone(), element(&x));
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: reads are clamped to the image, writes behind `at < len`.
+    let (client, stored) = (x.client.clone(), storage(&x));
+    let (workgroups, size) = linear_launch(vectors);
+    #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+    // SAFETY: loads are clamped to the image, stores behind `at < len`.
     unsafe {
         max_of_window::launch_unchecked(
             &client,
-            blocks(vectors),
-            CubeDim::new_1d(BLOCK),
-            width(shape.channels),
+            workgroups,
+            size,
+            load_width(shape.channels),
             x.into_buffer_arg(),
             out.clone().into_buffer_arg(),
             places(shape, vectors),
             window(shape),
-            element,
+            stored,
         );
     }
     out
@@ -270,36 +274,37 @@ pub(crate) fn pool_grad(
     shape: &PoolShape,
 ) -> CubeTensor {
     let [x, output, grad] = [x, output, grad].map(into_contiguous);
-    let [from, to] = lengths(shape).map(|len| len / width(shape.channels));
+    let [from, to] = lengths(shape).map(|len| len / load_width(shape.channels));
     let input = empty(&x, x.meta.shape().to_vec());
     let won = empty_of(DType::U32, &x, output.meta.shape().to_vec());
-    let (client, element) = (x.client.clone(), element(&x));
-    #[expect(unsafe_code, reason = "the kernels check every place themselves")]
-    // SAFETY: reads are clamped to the image or to the output, writes behind `at < len`.
+    let (client, stored) = (x.client.clone(), storage(&x));
+    let [(workgroups, size), (workgroups_input, size_input)] = [to, from].map(linear_launch);
+    #[expect(unsafe_code, reason = "the kernels check their bounds themselves")]
+    // SAFETY: loads are clamped to the image or to the output, stores behind `at < len`.
     unsafe {
         winners::launch_unchecked(
             &client,
-            blocks(to),
-            CubeDim::new_1d(BLOCK),
-            width(shape.channels),
+            workgroups,
+            size,
+            load_width(shape.channels),
             x.into_buffer_arg(),
             output.into_buffer_arg(),
             won.clone().into_buffer_arg(),
             places(shape, to),
             window(shape),
-            element,
+            stored,
         );
-        gradients_won::launch_unchecked(
+        gradients_of_windows::launch_unchecked(
             &client,
-            blocks(from),
-            CubeDim::new_1d(BLOCK),
-            width(shape.channels),
+            workgroups_input,
+            size_input,
+            load_width(shape.channels),
             won.into_buffer_arg(),
             grad.into_buffer_arg(),
             input.clone().into_buffer_arg(),
             places(shape, from),
             window(shape),
-            element,
+            stored,
         );
     }
     input

@@ -1,152 +1,149 @@
-//! The register tile that all products on a GPU are made of, and the rule that picks its size.
+//! The register tile that all products on a GPU are made of, and the rules that pick its size.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cubecl::prelude::*;
 
-/// Four values, what a load takes.
-pub(crate) type Four = Vector<f32, Const<4>>;
+/// Four f32, what a load of 16 bytes brings.
+pub(super) type Vec4 = Vector<f32, Const<4>>;
 
-/// How a product is cut: a unit computes `rows` x `columns` of the result, a cube has `units_y` x `units_x` units
-/// and stages `depth` steps of the sum at once.
+/// How a product is cut: an invocation computes `rows` x `columns` of the result in registers, a workgroup has `group_y` x
+/// `group_x` invocations and stages `depth` steps of the sum in shared memory at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Tile {
-    pub rows: u32,
-    pub columns: u32,
-    pub units_y: u32,
-    pub units_x: u32,
-    pub depth: u32,
+pub struct Tile {
+    /// Rows of an invocation, a multiple of 4.
+    pub(super) rows: u32,
+    /// Columns of an invocation, a multiple of 4.
+    pub(super) columns: u32,
+    /// Invocations of a workgroup along the rows.
+    pub(super) group_y: u32,
+    /// Invocations of a workgroup along the columns.
+    pub(super) group_x: u32,
+    /// Steps of the sum that are staged at once, a multiple of 4.
+    pub(super) depth: u32,
 }
 
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rows, columns) = (self.rows, self.columns);
-        let (units_y, units_x, depth) = (self.units_y, self.units_x, self.depth);
+        let Self {
+            rows,
+            columns,
+            group_y,
+            group_x,
+            depth,
+        } = self;
         write!(
             f,
-            "{rows} x {columns} by {units_y} x {units_x} units, depth {depth}"
+            "{rows} x {columns} by {group_y} x {group_x} invocations, depth {depth}"
         )
     }
 }
 
-/// What a process takes instead of the rule's choice, see [`assume_tile`]: 1 + its place among [`TILES`], or 0.
-static ASSUMED: AtomicUsize = AtomicUsize::new(0);
-
-/// The tiles to choose among: rows and columns of a unit, units along both, depth. All fit WebGPU's 256 units and 16 KiB of
-/// shared memory. The rules take the first five; the others are there to be measured on the next kind of GPU.
-const TILES: [Tile; 7] = [
-    Tile::new(8, 4, 16, 16, 16),
-    Tile::new(4, 4, 16, 16, 16),
-    Tile::new(8, 8, 16, 16, 16),
-    Tile::new(4, 4, 32, 8, 16),
-    Tile::new(4, 4, 64, 4, 8),
-    Tile::new(8, 4, 16, 16, 8),
-    Tile::new(8, 8, 16, 8, 16),
-];
-const TALL: usize = 0;
-const SMALL: usize = 1;
-const LARGE: usize = 2;
-const NARROW: usize = 3;
-const NARROWEST: usize = 4;
-
-/// The tiles that the rule chooses among, by name.
-pub fn tiles() -> Vec<String> {
-    TILES.iter().map(Tile::to_string).collect()
-}
-
-/// From now on every product of the process on a GPU takes this one of [`tiles`], or again the rule's: for who measures
-/// what the rule should say. Numbers behind the last are none.
-pub fn assume_tile(number: Option<usize>) {
-    let number = number.filter(|&number| number < TILES.len());
-    ASSUMED.store(number.map_or(0, |number| number + 1), Ordering::Relaxed);
-}
+/// Long sums with more than 32 columns.
+const TALL: Tile = Tile::new(8, 4, 16, 16, 16);
+/// Short sums with more than 32 columns.
+const SMALL: Tile = Tile::new(4, 4, 16, 16, 16);
+/// Weight gradients with many rows and columns.
+const LARGE: Tile = Tile::new(8, 8, 16, 16, 16);
+/// 17 to 32 columns.
+const NARROW: Tile = Tile::new(4, 4, 32, 8, 16);
+/// At most 16 columns.
+const NARROWEST: Tile = Tile::new(4, 4, 64, 4, 8);
 
 impl Tile {
-    const fn new(rows: u32, columns: u32, units_y: u32, units_x: u32, depth: u32) -> Self {
+    /// The tiles to choose among. All fit the 256 invocations and 16 KiB of shared memory that WebGPU promises a workgroup.
+    /// The rules take the first five; the others are there to be measured on the next kind of GPU.
+    pub const ALL: [Self; 7] = [
+        TALL,
+        SMALL,
+        LARGE,
+        NARROW,
+        NARROWEST,
+        Self::new(8, 4, 16, 16, 8),
+        Self::new(8, 8, 16, 8, 16),
+    ];
+
+    const fn new(rows: u32, columns: u32, group_y: u32, group_x: u32, depth: u32) -> Self {
         Self {
             rows,
             columns,
-            units_y,
-            units_x,
+            group_y,
+            group_x,
             depth,
         }
     }
 
-    /// The rule for products over taps and channels. Few columns are not padded to many, and a short sum is over before a
-    /// larger tile is worth its start. For all others a unit computes 8 x 4 values: 8 x 8 read less, but leave fewer units in
-    /// flight to hide what memory takes; where that makes few cubes, sums are cut into parts. Measured on an H100 by
-    /// `parallax bench kernels --tiles`, as is [`Tile::of_pixels`].
-    pub fn of(rows: usize, columns: usize, depth: usize) -> Self {
-        let number = match columns {
+    /// The rule for an implicit GEMM of `rows` x `columns` that sums over `depth` steps. Few columns are not padded to many,
+    /// and a short sum is over before a larger tile is worth its start. For all others an invocation computes 8 x 4 values:
+    /// 8 x 8 read less, but leave fewer invocations in flight to hide the latency of memory; where that makes few workgroups,
+    /// the sum is split. Measured on an H100 by `parallax bench kernels --tiles`, as is [`Tile::of_weight_gradient`].
+    pub(super) fn of_gemm(rows: usize, columns: usize, depth: usize) -> Self {
+        let tile = match columns {
             33.. if depth >= 64 => TALL,
             33.. => SMALL,
             17.. => NARROW,
             _ => NARROWEST,
         };
-        Self::numbered(number, rows)
+        tile.fitted(rows)
     }
 
-    /// The rule for sums over pixels, which are long: the largest tile where both sides fill several.
-    pub fn of_pixels(rows: usize, columns: usize) -> Self {
-        let number = match columns {
+    /// The rule for a weight gradient of `rows` x `columns`, whose sums are long: the largest tile where both sides fill
+    /// several.
+    pub(super) fn of_weight_gradient(rows: usize, columns: usize) -> Self {
+        let tile = match columns {
             128.. if rows >= 512 => LARGE,
             33.. => SMALL,
             17.. => NARROW,
             _ => NARROWEST,
         };
-        Self::numbered(number, rows)
+        tile.fitted(rows)
     }
 
-    /// A tile, or the assumed one, no taller than the rows need.
-    fn numbered(number: usize, rows: usize) -> Self {
-        let tile = match ASSUMED.load(Ordering::Relaxed) {
-            0 => TILES[number],
-            assumed => TILES[assumed - 1],
-        };
-        let wanted = (rows as u32).div_ceil(tile.rows).next_power_of_two();
+    /// The tile, its workgroup no taller than `rows` need.
+    pub(super) fn fitted(self, rows: usize) -> Self {
+        let needed = (rows as u32).div_ceil(self.rows).next_power_of_two();
         Self {
-            units_y: tile.units_y.min(wanted),
-            ..tile
+            group_y: self.group_y.min(needed),
+            ..self
         }
     }
 
-    /// Rows of a cube.
-    pub fn cube_rows(&self) -> u32 {
-        self.rows * self.units_y
+    /// Rows of a workgroup.
+    pub(super) fn group_rows(&self) -> u32 {
+        self.rows * self.group_y
     }
 
-    /// Columns of a cube.
-    pub fn cube_columns(&self) -> u32 {
-        self.columns * self.units_x
+    /// Columns of a workgroup.
+    pub(super) fn group_columns(&self) -> u32 {
+        self.columns * self.group_x
     }
 
-    /// Units of a cube.
-    pub fn units(&self) -> u32 {
-        self.units_y * self.units_x
+    /// Invocations of a workgroup.
+    pub(super) fn invocations(&self) -> u32 {
+        self.group_y * self.group_x
     }
 
-    /// Fours of the left operand in shared memory, and of the right one.
-    pub fn staged(&self) -> (u32, u32) {
-        let fours = |side: u32| side * self.depth / 4;
-        (fours(self.cube_rows()), fours(self.cube_columns()))
+    /// Vectors of the left operand in shared memory, and of the right one.
+    pub(super) fn staged(&self) -> (u32, u32) {
+        let vectors = |side: u32| side * self.depth / 4;
+        (vectors(self.group_rows()), vectors(self.group_columns()))
     }
 
-    /// Fours that each unit stages of both.
-    pub fn fours_of_unit(&self) -> (usize, usize) {
+    /// Vectors that each invocation stages of both.
+    pub(super) fn staged_each(&self) -> (usize, usize) {
         let (left, right) = self.staged();
-        let each = |staged: u32| staged.div_ceil(self.units()) as usize;
+        let each = |staged: u32| staged.div_ceil(self.invocations()) as usize;
         (each(left), each(right))
     }
 
-    /// The units.
-    pub fn cube(&self) -> CubeDim {
-        CubeDim::new_2d(self.units_x, self.units_y)
+    /// The workgroup's size.
+    pub(super) fn workgroup(&self) -> CubeDim {
+        CubeDim::new_2d(self.group_x, self.group_y)
     }
 }
 
-/// Values of a load where so many lie in a row.
-pub(crate) fn width(values: usize) -> usize {
+/// Values of a load from rows of `values`: 4 where they divide a row, else 1.
+pub(super) fn load_width(values: usize) -> usize {
     match values.is_multiple_of(4) {
         true => 4,
         false => 1,
@@ -154,37 +151,37 @@ pub(crate) fn width(values: usize) -> usize {
 }
 
 /// Four neighbours of a row of `columns` values, from `column` on; `at` is the place of the first in `values`, which
-/// are vectors of `N` (1 or 4) in the element that they are stored in. Zeros behind the row's end.
+/// are vectors of `N` (1 or 4) of the storage type. Zeros past the row's end.
 #[cube]
-pub(crate) fn columns_at<E: Float, N: Size>(
+pub(super) fn load_columns<E: Float, N: Size>(
     values: &[Vector<E, N>],
     at: u32,
     column: u32,
     columns: u32,
-) -> Four {
+) -> Vec4 {
     let width = N::value();
-    let mut four = Four::new(0.0f32);
+    let mut loaded = Vec4::new(0.0f32);
     if comptime!(width == 4) {
         if column < columns {
-            four = Four::cast_from(values[(at / 4) as usize]);
+            loaded = Vec4::cast_from(values[(at / 4) as usize]);
         }
     } else {
         #[unroll]
         for lane in 0..4u32 {
             if column + lane < columns {
                 let value = values[(at + lane) as usize];
-                four.insert(lane as usize, f32::cast_from(value.extract(0usize)));
+                loaded.insert(lane as usize, f32::cast_from(value.extract(0usize)));
             }
         }
     }
-    four
+    loaded
 }
 
-/// Writes four columns of a line of the result, from `column` on; `at` is the place of the first.
+/// Stores four columns of a row of the result, from `column` on; `at` is the place of the first.
 #[cube]
-pub(crate) fn put_four<E: Float, N: Size>(
+pub(super) fn store_columns<E: Float, N: Size>(
     out: &mut [Vector<E, N>],
-    four: Four,
+    values: Vec4,
     at: u32,
     column: u32,
     columns: u32,
@@ -192,34 +189,67 @@ pub(crate) fn put_four<E: Float, N: Size>(
     let width = N::value();
     if comptime!(width == 4) {
         if column < columns {
-            out[(at / 4) as usize] = Vector::cast_from(four);
+            out[(at / 4) as usize] = Vector::cast_from(values);
         }
     } else {
         #[unroll]
         for lane in 0..4u32 {
             if column + lane < columns {
-                let value = E::cast_from(four.extract(lane as usize));
+                let value = E::cast_from(values.extract(lane as usize));
                 out[(at + lane) as usize] = Vector::new(value);
             }
         }
     }
 }
 
-/// Puts the fours that a unit has loaded where its whole cube, which has `all`, reads them.
+/// Stores the `slots` vectors that an invocation has loaded in shared memory, which holds `staged` in all.
 #[cube]
-pub(crate) fn stage(
-    shared: &mut Shared<[Four]>,
-    loaded: &Array<Four>,
-    unit: u32,
-    #[comptime] fours: usize,
-    #[comptime] all: u32,
-    #[comptime] units: u32,
+pub(super) fn stage(
+    shared: &mut Shared<[Vec4]>,
+    loaded: &Array<Vec4>,
+    invocation: u32,
+    #[comptime] slots: usize,
+    #[comptime] staged: u32,
+    #[comptime] invocations: u32,
 ) {
     #[unroll]
-    for slot in 0..fours {
-        let place = unit + slot as u32 * units;
-        if place < all {
+    for slot in 0..slots {
+        let place = invocation + slot as u32 * invocations;
+        if place < staged {
             shared[place as usize] = loaded[slot];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tile;
+
+    #[test]
+    fn tiles_fit_a_workgroup_of_every_webgpu_device() {
+        for rows in [1, 3, 100, 4095, 4096, 1 << 24] {
+            for tile in Tile::ALL {
+                let tile = tile.fitted(rows);
+                let (left, right) = tile.staged();
+                assert!(tile.invocations() <= 256, "{tile}");
+                assert!(16 * (left + right) <= 16 << 10, "{tile}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rules_take_tiles_of_the_list() {
+        for rows in [1, 3, 100, 4095, 4096, 1 << 24] {
+            for columns in [1, 3, 16, 17, 33, 64, 127, 128, 4096] {
+                for tile in [
+                    Tile::of_gemm(rows, columns, 27),
+                    Tile::of_gemm(rows, columns, 4608),
+                    Tile::of_weight_gradient(rows, columns),
+                ] {
+                    let known = |of: &Tile| of.fitted(rows) == tile;
+                    assert!(Tile::ALL.iter().any(known), "{tile}");
+                }
+            }
         }
     }
 }

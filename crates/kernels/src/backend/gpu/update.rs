@@ -1,11 +1,12 @@
-//! What moves parameters on a GPU: each value is read and written once.
+//! Updates of parameters on a GPU: one kernel that reads and writes each value once.
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::tile::width;
-use super::{BLOCK, blocks, empty};
+use super::launch::linear_launch;
+use super::tensors::empty;
+use super::tile::load_width;
 use crate::options::SgdOptions;
 
 /// `by_a a + by_b b`.
@@ -25,6 +26,7 @@ fn sum_of_two<N: Size>(
     out[at] = a[at] * Vector::new(by_a) + b[at] * Vector::new(by_b);
 }
 
+/// SGD with momentum and weight decay; see [`SgdOptions`].
 #[cube(launch_unchecked)]
 fn sgd_step<N: Size>(
     weight: &[Vector<f32, N>],
@@ -42,20 +44,20 @@ fn sgd_step<N: Size>(
     if at as u32 >= len {
         terminate!();
     }
-    let pull = gradient[at] + weight[at] * Vector::new(decay);
-    let fast = velocity[at] * Vector::new(momentum) + pull;
-    next_velocity[at] = fast;
+    let decayed = gradient[at] + weight[at] * Vector::new(decay);
+    let updated = velocity[at] * Vector::new(momentum) + decayed;
+    next_velocity[at] = updated;
     if comptime!(nesterov) {
-        let step = pull + fast * Vector::new(momentum);
+        let step = decayed + updated * Vector::new(momentum);
         next_weight[at] = weight[at] - step * Vector::new(rate);
     } else {
-        next_weight[at] = weight[at] - fast * Vector::new(rate);
+        next_weight[at] = weight[at] - updated * Vector::new(rate);
     }
 }
 
 /// Values of a load, and loads of a tensor with `len` values.
 fn loads(len: usize) -> (usize, usize) {
-    let width = width(len);
+    let width = load_width(len);
     (width, len / width)
 }
 
@@ -64,14 +66,15 @@ pub(crate) fn weighted_sum(a: CubeTensor, by_a: f64, b: CubeTensor, by_b: f64) -
     let (a, b) = (into_contiguous(a), into_contiguous(b));
     let out = empty(&a, a.meta.shape().to_vec());
     let (width, count) = loads(a.meta.shape().num_elements());
+    let (workgroups, size) = linear_launch(count);
     let client = a.client.clone();
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: units behind the last value return; all have as many values.
+    #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+    // SAFETY: invocations past the last value return; all tensors have as many values.
     unsafe {
         sum_of_two::launch_unchecked(
             &client,
-            blocks(count),
-            CubeDim::new_1d(BLOCK),
+            workgroups,
+            size,
             width,
             a.into_buffer_arg(),
             b.into_buffer_arg(),
@@ -95,14 +98,15 @@ pub(crate) fn sgd(
     let shape = weight.meta.shape().to_vec();
     let (next_weight, next_velocity) = (empty(&weight, shape.clone()), empty(&weight, shape));
     let (width, count) = loads(weight.meta.shape().num_elements());
+    let (workgroups, size) = linear_launch(count);
     let client = weight.client.clone();
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: units behind the last value return; all have as many values.
+    #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+    // SAFETY: invocations past the last value return; all tensors have as many values.
     unsafe {
         sgd_step::launch_unchecked(
             &client,
-            blocks(count),
-            CubeDim::new_1d(BLOCK),
+            workgroups,
+            size,
             width,
             weight.into_buffer_arg(),
             gradient.into_buffer_arg(),

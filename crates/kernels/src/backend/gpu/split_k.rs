@@ -1,18 +1,20 @@
-//! The second pass over a sum that was computed in parts, side by side: they are added in their order.
+//! The second kernel of a split sum (split-K): the splits are added in their order, so that results do not depend on which
+//! workgroup was done first.
 
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{BLOCK, blocks, element, empty_of};
+use super::launch::linear_launch;
+use super::tensors::{empty_of, storage};
 use crate::shape::ConvShape;
 
-/// Adds the parts in their order, and brings a weight's gradient into the weight's.
+/// Adds `splits` of `[tap, channel][column]`, and writes `[column][channel, tap]`.
 #[cube(launch_unchecked)]
-fn add_parts<E: Float>(
+fn add_splits<E: Float>(
     partial: &[f32],
     out: &mut [E],
-    parts: u32,
+    splits: u32,
     columns: u32,
     channels: u32,
     taps: u32,
@@ -30,23 +32,23 @@ fn add_parts<E: Float>(
     let row = (rest - channel * taps) * channels + channel;
     let mut from = row * columns + column;
     let mut sum = 0.0f32;
-    for _ in 0..parts {
+    for _ in 0..splits {
         sum += partial[from as usize];
         from += len;
     }
     out[at as usize] = E::cast_from(sum);
 }
 
-/// From `[part][tap, in][out]` to the weight's `[out, in, kernel, kernel]`.
-pub(super) fn sum_of_parts(partial: CubeTensor, shape: &ConvShape) -> CubeTensor {
+/// From `[split][tap, in][out]` to a weight's gradient `[out, in, kernel, kernel]`.
+pub(super) fn weight_of_splits(partial: CubeTensor, shape: &ConvShape) -> CubeTensor {
     let [kh, kw] = shape.kernel;
     let weight = [shape.outputs, shape.inputs, kh, kw];
     let order = [shape.outputs, shape.inputs, kh * kw];
     sum(partial, weight, order, DType::F32)
 }
 
-/// From parts that are in the order of `shape`, to the element that it is stored in.
-pub(super) fn sum_in_order(partial: CubeTensor, shape: [usize; 4], dtype: DType) -> CubeTensor {
+/// From splits that are in the order of `shape`, stored as `dtype`.
+pub(super) fn sum_of_splits(partial: CubeTensor, shape: [usize; 4], dtype: DType) -> CubeTensor {
     sum(partial, shape, [1, shape.iter().product(), 1], dtype)
 }
 
@@ -56,23 +58,24 @@ fn sum(
     [columns, channels, taps]: [usize; 3],
     dtype: DType,
 ) -> CubeTensor {
-    let [parts, ..] = partial.meta.shape().dims::<3>();
+    let [splits, ..] = partial.meta.shape().dims::<3>();
     let out = empty_of(dtype, &partial, shape.to_vec());
-    let (client, element) = (partial.client.clone(), element(&out));
-    #[expect(unsafe_code, reason = "the kernel checks every place itself")]
-    // SAFETY: units behind the result's length return.
+    let (client, stored) = (partial.client.clone(), storage(&out));
+    let (workgroups, size) = linear_launch(columns * channels * taps);
+    #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+    // SAFETY: invocations past the result's length return.
     unsafe {
-        add_parts::launch_unchecked(
+        add_splits::launch_unchecked(
             &client,
-            blocks(columns * channels * taps),
-            CubeDim::new_1d(BLOCK),
+            workgroups,
+            size,
             partial.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            parts as u32,
+            splits as u32,
             columns as u32,
             channels as u32,
             taps as u32,
-            element,
+            stored,
         );
     }
     out

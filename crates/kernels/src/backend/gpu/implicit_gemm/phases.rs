@@ -1,14 +1,14 @@
-//! What the kernels of a gathered product are told of its shape. An input gradient has a phase for each place between
-//! two strides, whose pixels meet the same taps; one launch computes them all, one behind the other along its cubes' last
-//! dimension.
+//! The output phases of an implicit GEMM, as its kernel gets them. The input gradient of a strided convolution has a phase for
+//! each remainder of a pixel's place by the stride, whose pixels meet the same taps; one launch computes all phases, one
+//! after the other along the workgroups' last dimension. All other products have one phase.
 
 use cubecl::prelude::*;
 
-use super::axis::Axis;
+use crate::backend::gpu::axis::Axis;
 
-/// An axis of a phase, as [`Axis`] has it, with the pixels of the result and of the source along it.
+/// An [`Axis`] of a phase, with the size of the result and of the source along it.
 #[derive(CubeType, CubeLaunch, Clone)]
-pub(crate) struct Along {
+pub(crate) struct PhaseAxis {
     pub(super) count: u32,
     pub(super) first: u32,
     pub(super) step: u32,
@@ -22,41 +22,41 @@ pub(crate) struct Along {
     pub(super) source: u32,
 }
 
-/// A product: each phase of `down` with each of `across`.
+/// A product: each phase along `y` with each along `x`.
 #[derive(CubeType, CubeLaunch, Clone)]
 pub(crate) struct Phases {
     batch: u32,
-    down: Sequence<Along>,
-    across: Sequence<Along>,
+    y: Sequence<PhaseAxis>,
+    x: Sequence<PhaseAxis>,
     columns: u32,
     channels: u32,
     kernel_x: u32,
-    /// Steps of the sum that a cube takes: all, or those of its part.
-    part: u32,
-    /// Values of the result, which each part has.
+    /// Steps of the sum that a workgroup takes: all, or those of its split.
+    split_depth: u32,
+    /// Values of the result, and of each split.
     len: u32,
 }
 
 /// Which pixels of the result meet which pixels of the source, through which taps, in one phase.
 ///
-/// Row r of the product is the result's pixel `first + step * j` of image n, in both directions; tap number i of the sum
+/// Row r of the product is the result's pixel `first + step * j` of image n, along both axes; tap number i of the sum
 /// is the kernel's `tap0 + i * tap_step`, and lies on the source's pixel `j * stride + offset + i * source_step`.
 #[derive(CubeType)]
-pub(crate) struct Gather {
+pub(crate) struct Phase {
     pub(super) rows: u32,
-    pub(super) down: Along,
-    pub(super) across: Along,
+    pub(super) y: PhaseAxis,
+    pub(super) x: PhaseAxis,
     pub(super) columns: u32,
     pub(super) channels: u32,
     pub(super) kernel_x: u32,
-    pub(super) part: u32,
+    pub(super) split_depth: u32,
     pub(super) len: u32,
 }
 
-/// The axes as a launch takes them. Their steps are the same in all.
-pub(super) fn launched(axes: &[Axis], out: usize, source: usize) -> SequenceArg<Along> {
-    let launched = |axis: &Axis| {
-        AlongLaunch::new(
+/// The axes as a launch takes them; `out` and `source` are the sizes of the result and of the source along them.
+pub(super) fn launch_axes(axes: &[Axis], out: usize, source: usize) -> SequenceArg<PhaseAxis> {
+    let launch = |axis: &Axis| {
+        PhaseAxisLaunch::new(
             axis.count as u32,
             axis.first as u32,
             axis.step as u32,
@@ -70,12 +70,12 @@ pub(super) fn launched(axes: &[Axis], out: usize, source: usize) -> SequenceArg<
             source as u32,
         )
     };
-    axes.iter().map(launched).collect()
+    axes.iter().map(launch).collect()
 }
 
-/// An axis's phase of that number.
+/// The axis of the phase with that number. Steps and strides are the same in all.
 #[cube]
-fn chosen(axes: &Sequence<Along>, number: u32) -> Along {
+fn selected(axes: &Sequence<PhaseAxis>, number: u32) -> PhaseAxis {
     let one = &axes[0];
     let mut count = one.count;
     let mut first = one.first;
@@ -92,7 +92,7 @@ fn chosen(axes: &Sequence<Along>, number: u32) -> Along {
         taps = select(it, other.taps, taps);
         tap0 = select(it, other.tap0, tap0);
     }
-    Along {
+    PhaseAxis {
         count,
         first,
         step: one.step,
@@ -107,24 +107,24 @@ fn chosen(axes: &Sequence<Along>, number: u32) -> Along {
     }
 }
 
-/// This cube's phase, and the cube's place along the last dimension among those of its phase.
+/// This workgroup's phase, and its place along the last dimension among the workgroups of that phase.
 #[cube]
-pub(super) fn phase_of_cube(p: &Phases) -> (Gather, u32) {
-    let wide = p.across.len();
-    let phases = comptime!((p.down.len() * wide) as u32);
-    let cubes = CUBE_COUNT_Z / phases;
-    let phase = CUBE_POS_Z / cubes;
-    let down = chosen(&p.down, phase / wide as u32);
-    let across = chosen(&p.across, phase % wide as u32);
-    let gather = Gather {
-        rows: p.batch * down.count * across.count,
-        down,
-        across,
+pub(super) fn phase_of_workgroup(p: &Phases) -> (Phase, u32) {
+    let wide = p.x.len();
+    let phases = comptime!((p.y.len() * wide) as u32);
+    let workgroups = CUBE_COUNT_Z / phases;
+    let number = CUBE_POS_Z / workgroups;
+    let y = selected(&p.y, number / wide as u32);
+    let x = selected(&p.x, number % wide as u32);
+    let phase = Phase {
+        rows: p.batch * y.count * x.count,
+        y,
+        x,
         columns: p.columns,
         channels: p.channels,
         kernel_x: p.kernel_x,
-        part: p.part,
+        split_depth: p.split_depth,
         len: p.len,
     };
-    (gather, CUBE_POS_Z - phase * cubes)
+    (phase, CUBE_POS_Z - number * workgroups)
 }
