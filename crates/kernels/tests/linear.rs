@@ -1,11 +1,11 @@
-//! The linear layer's three products against their definition in f64.
+//! The linear layer's three products, by every algorithm that computes them, against their definition in f64.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
 use common::{Sum, values};
 use parallax_kernels::LinearShape;
-use parallax_kernels::backend::cpu::{linear, linear_grad_input, linear_grad_weight};
+use parallax_kernels::backend::cpu::{LinearPlan, Product, linear};
 use proptest::prelude::*;
 
 fn close(what: &str, found: &[f32], expected: impl Fn(usize) -> Sum) {
@@ -32,24 +32,40 @@ fn check(shape: LinearShape) {
     let x = values(batch * inputs, 1);
     let weight = values(outputs * inputs, 2);
     let grad = values(batch * outputs, 3);
-    let output = linear(&shape, &x, &weight);
-    assert_eq!(output.len(), batch * outputs);
-    close(&format!("output of {shape:?}"), &output, |at| {
-        let (row, column) = (at / outputs, at % outputs);
-        Sum::of((0..inputs).map(|k| (x[row * inputs + k], weight[column * inputs + k])))
-    });
-    let input = linear_grad_input(&shape, &grad, &weight);
-    assert_eq!(input.len(), batch * inputs);
-    close(&format!("input gradient of {shape:?}"), &input, |at| {
-        let (row, column) = (at / inputs, at % inputs);
-        Sum::of((0..outputs).map(|k| (grad[row * outputs + k], weight[k * inputs + column])))
-    });
-    let gradient = linear_grad_weight(&shape, &x, &grad);
-    assert_eq!(gradient.len(), outputs * inputs);
-    close(&format!("weight gradient of {shape:?}"), &gradient, |at| {
-        let (row, column) = (at / inputs, at % inputs);
-        Sum::of((0..batch).map(|k| (grad[k * outputs + row], x[k * inputs + column])))
-    });
+    for product in Product::ALL {
+        let (left, right, len) = match product {
+            Product::Forward => (&x, &weight, batch * outputs),
+            Product::GradInput => (&grad, &weight, batch * inputs),
+            Product::GradWeight => (&x, &grad, outputs * inputs),
+        };
+        for lanes in [4, 8, 16] {
+            let selected = LinearPlan::select(&shape, product, lanes);
+            assert!(selected.supports(&shape, product));
+        }
+        for plan in LinearPlan::ALL {
+            if !plan.supports(&shape, product) {
+                continue;
+            }
+            let found = plan.run(&shape, product, left, right);
+            assert_eq!(found.len(), len);
+            let what = format!("{product:?} of {shape:?} by {plan:?}");
+            close(&what, &found, |at| match product {
+                Product::Forward => {
+                    let (row, column) = (at / outputs, at % outputs);
+                    Sum::of((0..inputs).map(|k| (x[row * inputs + k], weight[column * inputs + k])))
+                }
+                Product::GradInput => {
+                    let (row, column) = (at / inputs, at % inputs);
+                    let term = |k| (grad[row * outputs + k], weight[k * inputs + column]);
+                    Sum::of((0..outputs).map(term))
+                }
+                Product::GradWeight => {
+                    let (row, column) = (at / inputs, at % inputs);
+                    Sum::of((0..batch).map(|k| (grad[k * outputs + row], x[k * inputs + column])))
+                }
+            });
+        }
+    }
 }
 
 #[test]

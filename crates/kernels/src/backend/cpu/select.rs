@@ -123,19 +123,55 @@ pub enum LinearPlan {
 }
 
 impl LinearPlan {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Packed, Self::Transposed];
+
     /// The algorithm for a product of a shape on a processor with vectors of `lanes` values of f32.
     pub fn select(shape: &LinearShape, product: Product, lanes: usize) -> Self {
         let transposed = match product {
             Product::Forward => shape.batch < shape.outputs,
             // Longer vectors use a weight up before the next one has come from memory, unless it is packed.
-            Product::GradInput => {
-                lanes <= 4 && shape.batch <= shape.inputs && shape.inputs >= TRANSPOSED_INPUTS
-            }
+            Product::GradInput => lanes <= 4 && shape.batch <= shape.inputs,
             Product::GradWeight => false,
         };
-        match transposed {
+        match transposed && Self::Transposed.supports(shape, product) {
             true => Self::Transposed,
             false => Self::Packed,
+        }
+    }
+
+    /// Whether the algorithm computes this product of this shape.
+    pub fn supports(self, shape: &LinearShape, product: Product) -> bool {
+        match (self, product) {
+            (Self::Packed, _) | (Self::Transposed, Product::Forward) => true,
+            (Self::Transposed, Product::GradInput) => shape.inputs >= TRANSPOSED_INPUTS,
+            (Self::Transposed, Product::GradWeight) => false,
+        }
+    }
+
+    /// Computes a product, for operands as [`linear()`], [`linear_grad_input`] and [`linear_grad_weight`] take them.
+    ///
+    /// # Panics
+    /// When the algorithm does not support this product of this shape, or a slice is too short for it.
+    pub fn run(
+        self,
+        shape: &LinearShape,
+        product: Product,
+        left: &[f32],
+        right: &[f32],
+    ) -> Vec<f32> {
+        assert!(
+            self.supports(shape, product),
+            "{self:?} computes no {product:?} of {shape:?}"
+        );
+        match (self, product) {
+            (Self::Packed, Product::Forward) => linear_packed::forward(shape, left, right),
+            (Self::Packed, Product::GradInput) => linear_packed::grad_input(shape, left, right),
+            (Self::Transposed, Product::Forward) => linear_transposed::forward(shape, left, right),
+            (Self::Transposed, Product::GradInput) => {
+                linear_transposed::grad_input(shape, left, right)
+            }
+            (_, Product::GradWeight) => linear_packed::grad_weight(shape, left, right),
         }
     }
 }
@@ -144,27 +180,24 @@ impl LinearPlan {
 ///
 /// Every slice must have the length that `shape` says.
 pub fn linear(shape: &LinearShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
-    match LinearPlan::select(shape, Product::Forward, lanes()) {
-        LinearPlan::Packed => linear_packed::forward(shape, x, weight),
-        LinearPlan::Transposed => linear_transposed::forward(shape, x, weight),
-    }
+    let product = Product::Forward;
+    LinearPlan::select(shape, product, lanes()).run(shape, product, x, weight)
 }
 
 /// The input gradient: `grad` `[batch, outputs]` times `weight` `[outputs, inputs]`: `[batch, inputs]`.
 ///
 /// Every slice must have the length that `shape` says.
 pub fn linear_grad_input(shape: &LinearShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
-    match LinearPlan::select(shape, Product::GradInput, lanes()) {
-        LinearPlan::Packed => linear_packed::grad_input(shape, grad, weight),
-        LinearPlan::Transposed => linear_transposed::grad_input(shape, grad, weight),
-    }
+    let product = Product::GradInput;
+    LinearPlan::select(shape, product, lanes()).run(shape, product, grad, weight)
 }
 
 /// The weight gradient: the transpose of `grad` `[batch, outputs]` times `x` `[batch, inputs]`: `[outputs, inputs]`.
 ///
 /// Every slice must have the length that `shape` says.
 pub fn linear_grad_weight(shape: &LinearShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
-    linear_packed::grad_weight(shape, x, grad)
+    let product = Product::GradWeight;
+    LinearPlan::select(shape, product, lanes()).run(shape, product, x, grad)
 }
 
 /// Values of f32 in a vector of this processor.
