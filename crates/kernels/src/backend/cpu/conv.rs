@@ -254,8 +254,8 @@ impl WithSimd for Dispatch<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let narrow = self.product.columns <= S::F32_LANES;
-        match (rows::<S>(), narrow) {
+        let one_vector = self.product.columns <= S::F32_LANES;
+        match (rows::<S>(), one_vector) {
             (8, true) => self.product.with::<S, 8, 1>(simd, self.out),
             (8, false) => self.product.with::<S, 8, 2>(simd, self.out),
             (_, true) => self.product.with::<S, FEW, 1>(simd, self.out),

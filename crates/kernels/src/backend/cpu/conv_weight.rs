@@ -62,11 +62,11 @@ impl WithSimd for Dispatch<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let narrow = self.shape.outputs <= S::F32_LANES;
+        let one_vector = self.shape.outputs <= S::F32_LANES;
         let row = self.shape.inputs * self.shape.kernel[1];
         // Three taps of three colour channels.
         let nine = self.fused_taps() > 1 && row.div_ceil(9) * 9 < row.next_multiple_of(8);
-        match (rows::<S>(), nine, narrow) {
+        match (rows::<S>(), nine, one_vector) {
             (8, true, true) => self.with::<S, 9, 1>(simd),
             (8, true, false) => self.with::<S, 9, 2>(simd),
             (8, false, true) => self.with::<S, 8, 1>(simd),

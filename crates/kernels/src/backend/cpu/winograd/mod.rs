@@ -203,8 +203,8 @@ impl WithSimd for Dispatch<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let narrow = self.winograd.columns <= S::F32_LANES;
-        match (rows::<S>(), narrow) {
+        let one_vector = self.winograd.columns <= S::F32_LANES;
+        match (rows::<S>(), one_vector) {
             (8, true) => self.winograd.with::<S, 16, 1>(simd, self.batch, self.out),
             (8, false) => self.winograd.with::<S, 8, 2>(simd, self.batch, self.out),
             (_, true) => self.winograd.with::<S, FEW, 1>(simd, self.batch, self.out),

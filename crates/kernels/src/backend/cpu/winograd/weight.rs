@@ -143,8 +143,8 @@ impl WithSimd for Gradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let narrow = self.shape.outputs <= S::F32_LANES;
-        match (rows::<S>(), narrow) {
+        let one_vector = self.shape.outputs <= S::F32_LANES;
+        match (rows::<S>(), one_vector) {
             (8, true) => self.with::<S, 16, 1>(simd),
             (8, false) => self.with::<S, 8, 2>(simd),
             (_, true) => self.with::<S, FEW, 1>(simd),
