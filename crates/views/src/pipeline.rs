@@ -1,4 +1,4 @@
-//! The augmentation pipelines of the paper (methods.md table 1.1).
+//! The augmentation pipelines of the paper (methods.md 1.1).
 
 use std::borrow::Cow;
 use std::fmt;

@@ -161,8 +161,8 @@ fn weigh(out: &mut [u8], sums: &[u32], before: &[u8], after: &[u8], kernel: Exte
 mod tests {
     use super::*;
 
-    /// The reference values of methods.md 1.4, except at sigma 1: there the quotient, rounded to f32 before it is truncated,
-    /// is one more than the exact one, and Pillow's results agree with it.
+    /// The reference points of methods.md 1.4. For sigma 1 the quotient, rounded to f32 before it is truncated, gives one
+    /// more than the exact quotient; Pillow's results show the same.
     #[test]
     fn weights_for_known_sigmas() {
         for (sigma, radius, full) in [
