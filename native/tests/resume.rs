@@ -73,7 +73,7 @@ fn a_run_that_diverges_says_where() {
             .arg(out.join("checkpoints/step-2"))
             .arg(copy),
     );
-    // Weights that are no numbers are not.
+    // Weights that are NaN or infinite are not.
     let out = scratch.join("beyond");
     diverge("1e30", &out, &["not finite any more"]);
     assert_eq!(

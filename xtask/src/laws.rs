@@ -22,33 +22,19 @@ pub fn check() -> Result<()> {
     let mut breaches = directions::check(&members)?;
     breaches.extend(sources::check(&members)?);
     breaches.extend(trees::check(&members)?);
-    report(&breaches)?;
-    println!("laws: {} crates follow them", members.len());
-    Ok(())
-}
-
-/// Checks imports between modules alone.
-pub fn check_circles() -> Result<()> {
-    report(&circles::check(&members()?)?)?;
-    println!("laws: no modules import each other");
-    Ok(())
-}
-
-/// Checks words alone.
-pub fn check_terms() -> Result<()> {
-    report(&terms::check()?)?;
-    println!("laws: no retired term is in the tree");
-    Ok(())
-}
-
-fn report(breaches: &[String]) -> Result<()> {
-    for breach in breaches {
+    breaches.extend(circles::check(&members)?);
+    breaches.extend(terms::check()?);
+    for breach in &breaches {
         println!("{breach}");
     }
-    match breaches.len() {
-        0 => Ok(()),
-        count => bail!("{count} violations of the rules that `cargo xtask laws` checks"),
+    if !breaches.is_empty() {
+        bail!(
+            "{} violations of the rules of ARCHITECTURE.md",
+            breaches.len()
+        );
     }
+    println!("laws: {} crates follow them", members.len());
+    Ok(())
 }
 
 /// A library crate: one under `crates/`, or `recipes`.

@@ -21,7 +21,7 @@ const HELP: &str = "\
 cargo xtask setup [--only STEP]        get what is missing on this machine; prints what it has and what it gets
 cargo xtask test [NAME]...             set up, then run every test; with names, only those steps or groups
                                        (rust, wasm, page; slow runs only when it is named)
-cargo xtask laws [--circles|--terms]   check the rules that no compiler checks: imports, circles of modules, terms
+cargo xtask laws                       check the rules that no compiler checks: imports, circles of modules, terms
 cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
 cargo xtask npm [--no-opt]             build the npm package parallax-web into target/npm
 cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
@@ -56,14 +56,8 @@ fn run() -> Result<bool> {
         }
         "test" | "ci" => return test::run(&args.rest()),
         "laws" => {
-            let circles = args.flag("--circles");
-            let terms = args.flag("--terms");
             args.finish()?;
-            match (circles, terms) {
-                (true, _) => laws::check_circles()?,
-                (_, true) => laws::check_terms()?,
-                _ => laws::check()?,
-            }
+            laws::check()?;
         }
         "wasm" => {
             let optimise = !args.flag("--no-opt");

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::repo;
 
 /// Retired terms in lower case, and what to say instead.
-const TERMS: [(&str, &str); 46] = [
+const TERMS: [(&str, &str); 48] = [
     ("adapter that is a program", "software adapter"),
     ("adapters that are programs", "software adapters"),
     ("anew", "again, or a verb with re-: recomputed, rebuilt"),
@@ -28,6 +28,8 @@ const TERMS: [(&str, &str); 46] = [
     ("gradients by the input", "input gradients"),
     ("gradients by the weight", "weight gradients"),
     ("is no number", "is NaN, or is not finite"),
+    ("judge", "evaluate"),
+    ("judged", "evaluated"),
     ("laws of the house", "rules"),
     ("laws of views", "augmentation policies"),
     ("nearest cache", "L1 cache"),
