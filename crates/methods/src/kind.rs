@@ -257,6 +257,27 @@ impl MethodKind {
     }
 
     /// The method, randomly initialised on `device`, which is one without autodiff: the online network adds it.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Distribution, Int, Tensor};
+    /// use parallax_methods::{BnConfig, MethodConfig, MethodKind, Views};
+    /// use parallax_nets::{Arch, ResNetConfig, Stem};
+    ///
+    /// let device = Device::flex(); // the CPU
+    /// let network = ResNetConfig { width: 4, hidden: 8, out: 4, ..ResNetConfig::new(Arch::Tiny, Stem::Small) };
+    /// let bn = BnConfig { kind: MethodKind::Byol.bn(), bn_groups: 1 };
+    /// let config = MethodConfig { network, bn, temperature: 1.0, queue: 0, seed: 0, recompute: false };
+    /// let mut method = MethodKind::Byol.build(&config, &device);
+    /// let images = || Tensor::<4>::random([4, 3, 16, 16], Distribution::Default, &device);
+    /// let output = method.loss(Views {
+    ///     first: images(),
+    ///     second: images(),
+    ///     labels: Tensor::<1, Int>::zeros([4], &device),
+    ///     enqueue_second: vec![false],
+    ///     order: vec![0, 1, 2, 3],
+    /// });
+    /// assert_eq!(output.features.dims(), [4, 16]);
+    /// ```
     pub fn build(self, config: &MethodConfig, device: &Device) -> Box<dyn Method> {
         let spec = self.spec();
         (spec.build)(spec.heads, config, device)

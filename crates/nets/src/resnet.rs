@@ -27,6 +27,17 @@ pub struct ResNet {
 
 impl ResNet {
     /// Randomly initialised (methods.md 2.1).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use parallax_nets::{Arch, Init, Mode, ResNet, ResNetConfig, Stem};
+    ///
+    /// let device = Device::flex(); // the CPU
+    /// let config = ResNetConfig { width: 8, ..ResNetConfig::new(Arch::ResNet18, Stem::Cifar) };
+    /// let mut network = ResNet::new(&config, &mut Init::new(0, &device));
+    /// let images = Tensor::<4>::zeros([2, 3, 32, 32], &device);
+    /// assert_eq!(network.features(images, Mode::Eval).dims(), [2, 64]);
+    /// ```
     pub fn new(config: &ResNetConfig, init: &mut Init) -> Self {
         let (width, arch) = (config.width, config.arch);
         let (kernel, stride) = config.stem.conv();
