@@ -157,10 +157,10 @@ fn kind(value: f32) -> Kind {
     }
 }
 
-fn put<const D: usize>(shape: [usize; D], strange: &[(usize, f32)], device: &Device) -> Tensor<D> {
+fn put<const D: usize>(shape: [usize; D], special: &[(usize, f32)], device: &Device) -> Tensor<D> {
     let count: usize = shape.iter().product();
     let mut values: Vec<f32> = (0..count).map(|n| (n as f32 * 0.7).sin() + 0.1).collect();
-    for &(at, value) in strange {
+    for &(at, value) in special {
         values[at % count] = value;
     }
     Tensor::from_data(TensorData::new(values, shape), device)
@@ -171,10 +171,10 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.reshape([count])
 }
 
-/// Output and weight gradient of a convolution whose input has `strange` values, compared by kind with the definition and not
+/// Output and weight gradient of a convolution whose input has `special` values, compared by kind with the definition and not
 /// with the CPU, whose Winograd convolution makes a NaN of an infinity.
 async fn convolution_outcomes(
-    strange: &[(usize, f32)],
+    special: &[(usize, f32)],
     channels: usize,
     device: &Device,
 ) -> Result<usize, String> {
@@ -193,7 +193,7 @@ async fn convolution_outcomes(
         padding: 1,
         dilation: 1,
     };
-    let x = put([2, 6, 7, channels], strange, device).require_grad();
+    let x = put([2, 6, 7, channels], special, device).require_grad();
     let weight = put([5, channels, 3, 3], &[], device).require_grad();
     let output = conv2d(x.clone(), weight.clone(), None, options);
     let gradients = output.clone().sum().backward();
@@ -229,10 +229,10 @@ fn same_kind(what: &str, at: usize, expected: f32, found: f32) -> Result<(), Str
     }
 }
 
-/// Outputs and gradients of the other operations on inputs with `strange` values, on a device with autodiff.
-fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Tensor<1>)> {
+/// Outputs and gradients of the other operations on inputs with `special` values, on a device with autodiff.
+fn outcomes(special: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Tensor<1>)> {
     let mut found = Vec::new();
-    let x = put([12, 8], strange, device).require_grad();
+    let x = put([12, 8], special, device).require_grad();
     let (scale, shift) = (put([8], &[], device), put([8], &[], device));
     let normed = batch_norm(x.clone(), scale, shift, None, Activation::Relu, 1e-5);
     let gradients = normed.output.clone().sum().backward();
@@ -241,7 +241,7 @@ fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Ten
     if let Some(x) = x.grad(&gradients) {
         found.push(("its gradient", flat(x)));
     }
-    let x = put([5, 12], strange, device).require_grad();
+    let x = put([5, 12], special, device).require_grad();
     let weight = put([9, 12], &[], device).require_grad();
     let output = linear(x.clone(), weight.clone(), None);
     let gradients = output.clone().sum().backward();
@@ -249,21 +249,21 @@ fn outcomes(strange: &[(usize, f32)], device: &Device) -> Vec<(&'static str, Ten
     if let Some(weight) = weight.grad(&gradients) {
         found.push(("its weight gradient", flat(weight)));
     }
-    let pooled = max_pool2d(put([1, 8, 8, 4], strange, device), 3, 2, 1);
+    let pooled = max_pool2d(put([1, 8, 8, 4], special, device), 3, 2, 1);
     found.push(("max-pool", flat(pooled.inner())));
     found
 }
 
-/// The input gradient of a max-pool over `strange` values and many equal ones, where every window's gradient is another number.
+/// The input gradient of a max-pool over `special` values and many equal ones, where every window's gradient is another number.
 fn pool_gradient(
-    strange: &[(usize, f32)],
+    special: &[(usize, f32)],
     channels: usize,
     [kernel, stride, padding]: [usize; 3],
     device: &Device,
 ) -> Option<Tensor<1>> {
     // Halves between -0.5 and 0.5.
     let steps = put([2, 7, 8, channels], &[], device).round() * 0.5;
-    let marks = put([2, 7, 8, channels], strange, device);
+    let marks = put([2, 7, 8, channels], special, device);
     let unusual = marks.clone().is_finite().bool_not();
     let x = steps.mask_where(unusual, marks).detach().require_grad();
     let pooled = max_pool2d(x.clone(), kernel, stride, padding);
@@ -275,13 +275,13 @@ fn pool_gradient(
 }
 
 /// Windows have the same maxima on `device` as on the CPU: how many values were compared.
-async fn pool_winners(strange: &[(usize, f32)], device: &Device) -> Result<usize, String> {
+async fn pool_winners(special: &[(usize, f32)], device: &Device) -> Result<usize, String> {
     let mut looked = 0;
     for channels in [3, 8] {
         for window in [[3, 2, 1], [2, 2, 0], [3, 1, 1], [2, 3, 0], [4, 3, 2]] {
             let cpu = Device::flex().autodiff();
-            let expected = pool_gradient(strange, channels, window, &cpu);
-            let found = pool_gradient(strange, channels, window, device);
+            let expected = pool_gradient(special, channels, window, &cpu);
+            let found = pool_gradient(special, channels, window, device);
             let (Some(expected), Some(found)) = (expected, found) else {
                 return Err("a gradient is missing".to_string());
             };
@@ -310,20 +310,20 @@ async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
 ///
 /// # Errors
 /// The first value of another kind.
-pub async fn check_not_numbers(device: &Device) -> Result<usize, String> {
+pub async fn check_non_finite(device: &Device) -> Result<usize, String> {
     let mut looked = 0;
-    for strange in [
+    for special in [
         [(17, f32::NAN), (61, f32::NAN)],
         [(17, f32::INFINITY), (70, 1.0)],
         [(17, f32::NEG_INFINITY), (45, f32::INFINITY)],
     ] {
         let device = device.clone().autodiff();
         for channels in [3, 8] {
-            looked += convolution_outcomes(&strange, channels, &device).await?;
+            looked += convolution_outcomes(&special, channels, &device).await?;
         }
-        looked += pool_winners(&strange, &device).await?;
-        let expected = outcomes(&strange, &Device::flex().autodiff());
-        let found = outcomes(&strange, &device);
+        looked += pool_winners(&special, &device).await?;
+        let expected = outcomes(&special, &Device::flex().autodiff());
+        let found = outcomes(&special, &device);
         if expected.len() != found.len() {
             return Err("a gradient is missing".to_string());
         }

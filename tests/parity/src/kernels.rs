@@ -44,7 +44,7 @@ fn gradient<const D: usize>(tensor: &Tensor<D>, gradients: &burn::tensor::Gradie
 fn conv_case(
     [batch, height, width, inputs]: [usize; 4],
     [outputs, kernel, stride, padding, dilation]: [usize; 5],
-    element: FloatDType,
+    dtype: FloatDType,
 ) -> Case {
     Box::new(move |device| {
         let x = values([batch, height, width, inputs], 0.0, device).require_grad();
@@ -54,7 +54,7 @@ fn conv_case(
             padding,
             dilation,
         };
-        let stored = (x.clone().cast(element), weight.clone().cast(element));
+        let stored = (x.clone().cast(dtype), weight.clone().cast(dtype));
         let output = widen(conv2d(stored.0, stored.1, None, options));
         let gradients = pull(&output, device);
         vec![
@@ -69,7 +69,7 @@ fn norm_case(
     [rows, channels]: [usize; 2],
     with_residual: bool,
     activation: Activation,
-    element: FloatDType,
+    dtype: FloatDType,
 ) -> Case {
     Box::new(move |device| {
         let x = (values([rows, channels], 0.0, device) + 2.0)
@@ -79,10 +79,10 @@ fn norm_case(
         let bias = values([channels], 0.41, device).require_grad();
         let residual = values([rows, channels], 0.33, device).require_grad();
         let normed = batch_norm(
-            x.clone().cast(element),
+            x.clone().cast(dtype),
             weight.clone(),
             bias.clone(),
-            with_residual.then(|| residual.clone().cast(element)),
+            with_residual.then(|| residual.clone().cast(dtype)),
             activation,
             1e-5,
         );
@@ -106,12 +106,12 @@ fn norm_case(
 fn pool_case(
     [batch, height, width, channels]: [usize; 4],
     window: [usize; 3],
-    element: FloatDType,
+    dtype: FloatDType,
 ) -> Case {
     Box::new(move |device| {
         let x = values([batch, height, width, channels], 0.0, device).require_grad();
         let [kernel, stride, padding] = window;
-        let stored = x.clone().cast(element);
+        let stored = x.clone().cast(dtype);
         let output = widen(max_pool2d(stored, kernel, stride, padding));
         let gradients = pull(&output, device);
         vec![flat(output.inner()), gradient(&x, &gradients)]
@@ -229,8 +229,8 @@ fn cases() -> Vec<(String, Case)> {
     cases
 }
 
-/// The operations of a backbone, on operands stored as `element`.
-fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
+/// The operations of a backbone, on operands stored as `dtype`.
+fn stored_cases(dtype: FloatDType) -> Vec<(String, Case)> {
     let mut cases: Vec<(String, Case)> = Vec::new();
     let convolutions = [
         ([2, 8, 8, 4], [8, 3, 1, 1, 1]),
@@ -255,7 +255,7 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
     for (x, options) in convolutions {
         cases.push((
             format!("convolution {x:?} {options:?}"),
-            conv_case(x, options, element),
+            conv_case(x, options, dtype),
         ));
     }
     // One chunk and many, one and several to an invocation that merges them, full and partial workgroups.
@@ -275,7 +275,7 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
             (true, Activation::None),
         ] {
             let name = format!("batch norm [{rows}, {channels}] {residual} {activation:?}");
-            let case = norm_case([rows, channels], residual, activation, element);
+            let case = norm_case([rows, channels], residual, activation, dtype);
             cases.push((name, case));
         }
     }
@@ -288,7 +288,7 @@ fn stored_cases(element: FloatDType) -> Vec<(String, Case)> {
         ([1, 11, 8, 4], [5, 2, 2]),
         ([1, 8, 9, 3], [2, 3, 0]),
     ] {
-        let case = pool_case(x, window, element);
+        let case = pool_case(x, window, dtype);
         cases.push((format!("max-pool {x:?} {window:?}"), case));
     }
     cases
@@ -303,7 +303,7 @@ pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, Strin
     check(cases(), device, tolerance, 0.0).await
 }
 
-/// As [`check_kernels`] with activations stored as `element`, whose unit roundoff is `roundoff`. The CPU computes in f32
+/// As [`check_kernels`] with activations stored as `dtype`, whose unit roundoff is `roundoff`. The CPU computes in f32
 /// and rounds what it stores, too; where two f32 results lie on either side of a boundary, their roundings are one step
 /// apart, which is twice the roundoff of the value.
 ///
@@ -311,10 +311,10 @@ pub async fn check_kernels(device: &Device, tolerance: f32) -> Result<f32, Strin
 /// A line for every tensor that differs more.
 pub async fn check_half_kernels(
     device: &Device,
-    element: FloatDType,
+    dtype: FloatDType,
     roundoff: f32,
 ) -> Result<f32, String> {
-    check(stored_cases(element), device, 1e-5, 2.0 * roundoff).await
+    check(stored_cases(dtype), device, 1e-5, 2.0 * roundoff).await
 }
 
 /// Each value may differ by `step` of itself, and by `tolerance` of its tensor's largest.

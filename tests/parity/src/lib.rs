@@ -14,7 +14,7 @@ mod shapes;
 mod trace;
 mod views;
 
-pub use any_shape::{check_any_shapes, check_not_numbers};
+pub use any_shape::{check_any_shapes, check_non_finite};
 pub use gpu_views::{ViewCounts, check_gpu_views, check_run};
 pub use kernels::{check_half_kernels, check_kernels};
 pub use paper_scale::{Compared, StepDeviation, paper_scale};

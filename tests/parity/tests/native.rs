@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use parallax_parity::{
     CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_any_shapes, check_convolutions,
-    check_gpu_views, check_heads, check_kernels, check_not_numbers, check_run, check_tiles,
-    compare, draws_digest, expected, replay, step, views_digest,
+    check_gpu_views, check_heads, check_kernels, check_non_finite, check_run, check_tiles, compare,
+    draws_digest, expected, replay, step, views_digest,
 };
 
 #[test]
@@ -113,7 +113,7 @@ fn every_tile_on_vulkan_is_right() {
 
 #[test]
 fn nan_and_infinity_spread_on_vulkan_as_they_should() {
-    let looked = pollster::block_on(check_not_numbers(&vulkan()));
+    let looked = pollster::block_on(check_non_finite(&vulkan()));
     println!(
         "{} values",
         looked.unwrap_or_else(|error| panic!("{error}"))

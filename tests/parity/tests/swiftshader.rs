@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use parallax_kernels::is_software_adapter;
 use parallax_parity::{
     GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels,
-    check_not_numbers, check_tiles, compare, expected, step,
+    check_non_finite, check_tiles, compare, expected, step,
 };
 
 /// Where Debian's Chromium has it.
@@ -47,7 +47,7 @@ fn on_swiftshader() {
     };
     let worst = pollster::block_on(check_kernels(&device, 1e-5));
     right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
-    let compared = pollster::block_on(check_not_numbers(&device));
+    let compared = pollster::block_on(check_non_finite(&device));
     right("NaN", compared.map(|compared| compared.to_string()));
     let worst = pollster::block_on(check_any_shapes(&device, 25));
     right("any shape", worst.map(|worst| format!("{worst:.2}")));
