@@ -4,8 +4,8 @@
 mod common;
 
 use common::{Sum, values};
-use parallax_kernels::LinearShape;
-use parallax_kernels::backend::cpu::{LinearPlan, Product, linear};
+use parallax_kernels::backend::cpu::{LinearPlan, linear};
+use parallax_kernels::{LinearShape, Product};
 use proptest::prelude::*;
 
 fn close(what: &str, found: &[f32], expected: impl Fn(usize) -> Sum) {
