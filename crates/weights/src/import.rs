@@ -71,14 +71,14 @@ impl Import {
     /// ```
     /// use parallax_weights::{Export, Import, NamedTensor, Names, Packing, WeightFile};
     ///
-    /// let stem = NamedTensor::new("online.conv1.weight", vec![4, 3, 7, 7], vec![0.5; 588]);
+    /// let stem = NamedTensor::new("online_encoder.conv1.weight", vec![4, 3, 7, 7], vec![0.5; 588]);
     /// let file = WeightFile::new("weights", vec![stem]);
     /// let export = Export::of(file, Names::Torchvision, None)?;
     /// let bytes = export.file.to_torch_bytes()?; // what `torch.save` writes
     ///
     /// let import = Import::read("resnet.pth", &bytes)?;
     /// assert_eq!(import.packing, Packing::Torch);
-    /// assert_eq!(import.placed[0], ("conv1.weight".to_string(), "online.conv1.weight".to_string()));
+    /// assert_eq!(import.placed[0], ("conv1.weight".to_string(), "online_encoder.conv1.weight".to_string()));
     /// # Ok::<(), parallax_weights::WeightsError>(())
     /// ```
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
