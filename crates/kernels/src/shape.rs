@@ -70,27 +70,10 @@ impl ConvShape {
         self.batch * height * width * self.outputs
     }
 
-    /// Whether Winograd's F(2x2, 3x3) computes this and its gradients with at least a third fewer multiplications.
-    pub fn suits_winograd(&self) -> bool {
-        let saves = |size: [usize; 2]| {
-            let tiles: usize = winograd_tiles(size).iter().product();
-            3 * 16 * tiles <= 2 * 9 * size[0] * size[1]
-        };
-        (self.kernel, self.stride, self.dilation) == ([3; 2], [1; 2], [1; 2])
-            && self.padding.iter().all(|&pad| pad <= 2)
-            && saves(self.size)
-            && saves(self.out_size())
-    }
-
     /// Values of the weight.
     pub fn weight_len(&self) -> usize {
         self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
     }
-}
-
-/// Rows and columns of 2x2 tiles that cover an image.
-pub fn winograd_tiles(size: [usize; 2]) -> [usize; 2] {
-    size.map(|side| side.div_ceil(2))
 }
 
 /// A linear layer, or the similarity of a batch with keys: then `outputs` is the number of keys.

@@ -4,12 +4,14 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::winograd::Winograd;
 use super::{conv, conv_weight, linear_packed, linear_transposed, winograd};
-use crate::shape::{ConvShape, LinearShape, Product, winograd_tiles};
+use crate::shape::{ConvShape, LinearShape, Product};
 
 /// Winograd convolution pays for its transforms from so many input and output channels on.
 const WINOGRAD_CHANNELS: usize = 16;
 /// And from so many tiles of the batch on, in input and output.
 const WINOGRAD_TILES: usize = 32;
+/// And where it needs at most this share of the multiplications, which partly filled tiles of small images exceed: 2 of 3.
+const WINOGRAD_SHARE: [usize; 2] = [2, 3];
 /// A transposed input gradient has at least so many inputs: the rows of the largest register tile.
 const TRANSPOSED_INPUTS: usize = 8;
 
@@ -31,11 +33,16 @@ impl ConvPlan {
 
     /// The algorithm for a product of a shape.
     pub fn select(shape: &ConvShape, product: Product) -> Self {
-        let tiles = |size| shape.batch * winograd_tiles(size).iter().product::<usize>();
-        let winograd = shape.suits_winograd()
+        let winograd_pays = |size: [usize; 2]| {
+            let tiles = winograd::tiles(size).iter().product::<usize>();
+            let [most, of] = WINOGRAD_SHARE;
+            shape.batch * tiles >= WINOGRAD_TILES && of * 16 * tiles <= most * 9 * size[0] * size[1]
+        };
+        if Self::Winograd.supports(shape, product)
             && shape.inputs.min(shape.outputs) >= WINOGRAD_CHANNELS
-            && tiles(shape.size).min(tiles(shape.out_size())) >= WINOGRAD_TILES;
-        if winograd {
+            && winograd_pays(shape.size)
+            && winograd_pays(shape.out_size())
+        {
             Self::Winograd
         } else if Self::Subsampled.supports(shape, product) {
             Self::Subsampled

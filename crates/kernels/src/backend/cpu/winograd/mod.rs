@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+pub use self::transform::tiles;
 pub use self::weight::grad_weight;
 
 use self::inverse::Outputs;
@@ -21,7 +22,7 @@ use super::buffers::{Scratch, buffer};
 use super::threads;
 use super::tile::{FEW, product, rows, store};
 use super::weight::Weight;
-use crate::shape::{ConvShape, winograd_tiles};
+use crate::shape::ConvShape;
 
 /// Tiles that are transformed at once: few, so that they stay in L1 from transform to transform, but more where the weight is
 /// large, which each of these blocks reads from L2 or beyond.
@@ -55,7 +56,7 @@ impl<'a> Winograd<'a> {
                 size: shape.size,
                 channels: shape.inputs,
                 before: shape.padding,
-                tiles: winograd_tiles(out_size),
+                tiles: tiles(out_size),
             },
             weight,
             taps: (0..9).collect(),
@@ -78,7 +79,7 @@ impl<'a> Winograd<'a> {
                 size: shape.out_size(),
                 channels: shape.outputs,
                 before: shape.padding.map(|pad| 2 - pad),
-                tiles: winograd_tiles(shape.size),
+                tiles: tiles(shape.size),
             },
             weight,
             taps: (0..9).rev().collect(),

@@ -69,6 +69,11 @@ fn input_row<S: Simd>(simd: S, d: [S::f32s; 4]) -> [S::f32s; 4] {
     ]
 }
 
+/// Rows and columns of 2x2 tiles that cover an image.
+pub fn tiles(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| side.div_ceil(2))
+}
+
 /// Images and their tiles of 2x2 outputs, numbered over the whole batch.
 pub struct Grid<'a> {
     pub values: &'a [f32],

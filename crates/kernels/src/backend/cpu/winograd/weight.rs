@@ -12,8 +12,8 @@ use super::super::threads;
 use super::super::tile::{FEW, load, outer_in_order, rows, store};
 use super::inverse::inverse_weight;
 use super::layout::Layout;
-use super::transform::{Grads, Grid, Inputs, transform};
-use crate::shape::{ConvShape, winograd_tiles};
+use super::transform::{Grads, Grid, Inputs, tiles, transform};
+use crate::shape::ConvShape;
 
 /// Values of both operands' transformed tiles that are multiplied at once: about the size of L1.
 const TILE_BLOCK: usize = 1 << 15;
@@ -41,7 +41,7 @@ struct Gradient<'a> {
 
 impl<'a> Gradient<'a> {
     fn new(shape: &'a ConvShape, x: &'a [f32], grad: &'a [f32]) -> Self {
-        let [down, across] = winograd_tiles(shape.out_size());
+        let [down, across] = tiles(shape.out_size());
         let tiles = shape.batch * down * across;
         let block = TILE_BLOCK / 16 / (shape.inputs + shape.outputs);
         Self {
