@@ -241,33 +241,37 @@ pub async fn check_convolutions(side: usize, device: &Device) -> Result<f64, Str
     Ok(worst)
 }
 
-/// The three products of a convolution with every tile, those included that no rule picks, as [`check_convolutions`].
+/// The three products of a few convolutions with every tile, those included that no rule picks, as [`check_convolutions`].
 ///
 /// # Errors
 /// As [`check_convolutions`].
 pub async fn check_tiles(device: &Device) -> Result<f64, String> {
-    let shape = ConvShape {
-        batch: 2,
+    // Tiles of one tap and of several, loads by four and by one, output phases, dilation.
+    let strided = ConvShape {
         size: [9, 7],
-        // Loads of one tap forward, of several for the input gradient.
-        inputs: 32,
-        outputs: 36,
-        kernel: [3; 2],
-        stride: [2; 2],
-        padding: [1; 2],
-        dilation: [1; 2],
+        ..square(9, (32, 36), (3, 2))
     };
+    let dilated = ConvShape {
+        batch: 2,
+        padding: [2; 2],
+        dilation: [2; 2],
+        ..square(8, (20, 17), (3, 1))
+    };
+    let mut worst = 0.0f64;
+    for shape in [strided, dilated, square(6, (13, 48), (1, 1))] {
+        for tile in Tile::ALL {
+            worst = worst.max(with_tile(shape, tile, device).await?);
+        }
+    }
+    Ok(worst)
+}
+
+async fn with_tile(shape: ConvShape, tile: Tile, device: &Device) -> Result<f64, String> {
     let x = values(shape.input_len(), 1);
     let weight = values(shape.weight_len(), 2);
     let grad = values(shape.output_len(), 3);
-    let [height, width] = shape.out_size();
-    let operands = || {
-        (
-            put(&x, [shape.batch, 9, 7, shape.inputs], device),
-            put(&weight, [shape.outputs, shape.inputs, 3, 3], device),
-            put(&grad, [shape.batch, height, width, shape.outputs], device),
-        )
-    };
+    let ([height, width], [rows, columns]) = (shape.size, shape.out_size());
+    let [kh, kw] = shape.kernel;
     let reference = Conv {
         shape,
         x: &x,
@@ -275,20 +279,29 @@ pub async fn check_tiles(device: &Device) -> Result<f64, String> {
         grad: &grad,
     };
     let mut looks = Vec::new();
-    for tile in Tile::ALL {
-        for pass in Product::ALL {
-            let (x, weight, grad) = operands();
-            let (operands, expected): (_, Box<dyn Fn(usize) -> Sum>) = match pass {
-                Product::Forward => ([x, weight], Box::new(|at| reference.forward(at))),
-                Product::GradInput => ([grad, weight], Box::new(|at| reference.grad_input(at))),
-                Product::GradWeight => ([x, grad], Box::new(|at| reference.grad_weight(at))),
-            };
-            looks.push(Look {
-                what: format!("{} with {tile}", pass.name()),
-                found: read(conv_with_tile(operands, shape, pass, Some(tile))).await?,
-                expected,
-            });
-        }
+    for product in Product::ALL {
+        let put_x = || put(&x, [shape.batch, height, width, shape.inputs], device);
+        let put_weight = || put(&weight, [shape.outputs, shape.inputs, kh, kw], device);
+        let put_grad = || put(&grad, [shape.batch, rows, columns, shape.outputs], device);
+        let (operands, expected): (_, Box<dyn Fn(usize) -> Sum>) = match product {
+            Product::Forward => (
+                [put_x(), put_weight()],
+                Box::new(|at| reference.forward(at)),
+            ),
+            Product::GradInput => (
+                [put_grad(), put_weight()],
+                Box::new(|at| reference.grad_input(at)),
+            ),
+            Product::GradWeight => (
+                [put_x(), put_grad()],
+                Box::new(|at| reference.grad_weight(at)),
+            ),
+        };
+        looks.push(Look {
+            what: format!("{} of {shape:?} with {tile}", product.name()),
+            found: read(conv_with_tile(operands, shape, product, Some(tile))).await?,
+            expected,
+        });
     }
     largest(&looks)
 }
