@@ -32,10 +32,19 @@ impl Rounding {
         }
     }
 
-    /// The rounding of this process.
-    #[inline(always)]
+    /// The rounding of this process, from now on if none was chosen.
     pub fn get() -> Self {
         *CHOSEN.get_or_init(Self::default)
+    }
+
+    /// [`Rounding::get`] within a kernel, whose entry has called that: a load without a branch that would initialise it, for
+    /// which a register tile would be written to the stack.
+    #[inline(always)]
+    pub(super) fn of_kernel() -> Self {
+        match CHOSEN.get() {
+            Some(Rounding::Portable) => Rounding::Portable,
+            _ => Rounding::Fused,
+        }
     }
 }
 

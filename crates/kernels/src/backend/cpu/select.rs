@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::rounding::Rounding;
 use super::winograd::Winograd;
 use super::{conv, conv_weight, linear_packed, linear_transposed, winograd};
 use crate::shape::{ConvShape, LinearShape, Product};
@@ -76,6 +77,8 @@ impl ConvPlan {
             self.supports(shape, product),
             "{self:?} computes no {product:?} of {shape:?}"
         );
+        // From now on this process keeps its rounding.
+        Rounding::get();
         match (self, product) {
             (Self::Winograd, Product::Forward) => {
                 Winograd::forward(shape, left, right).run(shape.batch)
@@ -171,6 +174,8 @@ impl LinearPlan {
             self.supports(shape, product),
             "{self:?} computes no {product:?} of {shape:?}"
         );
+        // From now on this process keeps its rounding.
+        Rounding::get();
         match (self, product) {
             (Self::Packed, Product::Forward) => linear_packed::forward(shape, left, right),
             (Self::Packed, Product::GradInput) => linear_packed::grad_input(shape, left, right),

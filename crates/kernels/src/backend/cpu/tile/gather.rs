@@ -50,7 +50,7 @@ pub fn gather<S: Simd, const P: usize, const V: usize>(
 
     // SAFETY: what the loop needs has just been asserted.
     unsafe {
-        match Rounding::get() {
+        match Rounding::of_kernel() {
             Rounding::Fused => {
                 gathered::<S, P, V, true>(simd, source, pixels, segments, panel, start)
             }
@@ -116,7 +116,7 @@ pub fn outer<S: Simd, const P: usize, const V: usize>(
     let pixels = &pixels.indices[..count];
     // SAFETY: what the loop needs has just been asserted.
     unsafe {
-        match Rounding::get() {
+        match Rounding::of_kernel() {
             Rounding::Fused => outers::<S, P, V, true>(simd, source, pixels, panel, start),
             Rounding::Portable => outers::<S, P, V, false>(simd, source, pixels, panel, start),
         }

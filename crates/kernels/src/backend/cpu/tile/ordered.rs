@@ -23,7 +23,7 @@ pub fn product<S: Simd, const P: usize, const V: usize>(
     assert!(depth * V * S::F32_LANES <= panel.len());
     // SAFETY: what the loop needs has just been asserted.
     unsafe {
-        match Rounding::get() {
+        match Rounding::of_kernel() {
             Rounding::Fused => products::<S, P, V, true>(simd, source, stride, depth, panel, start),
             Rounding::Portable => {
                 products::<S, P, V, false>(simd, source, stride, depth, panel, start)
@@ -82,7 +82,7 @@ pub fn outer_in_order<S: Simd, const P: usize, const V: usize>(
     assert!(count * V * S::F32_LANES <= panel.len());
     // SAFETY: what the loop needs has just been asserted.
     unsafe {
-        match Rounding::get() {
+        match Rounding::of_kernel() {
             Rounding::Fused => {
                 outers_in_order::<S, P, V, true>(simd, source, stride, count, panel, start)
             }
