@@ -1,6 +1,6 @@
 /**
- * The pictures of the README: `npm run build && npm run pictures`. Runs the page's default recipe of MoCo v2+ on the CPU to its end and
- * writes a screenshot to `docs/images/page.png`.
+ * The pictures of the README: `npm run build && npm run pictures`. Trains MoCo v2+ on the CPU for 400 steps and writes a
+ * screenshot to `docs/images/page.png`.
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ await mkdir(folder, { recursive: true });
 const server = await serve(fileURLToPath(new URL('../dist', import.meta.url)));
 const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
-const { page } = await open(context, `${server.address}?method=moco-v2-plus&device=cpu&seed=0`);
+const { page } = await open(context, `${server.address}?method=moco-v2-plus&device=cpu&seed=0&steps=400`);
 await start(page);
 await table(page);
 await page.evaluate(() => window.scrollTo(0, 0));
