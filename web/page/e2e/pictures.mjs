@@ -1,6 +1,7 @@
 /**
  * The pictures of the README: `npm run build && npm run pictures`. Trains MoCo v2+ on the CPU for 400 steps and writes a
- * screenshot to `docs/images/page.png`.
+ * screenshot to `docs/images/page.png`. The committed one is reduced to 256 colours:
+ * `python -c "from PIL import Image; p = 'docs/images/page.png'; Image.open(p).convert('RGB').quantize(256).save(p, optimize=True)"`.
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
