@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
+
+use super::adapter::is_software_adapter;
 
 /// Four f32, what a load of 16 bytes brings.
 pub(super) type Vec4 = Vector<f32, Const<4>>;
@@ -49,16 +52,20 @@ const LARGE: Tile = Tile::new(8, 8, 16, 16, 16);
 const NARROW: Tile = Tile::new(4, 4, 32, 8, 16);
 /// At most 16 columns.
 const NARROWEST: Tile = Tile::new(4, 4, 64, 4, 8);
+/// Every product on software adapters.
+const SOFTWARE: Tile = Tile::new(8, 4, 2, 4, 16);
 
 impl Tile {
     /// The tiles to choose among. All fit the 256 invocations and 16 KiB of shared memory that WebGPU promises a workgroup.
-    /// The rules take the first five; the others are there to be measured on the next kind of GPU.
-    pub const ALL: [Self; 7] = [
+    /// The rules of GPUs take the first five, that of software adapters the sixth; the others are there to be measured on the
+    /// next kind of GPU.
+    pub const ALL: [Self; 8] = [
         TALL,
         SMALL,
         LARGE,
         NARROW,
         NARROWEST,
+        SOFTWARE,
         Self::new(8, 4, 16, 16, 8),
         Self::new(8, 8, 16, 8, 16),
     ];
@@ -97,6 +104,15 @@ impl Tile {
             _ => NARROWEST,
         };
         tile.fitted(rows)
+    }
+
+    /// What takes the place of the rules' tiles on the adapter behind a device: nothing on a GPU. A software adapter runs the
+    /// invocations of a workgroup on one core, a vector at a time, and a barrier suspends each vector: a workgroup of eight
+    /// is one vector on lavapipe and two on SwiftShader.
+    pub(super) fn of_adapter(tensor: &CubeTensor) -> Option<Self> {
+        let identity = &tensor.client.properties().identity;
+        let is_cpu = identity.physical.is_none();
+        is_software_adapter(&identity.name, is_cpu).then_some(SOFTWARE)
     }
 
     /// The tile, its workgroup no taller than `rows` need.
