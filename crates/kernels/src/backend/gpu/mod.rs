@@ -22,6 +22,7 @@ mod weight_grad;
 
 use self::linear::LinearPlan;
 use self::plan::ConvPlan;
+use self::tile::Tile;
 use crate::ops::{Kernels, SavedNorm};
 use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
