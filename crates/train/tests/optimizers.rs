@@ -185,7 +185,13 @@ fn a_recipe_has_parameter_groups() {
     let over = "optimizer.groups=[{pattern = '*bn*', rate = 0.5}]".to_string();
     let over = Recipe::parse("[method]\nname = 'byol'", &[over]).unwrap();
     assert_eq!(over.optimizer.groups[0].rate, 0.5);
-    assert!(!recipe("").unwrap().to_toml().unwrap().contains("groups"));
+    assert!(
+        !recipe("")
+            .unwrap()
+            .to_toml()
+            .unwrap()
+            .contains("optimizer.groups")
+    );
 
     let refused = |entry: &str, part: &str| {
         let error = recipe(&format!("[[optimizer.groups]]\n{entry}\n")).unwrap_err();
