@@ -139,8 +139,8 @@ fn views_are_the_same_everywhere() {
 }
 
 /// All products of the ResNets against their definition in f64.
-fn every_product(device: &Device, name: &str) {
-    for side in [32, 64, 224] {
+fn every_product(device: &Device, name: &str, sides: &[usize]) {
+    for &side in sides {
         let worst = pollster::block_on(check_convolutions(side, device));
         let worst = worst.unwrap_or_else(|error| panic!("{name}, {side} px: {error}"));
         println!("{name}, {side} px: at most {worst:.2} of the tolerance");
@@ -152,10 +152,19 @@ fn every_product(device: &Device, name: &str) {
 
 #[test]
 fn every_product_of_the_resnets_on_the_cpu() {
-    every_product(&Device::flex(), "CPU");
+    every_product(&Device::flex(), "CPU", &[32, 64, 224]);
 }
 
 #[test]
 fn every_product_of_the_resnets_on_vulkan() {
-    every_product(&vulkan(), "Vulkan");
+    every_product(&vulkan(), "Vulkan", &[32]);
+}
+
+mod slow {
+    /// Minutes on a software adapter, which runs the same kernels at 32 px in the default run.
+    #[test]
+    #[ignore = "slow: `cargo xtask test slow` runs it"]
+    fn every_product_of_the_resnets_at_full_size_on_vulkan() {
+        super::every_product(&super::vulkan(), "Vulkan", &[64, 224]);
+    }
 }
