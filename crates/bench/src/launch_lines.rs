@@ -1,7 +1,7 @@
 //! What the kernels for GPUs launch, listed without a device.
 
 use parallax_kernels::{
-    LaunchPlan, Product, conv_launch, linear_launch, norm_launches, pool_launches,
+    Adapter, LaunchPlan, Product, conv_launch, linear_launch, norm_launches, pool_launches,
 };
 use serde::Serialize;
 
@@ -98,11 +98,11 @@ impl LaunchLine {
     }
 }
 
-/// How every operation that [`crate::kernels`] measures is launched on a GPU.
+/// How every operation that [`crate::kernels`] measures is launched on an adapter.
 ///
 /// # Errors
 /// When a size is zero.
-pub fn launch_lines(setting: &Setting) -> Result<Vec<LaunchLine>, BenchError> {
+pub fn launch_lines(setting: &Setting, adapter: Adapter) -> Result<Vec<LaunchLine>, BenchError> {
     setting.check()?;
     let lines = cases(setting).into_iter().flat_map(|case| {
         let shape = case.name();
@@ -111,17 +111,17 @@ pub fn launch_lines(setting: &Setting) -> Result<Vec<LaunchLine>, BenchError> {
             operation,
             launch: plan.into(),
         };
-        operations(&case).into_iter().map(line)
+        operations(&case, adapter).into_iter().map(line)
     });
     Ok(lines.collect())
 }
 
 /// The operations of a case, in the order in which they are measured.
-pub(crate) fn operations(case: &Case) -> Vec<(&'static str, LaunchPlan)> {
+pub(crate) fn operations(case: &Case, adapter: Adapter) -> Vec<(&'static str, LaunchPlan)> {
     const PASSES: [&str; 2] = ["forward", "backward"];
     match case {
         Case::Conv(shape) => Product::ALL
-            .map(|product| (product.name(), conv_launch(shape, product)))
+            .map(|product| (product.name(), conv_launch(shape, product, adapter)))
             .to_vec(),
         Case::Norm([rows, channels]) => {
             let plans = norm_launches(*rows, *channels, false, true);
@@ -131,7 +131,7 @@ pub(crate) fn operations(case: &Case) -> Vec<(&'static str, LaunchPlan)> {
         Case::Linear(shape, weight) => weight
             .products()
             .iter()
-            .map(|&product| (product.name(), linear_launch(shape, product)))
+            .map(|&product| (product.name(), linear_launch(shape, product, adapter)))
             .collect(),
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 use parallax_kernels::{
-    ConvShape, LinearShape, Product, Tile, conv_with_tile, is_gpu, linear_with_tile,
+    Adapter, ConvShape, LinearShape, Product, Tile, conv_with_tile, is_gpu, linear_with_tile,
 };
 use serde::Serialize;
 
@@ -101,9 +101,10 @@ pub async fn tile_lines(
     if !is_gpu(bench.device()) {
         return Err(BenchError::NoTiles);
     }
+    let adapter = Adapter::of_device(bench.device());
     for case in cases(setting) {
         let products = products(bench.device(), &case);
-        for ((operation, plan), product) in operations(&case).into_iter().zip(products) {
+        for ((operation, plan), product) in operations(&case, adapter).into_iter().zip(products) {
             let tiles = Tile::ALL.into_iter().map(Some);
             let works = std::iter::once(None).chain(tiles).map(|tile| {
                 let product = product.clone();

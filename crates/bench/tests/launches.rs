@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_bench::{Bench, Setting, StepSetting, kernels, launch_lines, step, tile_lines};
-use parallax_kernels::Tile;
+use parallax_kernels::{Adapter, Tile};
 
 /// Odd sizes and few channels.
 const SETTING: Setting = Setting {
@@ -42,7 +42,7 @@ fn dispatches_are_as_planned(setting: &Setting) {
     let mut lines = Vec::new();
     let measured = kernels(&bench, setting, &[32], |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
-    let planned = launch_lines(setting).unwrap();
+    let planned = launch_lines(setting, Adapter::of_device(vulkan())).unwrap();
     assert_eq!(lines.len(), planned.len());
     for (line, planned) in lines.iter().zip(&planned) {
         let name = format!("{}, {}", line.shape, line.operation);
@@ -96,5 +96,5 @@ fn steps_train() {
         batch: 0,
         ..SETTING
     };
-    assert!(launch_lines(&none).is_err());
+    assert!(launch_lines(&none, Adapter::Gpu).is_err());
 }

@@ -24,7 +24,7 @@ pub mod shape;
 pub mod update;
 
 pub use backend::cpu::Rounding;
-pub use backend::gpu::adapter::{is_gpu, is_software_adapter, largest_tensor};
+pub use backend::gpu::adapter::{Adapter, is_gpu, is_software_adapter, largest_tensor};
 pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
 pub use backend::gpu::linear::linear_launch;
 pub use backend::gpu::norm::norm_launches;

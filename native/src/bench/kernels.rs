@@ -6,7 +6,7 @@ use anyhow::Result;
 use parallax_bench::{
     Bench, KernelLine, LaunchLine, SIDES, Setting, kernels, launch_lines, tile_lines,
 };
-use parallax_kernels::Tile;
+use parallax_kernels::{Adapter, Tile};
 
 use crate::cli::BenchKernels;
 use crate::device;
@@ -78,7 +78,7 @@ fn tiles(bench: &Bench<'_>, setting: &Setting, device: &str, json: bool) -> Resu
 
 /// What a GPU would launch.
 fn launches(setting: &Setting, json: bool) -> Result<()> {
-    let lines = launch_lines(setting)?;
+    let lines = launch_lines(setting, Adapter::Gpu)?;
     if json {
         println!("{}", serde_json::to_string(&lines)?);
         return Ok(());

@@ -2,6 +2,8 @@
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::DeviceProperties;
 
 /// Software adapters, by a part of the name that drivers and browsers give them, in lower case.
 const SOFTWARE: [&str; 6] = [
@@ -13,8 +15,41 @@ const SOFTWARE: [&str; 6] = [
     "software",
 ];
 
+/// What executes the kernels of a device, which decides their tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adapter {
+    /// A GPU.
+    Gpu,
+    /// A software adapter: see [`is_software_adapter`].
+    Software,
+}
+
+impl Adapter {
+    /// The adapter of a device for kernels; a GPU's stands for the CPU, which has none.
+    pub fn of_device(device: &Device) -> Self {
+        match device.as_dispatch() {
+            DispatchDevice::Cube(device) => Self::of(device.client().properties()),
+            _ => Self::Gpu,
+        }
+    }
+
+    /// The adapter of a tensor.
+    pub(super) fn of_tensor(tensor: &CubeTensor) -> Self {
+        Self::of(tensor.client.properties())
+    }
+
+    /// One that withholds its name has no physical device.
+    fn of(properties: &DeviceProperties) -> Self {
+        let identity = &properties.identity;
+        match is_software_adapter(&identity.name, identity.physical.is_none()) {
+            true => Self::Software,
+            false => Self::Gpu,
+        }
+    }
+}
+
 /// Whether a graphics adapter is a software rasterizer, which runs shaders on the CPU: the one answer for the command line,
-/// the WASM module and the page. Kernels are the same on all adapters.
+/// the WASM module and the page. Kernels are the same on all adapters, their tiles are not.
 ///
 /// `name` is what the driver or the browser calls the adapter, in any case; it may be empty, because browsers may withhold
 /// it. `is_cpu` is what the API reports: device type CPU in Vulkan and DX12, a fallback adapter in WebGPU.

@@ -3,6 +3,7 @@
 use burn_cubecl::ops::{permute, reshape};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::adapter::Adapter;
 use super::launch::LaunchPlan;
 use super::plan::ConvPlan;
 use super::tile::Tile;
@@ -20,7 +21,12 @@ pub(super) struct LinearPlan {
 impl LinearPlan {
     /// Selects as [`ConvPlan::select`] does. The kernel needs its right operand permuted: forward, the smaller operand is
     /// made the right one.
-    pub fn select(shape: &LinearShape, product: Product, tile: Option<Tile>) -> Self {
+    pub fn select(
+        shape: &LinearShape,
+        product: Product,
+        adapter: Adapter,
+        tile: Option<Tile>,
+    ) -> Self {
         let transposed = product == Product::Forward && shape.batch < shape.outputs;
         let computed = match transposed {
             true => LinearShape {
@@ -34,7 +40,7 @@ impl LinearPlan {
             shape: *shape,
             product,
             transposed,
-            conv: ConvPlan::select(&computed.as_convolution(), product, tile),
+            conv: ConvPlan::select(&computed.as_convolution(), product, adapter, tile),
         }
     }
 
@@ -61,7 +67,9 @@ impl LinearPlan {
     }
 }
 
-/// How a linear layer's product is launched on a GPU.
-pub fn linear_launch(shape: &LinearShape, product: Product) -> LaunchPlan {
-    LinearPlan::select(shape, product, None).conv.launch_plan()
+/// How a linear layer's product is launched on an adapter.
+pub fn linear_launch(shape: &LinearShape, product: Product, adapter: Adapter) -> LaunchPlan {
+    LinearPlan::select(shape, product, adapter, None)
+        .conv
+        .launch_plan()
 }

@@ -1,5 +1,6 @@
 //! GPUs: one source for WGSL, SPIR-V and MSL, without subgroups, without atomics, and with one order for every
-//! sum. Kernels and their tiles are selected by shape alone ([`plan`], [`tile`]) on every GPU; software adapters have one tile.
+//! sum. Kernels and their tiles are selected by shape alone ([`plan`], [`tile`]) on every GPU; software
+//! adapters have one tile.
 
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
@@ -20,9 +21,10 @@ pub(crate) mod tiled;
 pub(crate) mod update;
 mod weight_grad;
 
+use self::adapter::Adapter;
 use self::linear::LinearPlan;
 use self::plan::ConvPlan;
-use self::tile::Tile;
+
 use crate::ops::{Kernels, SavedNorm};
 use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
@@ -31,15 +33,16 @@ type Primitive = FloatTensor<CubeBackend>;
 
 impl Kernels for CubeBackend {
     fn conv(x: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::Forward, Tile::of_adapter(&x)).run(x, weight)
+        ConvPlan::select(&shape, Product::Forward, Adapter::of_tensor(&x), None).run(x, weight)
     }
 
     fn conv_grad_input(grad: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::GradInput, Tile::of_adapter(&grad)).run(grad, weight)
+        ConvPlan::select(&shape, Product::GradInput, Adapter::of_tensor(&grad), None)
+            .run(grad, weight)
     }
 
     fn conv_grad_weight(x: Primitive, grad: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::GradWeight, Tile::of_adapter(&x)).run(x, grad)
+        ConvPlan::select(&shape, Product::GradWeight, Adapter::of_tensor(&x), None).run(x, grad)
     }
 
     fn norm(
@@ -66,15 +69,16 @@ impl Kernels for CubeBackend {
     }
 
     fn linear_forward(x: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::Forward, Tile::of_adapter(&x)).run(x, weight)
+        LinearPlan::select(&shape, Product::Forward, Adapter::of_tensor(&x), None).run(x, weight)
     }
 
     fn linear_grad_input(grad: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::GradInput, Tile::of_adapter(&grad)).run(grad, weight)
+        LinearPlan::select(&shape, Product::GradInput, Adapter::of_tensor(&grad), None)
+            .run(grad, weight)
     }
 
     fn linear_grad_weight(x: Primitive, grad: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::GradWeight, Tile::of_adapter(&x)).run(x, grad)
+        LinearPlan::select(&shape, Product::GradWeight, Adapter::of_tensor(&x), None).run(x, grad)
     }
 
     fn weighted_sum(a: Primitive, by_a: f64, b: Primitive, by_b: f64) -> Primitive {

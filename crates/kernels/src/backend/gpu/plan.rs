@@ -3,6 +3,7 @@
 
 use burn_cubecl::tensor::CubeTensor;
 
+use super::adapter::Adapter;
 use super::axis::Axis;
 use super::implicit_gemm::GemmPlan;
 use super::launch::{LaunchCost, LaunchPlan, bytes};
@@ -24,9 +25,15 @@ pub(super) struct ConvPlan {
 }
 
 impl ConvPlan {
-    /// Selects the kernel by the shape alone, so that a run makes the same choices everywhere. `tile` takes the place of the
-    /// tile that the rule would pick.
-    pub fn select(shape: &ConvShape, product: Product, tile: Option<Tile>) -> Self {
+    /// Selects the kernel by the shape and the kind of adapter alone, so that a run makes the same choices on all GPUs.
+    /// `tile` takes the place of the tile that the rule would pick.
+    pub fn select(
+        shape: &ConvShape,
+        product: Product,
+        adapter: Adapter,
+        tile: Option<Tile>,
+    ) -> Self {
+        let tile = tile.or_else(|| Tile::of_adapter(adapter));
         let kernel = match product {
             Product::Forward => ConvKernel::ImplicitGemm(GemmPlan::forward(shape, tile)),
             Product::GradInput => ConvKernel::ImplicitGemm(GemmPlan::input_gradient(shape, tile)),
@@ -94,14 +101,14 @@ impl ConvPlan {
     }
 }
 
-/// How a convolution's product is launched on a GPU.
-pub fn conv_launch(shape: &ConvShape, product: Product) -> LaunchPlan {
-    ConvPlan::select(shape, product, None).launch_plan()
+/// How a convolution's product is launched on an adapter.
+pub fn conv_launch(shape: &ConvShape, product: Product, adapter: Adapter) -> LaunchPlan {
+    ConvPlan::select(shape, product, adapter, None).launch_plan()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ConvPlan;
+    use super::{Adapter, ConvPlan};
     use crate::backend::gpu::launch::MAX_WORKGROUPS;
     use crate::shape::{ConvShape, LinearShape, Product};
 
@@ -142,7 +149,8 @@ mod tests {
     fn workgroups_fit_every_dimension() {
         for shape in shapes() {
             for product in Product::ALL {
-                let workgroups = ConvPlan::select(&shape, product, None).workgroups();
+                let plan = ConvPlan::select(&shape, product, Adapter::Gpu, None);
+                let workgroups = plan.workgroups();
                 assert!(
                     workgroups
                         .iter()

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::adapter::is_software_adapter;
+use super::adapter::Adapter;
 
 /// Four f32, what a load of 16 bytes brings.
 pub(super) type Vec4 = Vector<f32, Const<4>>;
@@ -106,13 +105,11 @@ impl Tile {
         tile.fitted(rows)
     }
 
-    /// What takes the place of the rules' tiles on the adapter behind a device: nothing on a GPU. A software adapter runs the
-    /// invocations of a workgroup on one core, a vector at a time, and a barrier suspends each vector: a workgroup of eight
-    /// is one vector on lavapipe and two on SwiftShader. A short loop compiles in a third of the time.
-    pub(super) fn of_adapter(tensor: &CubeTensor) -> Option<Self> {
-        let identity = &tensor.client.properties().identity;
-        let is_cpu = identity.physical.is_none();
-        is_software_adapter(&identity.name, is_cpu).then_some(SOFTWARE)
+    /// The tile of every product on a software adapter, which runs the invocations of a workgroup on one core, a vector at a
+    /// time, and suspends each vector at a barrier: a workgroup of eight is one vector on lavapipe and two on SwiftShader. A
+    /// short loop compiles in a third of the time. On a GPU the rules above pick by the shape.
+    pub(super) fn of_adapter(adapter: Adapter) -> Option<Self> {
+        (adapter == Adapter::Software).then_some(SOFTWARE)
     }
 
     /// The tile, its workgroup no taller than `rows` need.
