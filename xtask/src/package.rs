@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::sh;
+use crate::{repo, sh};
 
 /// What `cargo metadata` says.
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub fn check() -> Result<()> {
     let mut breaches = Vec::new();
     for package in &packages {
         let folder = package.manifest_path.parent().unwrap_or(Path::new("."));
-        for file in sources(folder)? {
+        for file in repo::files(folder, &|path| path.is_dir() || repo::is_rust(path))? {
             let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
             let here = file.parent().unwrap_or(folder);
             for path in included(&text).filter(|path| !is_inside(&here.join(path), folder)) {
@@ -67,20 +67,6 @@ fn published() -> Result<Vec<Package>> {
             .is_none_or(|names| !names.is_empty())
     };
     Ok(metadata.packages.into_iter().filter(may).collect())
-}
-
-/// Every Rust file of a package.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(found)
 }
 
 /// Paths that `include_str!`, `include_bytes!` and `include!` begin with: of a `concat!`, its first text.

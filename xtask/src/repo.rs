@@ -34,6 +34,28 @@ pub fn has_page() -> bool {
     page().join("package.json").is_file()
 }
 
+/// Every file below a folder that `takes` accepts, sorted; it is asked of folders, too, whether to look into them.
+pub fn files(folder: &Path, takes: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if !takes(&path) {
+            continue;
+        }
+        match path.is_dir() {
+            true => found.extend(files(&path, takes)?),
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a path ends in `.rs`.
+pub fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "rs")
+}
+
 /// The version of a package in Cargo.lock.
 pub fn locked_version(package: &str) -> Result<String> {
     let path = root().join("Cargo.lock");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::tokens::{Token, tokens};
+use crate::repo;
 
 /// A module's path from the crate's root, which is empty.
 pub type Name = Vec<String>;
@@ -77,7 +78,7 @@ impl Modules {
             }
             if file.is_dir() {
                 self.read_folder(&file, &own)?;
-            } else if file.extension().is_some_and(|end| end == "rs") {
+            } else if repo::is_rust(&file) {
                 self.0.insert(
                     own,
                     Module {

@@ -1,7 +1,7 @@
 //! No crate under `crates/` opens a file, starts a thread or reads a clock by itself.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &str); 1] = [("crates/kernels/src/backend/cpu/threads.rs"
 pub fn check(members: &[Member]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for member in members {
-        for path in sources(&member.folder.join("src"))? {
+        for path in repo::files(&member.folder.join("src"), &takes)? {
             let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             let shown = path.strip_prefix(repo::root()).unwrap_or(&path);
             let allowed = |what: &str| {
@@ -49,23 +49,11 @@ pub fn check(members: &[Member]) -> Result<Vec<String>> {
 }
 
 /// Every Rust file but the tests', which run natively and may read their fixtures.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if path.is_dir() && name != "tests" {
-            found.extend(sources(&path)?);
-        } else if name.ends_with(".rs") && name != "tests.rs" {
-            found.push(path);
-        }
+fn takes(path: &Path) -> bool {
+    match path.is_dir() {
+        true => !path.ends_with("tests"),
+        false => repo::is_rust(path) && !path.ends_with("tests.rs"),
     }
-    found.sort();
-    Ok(found)
 }
 
 /// The breaches before the file's tests, each with its line.

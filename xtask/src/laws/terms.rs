@@ -4,7 +4,7 @@
 //! next line's comment marker is a space.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -83,7 +83,7 @@ const OWN: &str = "xtask/src/laws/terms.rs";
 /// Every use of a retired term in the repository.
 pub fn check() -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for file in files(repo::root())? {
+    for file in repo::files(repo::root(), &takes)? {
         let shown = file.strip_prefix(repo::root()).unwrap_or(&file);
         if shown == Path::new(OWN) {
             continue;
@@ -99,27 +99,14 @@ pub fn check() -> Result<Vec<String>> {
     Ok(breaches)
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if path.is_symlink() || SKIPPED.contains(&name.as_str()) {
-            continue;
-        }
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if ENDINGS.contains(&&*ending) && !name.starts_with("package-lock") {
-            found.push(path);
-        }
+/// Folders to look into, and files of text.
+fn takes(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if path.is_symlink() || SKIPPED.contains(&&*name) {
+        return false;
     }
-    found.sort();
-    Ok(found)
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    path.is_dir() || (ENDINGS.contains(&&*ending) && !name.starts_with("package-lock"))
 }
 
 /// The retired terms in a text, with their lines.
