@@ -1,7 +1,7 @@
 """Feature maps and gradients of torchvision's ResNet-50 with stride replaced by dilation, in f64.
 
-    python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch torchvision
-    /tmp/torch/bin/python crates/nets/tests/stages/generate.py > crates/nets/tests/stages/reference.txt
+    python3 -m venv venv && venv/bin/pip install torch torchvision
+    venv/bin/python crates/nets/tests/stages/generate.py > crates/nets/tests/stages/reference.txt
 
 A line is `case name dims | values`: about 48 values of a map (channels-last) or of a gradient, which is that of the sum of
 the last map times a pattern. Weights and images are the pattern of `crates/nets/tests/stages.rs`. The case `deeplab` has
