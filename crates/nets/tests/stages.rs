@@ -7,6 +7,9 @@ use parallax_nets::{
     Arch, Conv2d, ConvConfig, Init, Mode, OutputStride, ResNet, ResNetConfig, StageConfig, Stem,
 };
 
+/// The seed of the images in `stages/generate.py`.
+const IMAGES: u32 = 1027;
+
 /// Values from -0.5 to 0.5 as in `stages/generate.py`.
 fn pattern(count: usize, salt: u32) -> Vec<f32> {
     let value = |index: u32| {
@@ -102,7 +105,7 @@ fn stages_and_their_gradients_are_torchvisions() {
         let prefix = format!("{case} ");
         let lines = reference.lines().filter_map(|l| l.strip_prefix(&prefix));
         let lines: Vec<&str> = lines.collect();
-        let images = patterned([2, 3, 50, 66], 1000, &device);
+        let images = patterned([2, 3, 50, 66], IMAGES, &device);
         let maps = network.stages(images, Mode::Eval);
         assert_eq!(maps.len(), 4);
         for (map, line) in maps.iter().zip(&lines) {
@@ -117,9 +120,7 @@ fn stages_and_their_gradients_are_torchvisions() {
             let of = |other: &String| other == name;
             let (_, shape) = shapes.iter().find(|(other, _)| of(other)).unwrap();
             let (_, gradient) = found.iter().find(|(other, _)| of(other)).unwrap();
-            // In f32 a value next to zero may fall on the other side of a ReLU than in the f64 of the reference, and the
-            // small maps of the last stages do not average that out: 1e-6 above such a value, 2e-3 below it.
-            assert_near(line, shape, gradient.as_ref().unwrap(), 5e-3);
+            assert_near(line, shape, gradient.as_ref().unwrap(), 1e-4);
         }
     }
 }

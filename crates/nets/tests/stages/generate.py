@@ -11,6 +11,10 @@ the dilations 2, 4, 8 of detectron2's DeepLabV3 in the last stage.
 import torch
 import torchvision
 
+# Of 40 seeds the one whose values stay farthest from zero in front of the ReLUs of the last stages: in f32 a value next
+# to zero may fall on the other side than in f64, and changes gradients by 1e-3 there.
+IMAGES = 1027
+
 
 def pattern(count, salt):
     """From -0.5 to 0.5, by integers alone, so that every language computes the same."""
@@ -43,7 +47,7 @@ def run(case, dilate):
             block.conv2.dilation = block.conv2.padding = (dilation, dilation)
     with torch.no_grad():
         fill(network)
-    x = pattern(2 * 3 * 50 * 66, 1000).reshape(2, 3, 50, 66)
+    x = pattern(2 * 3 * 50 * 66, IMAGES).reshape(2, 3, 50, 66)
     x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
     for number in range(1, 5):
         x = getattr(network, f"layer{number}")(x)
