@@ -80,6 +80,15 @@ impl Order {
             .collect()
     }
 
+    /// The samples of the 0-based step of a run whose epochs are `len / size` whole batches each: the incomplete last batch
+    /// of an epoch is dropped, and the next epoch begins with a new permutation.
+    pub fn whole_batch(&self, step: u64, size: usize) -> Vec<SampleIndex> {
+        let len = u64::from(self.len);
+        let batches = (len / size.max(1) as u64).max(1);
+        let position = step / batches * len + step % batches * size as u64;
+        self.batch(position, size)
+    }
+
     fn indices(&self, number: u32) -> Arc<[u32]> {
         // The cache only ever holds complete entries, so it is valid even if a thread panicked while holding the lock.
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,6 +138,17 @@ mod tests {
             stream[..17].iter().map(|v| v.index).collect::<Vec<_>>(),
             stream[17..34].iter().map(|v| v.index).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn whole_batches_drop_the_end_of_each_epoch() {
+        let order = Order::new(3, 17).unwrap();
+        for epoch in 0..3u32 {
+            let batches = (0..3).map(|batch| order.whole_batch(u64::from(epoch) * 3 + batch, 5));
+            let samples: Vec<SampleIndex> = batches.flatten().collect();
+            assert!(samples.iter().all(|sample| sample.epoch == epoch));
+            assert_eq!(samples, order.batch(u64::from(epoch) * 17, 15));
+        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub struct Loader {
     groups: usize,
     seed: u64,
     kernels: bool,
+    drop_last: bool,
 }
 
 impl Loader {
@@ -83,8 +84,19 @@ impl Loader {
             groups: recipe.method.bn_groups,
             seed: recipe.run.seed,
             kernels: runs_on(device),
+            drop_last: false,
             source,
         })
+    }
+
+    /// The same with epochs of whole batches: instead of running over the end of an epoch, the incomplete last batch is
+    /// dropped, as in linear evaluation (methods.md 5.2).
+    #[must_use]
+    pub fn dropping_last(self) -> Self {
+        Self {
+            drop_last: true,
+            ..self
+        }
     }
 
     /// The data set.
@@ -93,7 +105,10 @@ impl Loader {
     }
 
     fn examples(&self, step: u64) -> Vec<SampleIndex> {
-        self.order.batch(step * self.size as u64, self.size)
+        match self.drop_last {
+            true => self.order.whole_batch(step, self.size),
+            false => self.order.batch(step * self.size as u64, self.size),
+        }
     }
 
     /// The batch of a 0-based step.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use parallax_weights::{NamedTensor, ONLINE, TARGET, WeightFile, collect, load};
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::OnlineClassifier;
+use crate::classifier::{read, upload};
 use crate::error::RunError;
 use crate::recipe::Recipe;
 use crate::run::{DataShape, Run};
@@ -23,10 +23,6 @@ pub const RECIPE_FILE: &str = "recipe.toml";
 const QUEUE: &str = "queue";
 const QUEUE_POINTER: &str = "queue_ptr";
 const VELOCITY: &str = "velocity.";
-const CLASSIFIER: &str = "classifier.";
-const CLASSIFIER_VELOCITY: &str = "classifier_velocity.";
-const WEIGHT: &str = "weight";
-const BIAS: &str = "bias";
 
 /// Everything that a run needs to continue with the same bits as if it had never stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +82,60 @@ impl Checkpoint {
         found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(missing)
     }
 
+    /// From the files of a run that has taken `step` steps on data of this shape; adds [`STATE_FILE`].
+    ///
+    /// # Errors
+    /// When the state cannot be written as JSON.
+    pub fn new(
+        step: u64,
+        data: DataShape,
+        mut files: Vec<(String, Vec<u8>)>,
+    ) -> Result<Self, RunError> {
+        let sums = files
+            .iter()
+            .map(|(name, bytes)| (name.clone(), Sum::of(bytes)))
+            .collect();
+        let state = State {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            step,
+            examples: data.examples,
+            classes: data.classes,
+            files: sums,
+        };
+        let state = serde_json::to_vec_pretty(&state)
+            .map_err(|error| broken(STATE_FILE, error.to_string()))?;
+        files.push((STATE_FILE.to_string(), state));
+        Ok(Self { step, files })
+    }
+
+    /// Names of the files that a [`STATE_FILE`] lists, itself apart.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn listed(state: &[u8]) -> Result<Vec<String>, RunError> {
+        let state: State = serde_json::from_slice(state)
+            .map_err(|error| broken(STATE_FILE, format!("not readable ({error})")))?;
+        Ok(state.files.into_keys().collect())
+    }
+
+    /// Checks that the checkpoint is whole and was made with data of this shape. Returns the steps taken.
+    ///
+    /// # Errors
+    /// When a file is damaged, or the data have another number of examples or classes.
+    pub fn is_of(&self, data: DataShape) -> Result<u64, RunError> {
+        let state = self.state()?;
+        if (state.examples, state.classes) != (data.examples, data.classes) {
+            let reason = format!(
+                "the run was trained on {} images of {} classes, the data now has {} of {}; \
+                 use the same data, or start a new run",
+                state.examples, state.classes, data.examples, data.classes
+            );
+            return Err(broken(STATE_FILE, reason));
+        }
+        Ok(state.step)
+    }
+
     /// Verifies sizes and checksums.
     ///
     /// # Errors
@@ -131,44 +181,26 @@ impl Run {
             tensors.extend(collect(target, TARGET).await?);
         }
         if let Some(queue) = parts.queue {
-            tensors.push(read(QUEUE, queue.keys.dims().to_vec(), queue.keys.clone()).await?);
+            tensors.push(read(QUEUE, queue.keys.clone()).await?);
             tensors.push(NamedTensor::counter(QUEUE_POINTER, queue.pointer));
         }
         let weights = WeightFile::new(WEIGHTS_FILE, tensors).with_recipe(&recipe);
 
         let mut velocity = Vec::new();
         for (name, tensor) in &self.optimizer.velocity {
-            let shape = tensor.dims().to_vec();
-            velocity.push(read(&format!("{VELOCITY}{name}"), shape, tensor.clone()).await?);
+            velocity.push(read(&format!("{VELOCITY}{name}"), tensor.clone()).await?);
         }
         if let Some(classifier) = &self.classifier {
-            velocity.extend(classifier_tensors(classifier).await?);
+            velocity.extend(classifier.tensors().await?);
         }
         let training = WeightFile::new(TRAINING_FILE, velocity);
 
-        let mut files = vec![
+        let files = vec![
             (WEIGHTS_FILE.to_string(), weights.to_bytes()?),
             (TRAINING_FILE.to_string(), training.to_bytes()?),
             (RECIPE_FILE.to_string(), recipe.into_bytes()),
         ];
-        let state = State {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            step: self.step,
-            examples: self.data.examples,
-            classes: self.data.classes,
-            files: files
-                .iter()
-                .map(|(name, bytes)| (name.clone(), Sum::of(bytes)))
-                .collect(),
-        };
-        let state = serde_json::to_vec_pretty(&state)
-            .map_err(|error| broken(STATE_FILE, error.to_string()))?;
-        files.push((STATE_FILE.to_string(), state));
-        Ok(Checkpoint {
-            step: self.step,
-            files,
-        })
+        Checkpoint::new(self.step, self.data, files)
     }
 
     /// Resumes from a checkpoint, on any device.
@@ -180,18 +212,10 @@ impl Run {
         data: DataShape,
         device: &Device,
     ) -> Result<Self, RunError> {
-        let state = checkpoint.state()?;
-        if (state.examples, state.classes) != (data.examples, data.classes) {
-            let reason = format!(
-                "the run was trained on {} images of {} classes, the data now has {} of {}; \
-                 use the same data, or start a new run",
-                state.examples, state.classes, data.examples, data.classes
-            );
-            return Err(broken(STATE_FILE, reason));
-        }
+        let step = checkpoint.is_of(data)?;
         let recipe = String::from_utf8_lossy(checkpoint.file(RECIPE_FILE)?).into_owned();
         let mut run = Run::new(Recipe::parse(&recipe, &[])?, data, device)?;
-        run.step = state.step;
+        run.step = step;
 
         let weights = WeightFile::from_bytes(WEIGHTS_FILE, checkpoint.file(WEIGHTS_FILE)?)?;
         let parts = run.method.parts_mut();
@@ -224,80 +248,8 @@ impl Run {
             }
         }
         if let Some(classifier) = &mut run.classifier {
-            load_classifier(classifier, &training, device)?;
+            classifier.load(&training)?;
         }
         Ok(run)
     }
-}
-
-async fn classifier_tensors(classifier: &OnlineClassifier) -> Result<Vec<NamedTensor>, RunError> {
-    let name = |part: &str| format!("{CLASSIFIER}{part}");
-    let weight = &classifier.weight;
-    let mut tensors = vec![
-        read(&name(WEIGHT), weight.dims().to_vec(), weight.clone()).await?,
-        read(
-            &name(BIAS),
-            classifier.bias.dims().to_vec(),
-            classifier.bias.clone(),
-        )
-        .await?,
-    ];
-    for (part, velocity) in [WEIGHT, BIAS]
-        .into_iter()
-        .zip(classifier.velocity.iter().flatten())
-    {
-        let name = format!("{CLASSIFIER_VELOCITY}{part}");
-        tensors.push(read(&name, velocity.dims().to_vec(), velocity.clone()).await?);
-    }
-    Ok(tensors)
-}
-
-fn load_classifier(
-    classifier: &mut OnlineClassifier,
-    training: &WeightFile,
-    device: &Device,
-) -> Result<(), RunError> {
-    let find = |name: &str, shape: &[usize]| {
-        let found = training.tensors.get(name);
-        let found = found.filter(|tensor| tensor.shape == shape);
-        let lacks = || {
-            broken(
-                TRAINING_FILE,
-                format!("tensor '{name}' is missing or misshapen"),
-            )
-        };
-        found.ok_or_else(lacks)
-    };
-    let (shape, count) = (
-        classifier.weight.dims(),
-        classifier.weight.shape().num_elements(),
-    );
-    let weight = find(&format!("{CLASSIFIER}{WEIGHT}"), &shape)?;
-    let bias = find(&format!("{CLASSIFIER}{BIAS}"), &shape[..1])?;
-    classifier.weight = upload(weight, shape, device);
-    classifier.bias = upload(bias, [shape[0]], device);
-    let names = [WEIGHT, BIAS].map(|part| format!("{CLASSIFIER_VELOCITY}{part}"));
-    // Before the first step there are no momentum buffers.
-    if names.iter().any(|name| training.tensors.contains_key(name)) {
-        let velocity = [find(&names[0], &[count])?, find(&names[1], &shape[..1])?];
-        classifier.velocity = Some(velocity.map(|v| upload(v, [v.values.len()], device)));
-    }
-    Ok(())
-}
-
-async fn read<const D: usize>(
-    name: &str,
-    shape: Vec<usize>,
-    tensor: Tensor<D>,
-) -> Result<NamedTensor, RunError> {
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(RunError::of_device)?;
-    let values = data.try_to_vec::<f32>().map_err(RunError::of_device)?;
-    Ok(NamedTensor::new(name, shape, values))
-}
-
-fn upload<const D: usize>(tensor: &NamedTensor, shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(tensor.values.clone(), shape), device)
 }

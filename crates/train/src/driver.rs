@@ -54,12 +54,35 @@ pub struct Control {
     pub defer_probe: bool,
 }
 
-/// Decides from recipe, size of the data and step index what is due. It reads no clock and does no work itself.
+/// When a run is evaluated, saved and over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Steps of the whole run.
+    pub total_steps: u64,
+    /// Steps between two evaluations of each periodic kind; a 0 stands for none.
+    pub probe_every: Vec<u64>,
+    /// Steps between two checkpoints; `None` for the last one only.
+    pub checkpoint_every: Option<u64>,
+    /// Whether the run ends with an evaluation.
+    pub evaluate: bool,
+}
+
+impl Plan {
+    /// A recipe's, for a run over `examples` images.
+    pub fn of(recipe: &Recipe, examples: usize) -> Self {
+        Self {
+            total_steps: recipe.total_steps(examples),
+            probe_every: recipe.probe_interval(examples).into_iter().collect(),
+            checkpoint_every: recipe.checkpoint_interval(examples),
+            evaluate: recipe.probe.table,
+        }
+    }
+}
+
+/// Decides from a plan and the step index what is due. It reads no clock and does no work itself.
 #[derive(Clone, Debug)]
 pub struct Driver {
-    total_steps: u64,
-    probe_every: Option<u64>,
-    checkpoint_every: Option<u64>,
+    plan: Plan,
     step: u64,
     probe: bool,
     checkpoint: bool,
@@ -71,14 +94,17 @@ impl Driver {
     /// For a run over `examples` images that has taken `step` steps: 0, or the step of the checkpoint that it was resumed
     /// from.
     pub fn new(recipe: &Recipe, examples: usize, step: u64) -> Self {
+        Self::of(Plan::of(recipe, examples), step)
+    }
+
+    /// For a run that has taken `step` steps: 0, or the step of the checkpoint that it was resumed from.
+    pub fn of(plan: Plan, step: u64) -> Self {
         Self {
-            total_steps: recipe.total_steps(examples),
-            probe_every: recipe.probe_interval(examples),
-            checkpoint_every: recipe.checkpoint_interval(examples),
+            evaluate: plan.evaluate,
+            plan,
             step,
             probe: false,
             checkpoint: false,
-            evaluate: recipe.probe.table,
             saved: step > 0,
         }
     }
@@ -86,13 +112,13 @@ impl Driver {
     /// What is due with `step` steps taken. Everything but a step counts as carried out once it was returned; a step
     /// stays due until `step` has moved.
     pub fn next(&mut self, step: u64, control: Control) -> Due {
-        let last = step >= self.total_steps;
+        let last = step >= self.plan.total_steps;
         if step != self.step {
-            let due = |every: Option<u64>| every.is_some_and(|every| step.is_multiple_of(every));
+            let due = |every: &u64| *every > 0 && step.is_multiple_of(*every);
             self.step = step;
             self.saved = false;
-            self.probe |= due(self.probe_every);
-            self.checkpoint = last || due(self.checkpoint_every);
+            self.probe |= self.plan.probe_every.iter().any(due);
+            self.checkpoint = last || self.plan.checkpoint_every.iter().any(due);
         }
         let ends = last || control.stop == Stop::End;
         // The final evaluation says what a probe would.

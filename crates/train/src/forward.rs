@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use parallax_methods::PartsMut;
 use parallax_probes::embedding_std;
 
-use crate::classifier::{OnlineClassifier, OnlineEvaluation};
+use crate::classifier::{Classifier, ClassifierPass};
 use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
 use crate::gradients::ParamGradients;
@@ -20,7 +20,7 @@ pub(crate) struct Forward {
     /// Keys to enqueue, `[batch, out]`.
     pub keys: Option<Tensor<2>>,
     /// The online classifier on the batch.
-    pub online: Option<OnlineEvaluation>,
+    pub online: Option<ClassifierPass>,
 }
 
 impl Run {
@@ -61,7 +61,7 @@ impl Run {
         }
         let features = Tensor::cat(features, 0);
         let evaluate =
-            |classifier: &OnlineClassifier| classifier.evaluate(features, batch.labels.clone());
+            |classifier: &Classifier| classifier.evaluate(features, batch.labels.clone());
         Forward {
             loss: Tensor::cat(losses, 0).mean(),
             embedding_std: embedding_std(Tensor::cat(embeddings, 0)),

@@ -36,8 +36,8 @@ mod views;
 
 pub use batch::{Batch, Loader, Preview, shuffle_order};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
-pub use classifier::OnlineClassifier;
-pub use driver::{Control, Driver, Due, Stop};
+pub use classifier::{Classifier, ClassifierPass};
+pub use driver::{Control, Driver, Due, Plan, Stop};
 pub use error::{LESS_MEMORY, RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features, probe};
 pub use event::Event;

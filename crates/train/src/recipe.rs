@@ -304,6 +304,11 @@ impl Recipe {
             ScheduleKind::Cosine => Curve::Cosine,
             // 60 and 80 percent of the run, however long it is (methods.md 3.2).
             ScheduleKind::Step => Curve::Steps([60, 80].map(|percent| total_steps * percent / 100)),
+            // The milestones and the warm-up of the paper's COCO schedules, as parts of the run (methods.md 7.2).
+            ScheduleKind::Transfer => Curve::WarmupSteps {
+                warmup: self.schedule.warmup_steps.unwrap_or(total_steps / 90),
+                steps: [9, 11].map(|twelfths| total_steps * twelfths / 12),
+            },
         };
         Schedule {
             curve,

@@ -6,13 +6,14 @@ use parallax_kernels::largest_tensor;
 use parallax_methods::{Method, MethodConfig};
 use parallax_nets::{ResNet, names};
 
-use crate::classifier::OnlineClassifier;
+use crate::classifier::Classifier;
 use crate::error::{RecipeError, RunError};
 use crate::groups::check_matches;
 use crate::memory::MemoryEstimate;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::schedule::{EmaSchedule, Schedule};
+use crate::sgd::Sgd;
 
 /// Size of the training data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct Run {
     pub(crate) data: DataShape,
     pub(crate) method: Box<dyn Method>,
     pub(crate) optimizer: Optimizer,
-    pub(crate) classifier: Option<OnlineClassifier>,
+    pub(crate) classifier: Option<Classifier>,
     pub(crate) step: u64,
     pub(crate) device: Device,
     pub(crate) schedule: Schedule,
@@ -97,10 +98,15 @@ impl Run {
         Ok(Self {
             method,
             optimizer: Optimizer::of(&recipe.optimizer),
-            classifier: recipe
-                .probe
-                .online
-                .then(|| OnlineClassifier::new(features, data.classes, recipe.run.seed, device)),
+            classifier: recipe.probe.online.then(|| {
+                Classifier::new(
+                    features,
+                    data.classes,
+                    Sgd::CLASSIFIER,
+                    recipe.run.seed,
+                    device,
+                )
+            }),
             step: 0,
             device: device.clone(),
             schedule: recipe.schedule(examples),
@@ -153,7 +159,7 @@ impl Run {
     }
 
     /// The online classifier, to load other weights into it.
-    pub fn classifier_mut(&mut self) -> Option<&mut OnlineClassifier> {
+    pub fn classifier_mut(&mut self) -> Option<&mut Classifier> {
         self.classifier.as_mut()
     }
 

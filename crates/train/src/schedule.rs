@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The learning rate of the first step of a warm-up.
 const WARMUP_START: f64 = 1e-6;
+/// Fraction of the rate that the first step of a fine-tuning has.
+const TRANSFER_START: f64 = 0.001;
 
 /// The shape of a learning-rate schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum ScheduleKind {
     Cosine,
     /// Times 0.1 at 60 % and at 80 % of the steps.
     Step,
+    /// Linear warm-up from a thousandth, then times 0.1 at 3/4 and 11/12 of the steps (methods.md 7.2).
+    Transfer,
 }
 
 /// The shape of a schedule with its step numbers.
@@ -31,6 +35,13 @@ pub enum Curve {
     Cosine,
     /// Times 0.1 from each of these 0-based steps on.
     Steps([u64; 2]),
+    /// Linear warm-up from a thousandth of the rate over `warmup` steps, then times 0.1 from each of these 0-based steps on.
+    WarmupSteps {
+        /// Steps of warm-up.
+        warmup: u64,
+        /// The steps with a lower rate.
+        steps: [u64; 2],
+    },
 }
 
 /// The learning rate of every step.
@@ -51,9 +62,14 @@ impl Schedule {
         let warmup = match self.curve {
             Curve::WarmupCosine { warmup } => warmup as f64,
             Curve::Cosine => 0.0,
-            Curve::Steps(milestones) => {
-                let passed = milestones.iter().filter(|&&milestone| k >= milestone);
-                return self.peak * [1.0, 0.1, 0.01][passed.count()];
+            Curve::Steps(steps) => return self.peak * decay(steps, k),
+            Curve::WarmupSteps { warmup, steps } => {
+                let along = step / warmup as f64;
+                let rise = match k < warmup {
+                    true => TRANSFER_START * (1.0 - along) + along,
+                    false => 1.0,
+                };
+                return self.peak * rise * decay(steps, k);
             }
         };
         if warmup > 0.0 && step <= warmup {
@@ -62,6 +78,12 @@ impl Schedule {
         let along = (step - warmup) / (total - warmup).max(1.0);
         self.peak * 0.5 * (1.0 + libm::cos(PI * along))
     }
+}
+
+/// A tenth for each of `steps` that is not above `k`.
+fn decay(steps: [u64; 2], k: u64) -> f64 {
+    let passed = steps.iter().filter(|&&step| k >= step);
+    [1.0, 0.1, 0.01][passed.count()]
 }
 
 /// The shape of the schedule of the EMA momentum.

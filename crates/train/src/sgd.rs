@@ -16,6 +16,13 @@ pub struct Sgd {
 }
 
 impl Sgd {
+    /// Of classifiers on frozen or detached features (methods.md 3.9, 5.2): momentum 0.9, no decay.
+    pub const CLASSIFIER: Self = Self {
+        momentum: 0.9,
+        weight_decay: 0.0,
+        nesterov: false,
+    };
+
     /// The next weight and velocity; all tensors are flat, of one length. `rate` is lr.
     pub fn update(
         &self,

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use parallax_train::{
-    Batch, BatchViews, Checkpoint, DataShape, OnlineClassifier, Recipe, Run, RunError,
+    Batch, BatchViews, Checkpoint, Classifier, DataShape, Recipe, Run, RunError, Sgd,
     TRAINING_FILE, WEIGHTS_FILE, shuffle_order,
 };
 use parallax_weights::WeightFile;
@@ -202,7 +202,7 @@ fn micro_batches_and_bn_groups_must_divide_the_batch() {
 #[test]
 fn the_classifier_learns_by_the_gradient_of_its_loss() {
     let device = Device::flex();
-    let mut classifier = OnlineClassifier::new(4, 3, 7, &device);
+    let mut classifier = Classifier::new(4, 3, Sgd::CLASSIFIER, 7, &device);
     let rows = [[0.3, -0.2, 0.9, 0.1], [-0.5, 0.4, 0.2, 0.8]];
     let features = Tensor::<2>::from_floats(rows, &device);
     let labels = Tensor::from_ints([2, 0], &device);

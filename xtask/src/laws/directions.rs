@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::Member;
 
 /// Every crate with the crates that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("rng", &[]),
     ("views", &["rng"]),
     ("gpu-views", &["views"]),
@@ -32,6 +32,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "views",
             "weights",
         ],
+    ),
+    (
+        "eval",
+        &["data", "nets", "probes", "train", "views", "weights"],
     ),
     (
         "bench",
