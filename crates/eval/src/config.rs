@@ -10,7 +10,7 @@ use crate::preset::{Decay, Preset};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augment {
-    /// Random resized crops (0.08 to 1) and flips, as in the paper: the encoder sees every image anew in every epoch.
+    /// Random resized crops (0.08 to 1) and flips, as in the paper: the encoder sees other views of an image in every epoch.
     #[default]
     Standard,
     /// The evaluation view of every image: features are computed once.
