@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::BenchCommand;
 use crate::data::OnBadImage;
 use crate::data::cli::DataCommand;
+use crate::knn::Knn;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -154,30 +155,6 @@ pub struct Trace {
     /// Override a value of the recipe, for example run.total_steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-}
-
-#[derive(Args)]
-pub struct Knn {
-    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
-    #[arg(long, value_name = "FILE")]
-    pub weights: PathBuf,
-    /// Recipe of the network, for files without one [default: inferred from the shapes of the tensors]
-    #[arg(long)]
-    pub recipe: Option<String>,
-    /// Labelled images, the neighbours [default: the run's own training data]
-    #[arg(long, value_name = "SRC")]
-    pub train: Option<String>,
-    /// Images to classify [default: the run's own test data]
-    #[arg(long, value_name = "SRC")]
-    pub test: Option<String>,
-    /// Which network of the file
-    #[arg(long, value_enum, default_value_t = Branch::Online)]
-    pub branch: Branch,
-    #[command(flatten)]
-    pub on: On,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Args)]

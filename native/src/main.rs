@@ -2,11 +2,13 @@
 
 mod augment;
 mod bench;
+mod checkpoints;
 mod cli;
 mod convert;
 mod data;
 mod device;
 mod devices;
+mod features;
 mod knn;
 mod memory;
 mod norm_rescale;

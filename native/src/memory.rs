@@ -104,7 +104,8 @@ pub fn announce(recipe: &Recipe, classes: usize, on_cpu: bool) {
     }
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes for people.
+pub fn size(bytes: u64) -> String {
     match bytes as f64 / (1u64 << 20) as f64 {
         mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
         mib => format!("{mib:.0} MiB"),

@@ -5,15 +5,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use parallax_train::{
-    Checkpoint, Event, RECIPE_FILE, Recipe, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE,
-};
+use parallax_train::{Checkpoint, Event, RECIPE_FILE, Recipe};
 
+use crate::checkpoints::{self, CHECKPOINTS};
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 
 const EVENTS: &str = "events.jsonl";
-const CHECKPOINTS: &str = "checkpoints";
 
 /// A run on disk.
 pub struct RunFolder {
@@ -110,7 +108,7 @@ impl RunFolder {
         let name = format!("{CHECKPOINTS}/step-{}", checkpoint.step);
         let place = self.path.join(&name);
         let damaged = place.exists();
-        if damaged && read_checkpoint(&place, checkpoint.step).is_ok() {
+        if damaged && checkpoints::read(&place, checkpoint.step).is_ok() {
             return Ok(name);
         }
         let partial = self
@@ -140,52 +138,14 @@ impl RunFolder {
 
     /// The newest undamaged checkpoint; damaged ones are named on standard error.
     pub fn newest(&self) -> Result<Option<Checkpoint>> {
-        let folder = self.path.join(CHECKPOINTS);
-        let mut steps: Vec<u64> = match fs::read_dir(&folder) {
-            Ok(entries) => entries
-                .flatten()
-                .filter_map(|entry| {
-                    entry
-                        .file_name()
-                        .to_str()?
-                        .strip_prefix("step-")?
-                        .parse()
-                        .ok()
-                })
-                .collect(),
-            Err(_) => Vec::new(),
-        };
-        steps.sort_unstable();
-        let found = steps.len();
-        for step in steps.into_iter().rev() {
-            let path = folder.join(format!("step-{step}"));
-            match read_checkpoint(&path, step) {
-                Ok(checkpoint) => return Ok(Some(checkpoint)),
-                Err(error) => eprintln!("warning: {} is left out: {error:#}", path.display()),
-            }
+        let found = checkpoints::list(&self.path);
+        let mut newest_first = found.iter().rev();
+        let whole = newest_first.find_map(|(step, path)| checkpoints::read_undamaged(path, *step));
+        if whole.is_none() && !found.is_empty() {
+            bail!(checkpoints::none_is_whole(&self.path, found.len()));
         }
-        if found > 0 {
-            bail!(
-                "none of the {found} checkpoints in {} is whole",
-                folder.display()
-            );
-        }
-        Ok(None)
+        Ok(whole)
     }
-}
-
-/// Reads the files of a checkpoint and verifies their checksums.
-pub fn read_checkpoint(path: &Path, step: u64) -> Result<Checkpoint> {
-    let mut files = Vec::new();
-    for name in [WEIGHTS_FILE, TRAINING_FILE, STATE_FILE, RECIPE_FILE] {
-        let file = path.join(name);
-        let bytes =
-            fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        files.push((name.to_string(), bytes));
-    }
-    let checkpoint = Checkpoint { step, files };
-    checkpoint.verify()?;
-    Ok(checkpoint)
 }
 
 fn write_folder(partial: &Path, checkpoint: &Checkpoint) -> io::Result<()> {

@@ -1,12 +1,13 @@
 //! Weight files of any known tool: reading, and writing by the ending of a name.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use parallax_train::WEIGHTS_FILE;
 use parallax_weights::{Export, Import, Names};
 
+use crate::checkpoints;
 use crate::cli::{Branch, To};
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
@@ -23,8 +24,9 @@ impl From<Branch> for parallax_weights::Branch {
 /// A weight file, the one in a checkpoint's folder, or that of a run's newest checkpoint.
 pub fn read(path: &Path) -> Result<Import> {
     let path = match path.is_dir() {
-        true => newest_checkpoint(path)
-            .unwrap_or_else(|| path.to_path_buf())
+        true => checkpoints::list(path)
+            .pop()
+            .map_or_else(|| path.to_path_buf(), |(_, newest)| newest)
             .join(WEIGHTS_FILE),
         false => path.to_path_buf(),
     };
@@ -33,17 +35,6 @@ pub fn read(path: &Path) -> Result<Import> {
     }
     let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(Import::read(&path.display().to_string(), &bytes)?)
-}
-
-/// That of a run's folder.
-fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(run.join("checkpoints")).ok()?.flatten();
-    let steps = entries.filter_map(|entry| {
-        let name = entry.file_name();
-        let step = name.to_str()?.strip_prefix("step-")?;
-        Some((step.parse::<u64>().ok()?, entry.path()))
-    });
-    steps.max().map(|(_, path)| path)
 }
 
 /// How tensors are packed into a file.

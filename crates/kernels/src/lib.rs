@@ -23,7 +23,7 @@ mod reference;
 pub mod shape;
 pub mod update;
 
-pub use backend::cpu::Rounding;
+pub use backend::cpu::{Rounding, in_parallel};
 pub use backend::gpu::adapter::{Adapter, is_gpu, is_software_adapter, largest_tensor};
 pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
 pub use backend::gpu::linear::linear_launch;

@@ -42,6 +42,29 @@ impl Block {
         }
     }
 
+    /// Channels of the output.
+    pub(crate) fn outputs(&self) -> usize {
+        match self {
+            Block::Basic(block) => block.conv2.outputs(),
+            Block::Bottleneck(block) => block.conv3.outputs(),
+        }
+    }
+
+    /// Channels inside, in front of the stride.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Block::Basic(_) => 0,
+            Block::Bottleneck(block) => block.conv1.outputs(),
+        }
+    }
+
+    pub(crate) fn stride(&self) -> usize {
+        match self {
+            Block::Basic(block) => block.conv1.stride(),
+            Block::Bottleneck(block) => block.conv2.stride(),
+        }
+    }
+
     /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
     pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         match self {

@@ -97,6 +97,14 @@ impl Conv2d {
         }
     }
 
+    pub(crate) fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// `[batch, height, width, in]` to `[batch, height', width', out]`, where
     /// `height' = (height + 2 padding - dilation (kernel - 1) - 1) / stride + 1`, rounded down.
     ///

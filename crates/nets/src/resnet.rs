@@ -129,6 +129,30 @@ impl ResNet {
         global_average_pool(match_checkpointing(widen(x), &self.bn1.weight.val()))
     }
 
+    /// Values of the pooled features of an image.
+    pub fn feature_dim(&self) -> usize {
+        let blocks = [&self.layer4, &self.layer3, &self.layer2, &self.layer1];
+        let last = blocks.into_iter().find_map(|blocks| blocks.last());
+        last.map_or(self.conv1.outputs(), Block::outputs)
+    }
+
+    /// Values of the largest tensor of an image of `side` x `side` pixels inside the backbone.
+    pub fn largest_activation(&self, side: usize) -> usize {
+        let mut side = side.div_ceil(self.conv1.stride());
+        let mut largest = self.conv1.outputs() * side * side;
+        if self.pooled_stem {
+            side = side.div_ceil(2);
+        }
+        for blocks in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
+            for block in blocks {
+                let inside = block.width() * side * side;
+                side = side.div_ceil(block.stride());
+                largest = largest.max(inside).max(block.outputs() * side * side);
+            }
+        }
+        largest
+    }
+
     /// `[batch, features]` to `[batch, out]`.
     pub fn head(&mut self, features: Tensor<2>, mode: Mode) -> Tensor<2> {
         self.fc.forward(features, mode)

@@ -26,6 +26,12 @@ pub enum ProbeError {
         /// How many columns.
         columns: usize,
     },
+    /// An example without a label where labels are needed.
+    #[error("example {index} has no label: a probe needs labelled images")]
+    Unlabelled {
+        /// Its row.
+        index: usize,
+    },
     /// A NaN or infinite feature.
     #[error("the features hold a NaN or an infinity: the network has diverged")]
     NotFinite,
@@ -113,6 +119,17 @@ impl Features {
     }
 }
 
+/// Whether every example has a label, which `u32::MAX` is not.
+///
+/// # Errors
+/// When one has none.
+pub fn labelled(labels: &[u32]) -> Result<(), ProbeError> {
+    match labels.iter().position(|&label| label == u32::MAX) {
+        Some(index) => Err(ProbeError::Unlabelled { index }),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn check(train: &Features, test: &Features) -> Result<(), ProbeError> {
     if train.rows() == 0 || test.rows() == 0 {
         return Err(ProbeError::Empty);
@@ -122,6 +139,9 @@ pub(crate) fn check(train: &Features, test: &Features) -> Result<(), ProbeError>
             train: train.columns,
             test: test.columns,
         });
+    }
+    for features in [train, test] {
+        labelled(&features.labels)?;
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Weighted nearest neighbours by cosine similarity (Wu et al. 2018, section 3.4).
 
+use burn::tensor::Device;
+
 use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError, check};
 use crate::metric::{Format, Metric, Metrics};
+use crate::neighbours::{Neighbour, Queries};
 
 /// Top-1 accuracy of [`Knn`].
 pub const KNN: Metric = Metric {
@@ -14,9 +17,6 @@ pub const KNN: Metric = Metric {
     rank: Some(20),
 };
 
-/// Test rows a block: bounds the memory of the similarities.
-const BLOCK: usize = 512;
-
 /// Weighted k-nearest-neighbour classifier by cosine similarity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Knn {
@@ -27,59 +27,89 @@ pub struct Knn {
 }
 
 impl Default for Knn {
+    /// For small data: 20 neighbours. The usual values for ImageNet are those of [`Knn::IMAGENET`].
     fn default() -> Self {
         Self {
             neighbours: 20,
-            temperature: 0.07,
+            ..Self::IMAGENET
         }
     }
 }
 
+/// Shares of test examples whose class is the first, or among the first five, in the order of votes, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TopAccuracy {
+    /// The first.
+    pub top1: f64,
+    /// Among the first five.
+    pub top5: f64,
+}
+
 impl Knn {
+    /// 200 neighbours, temperature 0.07: the values of Wu et al. 2018.
+    pub const IMAGENET: Self = Self {
+        neighbours: 200,
+        temperature: 0.07,
+    };
+
+    /// Accuracies on `test`, on the CPU.
+    ///
+    /// # Errors
+    /// When one set is empty or the widths differ.
+    pub fn accuracies(&self, train: &Features, test: &Features) -> Result<TopAccuracy, ProbeError> {
+        check(train, test)?;
+        let mut queries = Queries::new(&Device::flex());
+        queries.add(test)?;
+        let mut search = queries.search(self.neighbours);
+        search.add(train)?;
+        Ok(self.vote(&search.finish(), &train.labels, &test.labels))
+    }
+
     /// Top-1 accuracy on `test`, in percent.
     ///
     /// # Errors
     /// When one set is empty or the widths differ.
     pub fn accuracy(&self, train: &Features, test: &Features) -> Result<f64, ProbeError> {
-        check(train, test)?;
-        let (train, test) = (l2_normalised(train), l2_normalised(test));
-        let classes = train.classes();
-        let keys = train.tensor().transpose();
-        let mut correct = 0;
-        for start in (0..test.rows()).step_by(BLOCK) {
-            let rows = start..(start + BLOCK).min(test.rows());
-            let block = test.select(rows.clone()).tensor().matmul(keys.clone());
-            let similarities = block.into_data().try_to_vec::<f32>().unwrap_or_default();
-            for (row, similarities) in rows.zip(similarities.chunks_exact(train.rows())) {
-                let label = self.vote(similarities, &train.labels, classes);
-                correct += usize::from(label == test.labels[row]);
-            }
-        }
-        Ok(100.0 * correct as f64 / test.rows() as f64)
+        Ok(self.accuracies(train, test)?.top1)
     }
 
-    /// The class with the most votes; the earlier example and the lower class win ties.
-    fn vote(&self, similarities: &[f32], labels: &[u32], classes: usize) -> u32 {
-        let neighbours = self.neighbours.clamp(1, similarities.len().max(1));
-        let mut order: Vec<usize> = (0..similarities.len()).collect();
-        let nearer =
-            |&a: &usize, &b: &usize| similarities[b].total_cmp(&similarities[a]).then(a.cmp(&b));
-        if neighbours < order.len() {
-            order.select_nth_unstable_by(neighbours - 1, nearer);
-            order.truncate(neighbours);
+    /// Accuracies from the neighbours of each test example, nearest first, which
+    /// [`Search::finish`](crate::Search::finish) returns, and the labels of all examples.
+    ///
+    /// Of classes with equal votes the lower one comes first; classes without a vote come last, in their order.
+    pub fn vote(
+        &self,
+        neighbours: &[Vec<Neighbour>],
+        train_labels: &[u32],
+        test_labels: &[u32],
+    ) -> TopAccuracy {
+        let classes = train_labels.iter().chain(test_labels).max();
+        let mut votes = vec![0.0f64; classes.map_or(0, |&highest| highest as usize + 1)];
+        let (mut first, mut five) = (0usize, 0usize);
+        for (neighbours, &label) in neighbours.iter().zip(test_labels) {
+            votes.fill(0.0);
+            // Relative to the nearest one, so that no temperature overflows.
+            let nearest = neighbours.first().map_or(0.0, |nearest| nearest.similarity);
+            for neighbour in neighbours {
+                let exponent = (neighbour.similarity - nearest) / self.temperature;
+                if let Some(&class) = train_labels.get(neighbour.index as usize) {
+                    votes[class as usize] += f64::from(exponent).exp();
+                }
+            }
+            let own = votes[label as usize];
+            let before = votes
+                .iter()
+                .enumerate()
+                .filter(|&(class, &votes)| votes > own || (votes == own && class < label as usize));
+            let rank = before.count();
+            first += usize::from(rank == 0);
+            five += usize::from(rank < 5);
         }
-        order.sort_unstable_by(nearer);
-        let mut votes = vec![0.0f64; classes];
-        for index in order {
-            votes[labels[index] as usize] +=
-                f64::from(similarities[index] / self.temperature).exp();
+        let percent = |correct: usize| 100.0 * correct as f64 / test_labels.len().max(1) as f64;
+        TopAccuracy {
+            top1: percent(first),
+            top5: percent(five),
         }
-        let best = votes
-            .iter()
-            .enumerate()
-            .rev()
-            .max_by(|a, b| a.1.total_cmp(b.1));
-        best.map_or(0, |(class, _)| class as u32)
     }
 }
 
@@ -104,21 +134,6 @@ impl Evaluator for Knn {
 /// ```
 pub fn knn_accuracy(train: &Features, test: &Features) -> Result<f64, ProbeError> {
     Knn::default().accuracy(train, test)
-}
-
-/// Every row divided by its L2 norm.
-fn l2_normalised(features: &Features) -> Features {
-    let mut features = features.clone();
-    for row in features.values.chunks_exact_mut(features.columns) {
-        let norm = row
-            .iter()
-            .map(|v| f64::from(*v).powi(2))
-            .sum::<f64>()
-            .sqrt()
-            .max(1e-12) as f32;
-        row.iter_mut().for_each(|value| *value /= norm);
-    }
-    features
 }
 
 #[cfg(test)]

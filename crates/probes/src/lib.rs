@@ -1,7 +1,7 @@
 //! Evaluation of representations: kNN, linear probe, collapse.
 //!
-//! Probes always run on the CPU, on features that the caller read from its device: the same features give
-//! the same values natively and in a browser.
+//! Probes run on the CPU, on features that the caller read from its device: the same features give the same values
+//! natively and in a browser. [`Search`] also takes a GPU.
 
 mod collapse;
 mod evaluator;
@@ -10,13 +10,15 @@ mod kind;
 mod knn;
 mod linear;
 mod metric;
+mod neighbours;
 mod scatter;
 
 pub use collapse::{EMBEDDING_STD, embedding_std};
 pub use evaluator::Evaluator;
-pub use features::{Features, ProbeError};
+pub use features::{Features, ProbeError, labelled};
 pub use kind::{EvaluatorKind, evaluate};
-pub use knn::{KNN, Knn, knn_accuracy};
+pub use knn::{KNN, Knn, TopAccuracy, knn_accuracy};
 pub use linear::{LINEAR, Linear, linear_accuracy};
 pub use metric::{Format, Metric, Metrics};
+pub use neighbours::{Neighbour, Queries, Search};
 pub use scatter::principal_plane;

@@ -144,6 +144,17 @@ impl Checkpoint {
         self.state().map(|_| ())
     }
 
+    /// Passes over the training data so far.
+    ///
+    /// # Errors
+    /// When a file is missing, cut off or changed.
+    pub fn epoch(&self) -> Result<f64, RunError> {
+        let examples = self.state()?.examples.max(1);
+        let recipe = String::from_utf8_lossy(self.file(RECIPE_FILE)?);
+        let batch = Recipe::parse(&recipe, &[])?.run.batch_size;
+        Ok(self.step as f64 * batch as f64 / examples as f64)
+    }
+
     fn state(&self) -> Result<State, RunError> {
         let state: State = serde_json::from_slice(self.file(STATE_FILE)?)
             .map_err(|error| broken(STATE_FILE, format!("not readable ({error})")))?;

@@ -127,6 +127,14 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// A weight file without one of the two networks.
+    #[error("{file} holds no {branch} network: choose the other one (--branch online or target)")]
+    Branch {
+        /// Name of the file.
+        file: String,
+        /// `online` or `target`.
+        branch: String,
+    },
     /// The device is out of memory.
     #[error(
         "the device cannot give {} MiB in one piece: it is out of memory, or allows no buffer that large; {LESS_MEMORY}",

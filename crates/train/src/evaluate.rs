@@ -1,24 +1,16 @@
 //! Features of images, and the final comparison.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use parallax_data::Source;
-use parallax_nets::{Init, Mode, ResNet};
+use parallax_nets::{Init, ResNet};
 use parallax_probes::{Evaluator as _, Features, Knn, Metrics, evaluate};
-use parallax_views::{Canvas, eval_ops};
+use parallax_views::eval_ops;
 use parallax_weights::{Structure, WeightFile, load};
 use serde::Serialize;
 
-use crate::batch::view_error;
 use crate::error::RunError;
+use crate::extract::{Extractor, Views, labels};
 use crate::recipe::Recipe;
-
-/// Batch size of feature extraction: smaller for large images, so that a probe takes less memory than a step. In
-/// evaluation mode an image's features do not depend on it.
-fn eval_batch(side: u32) -> usize {
-    let pixels = (side * side) as usize;
-    (100 * 64 * 64 / pixels.max(1)).clamp(4, 100)
-}
 
 /// What turns an image into features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +66,12 @@ pub fn encoder_from(
     branch: &str,
     device: &Device,
 ) -> Result<(ResNet, Recipe), RunError> {
+    if !file.tensors.keys().any(|name| name.starts_with(branch)) {
+        return Err(RunError::Branch {
+            file: file.name.clone(),
+            branch: branch.trim_end_matches("_encoder.").to_string(),
+        });
+    }
     let recipe = match &file.recipe {
         Some(text) => Recipe::parse(text, &[])?,
         None => recipe_by_shapes(file, branch)?,
@@ -114,31 +112,8 @@ fn recipe_by_shapes(file: &WeightFile, branch: &str) -> Result<Recipe, RunError>
     Ok(Recipe::parse(&text, &[])?)
 }
 
-/// The evaluation view of every image, `side` pixels, flattened.
-fn images(source: &dyn Source, from: usize, to: usize, side: u32) -> Result<Vec<f32>, RunError> {
-    let pixels = 3 * (side * side) as usize;
-    let mut values = vec![0.0; (to - from) * pixels];
-    let mut canvas = Canvas::default();
-    for (index, out) in (from..to).zip(values.chunks_exact_mut(pixels)) {
-        let image = source.image(index)?;
-        let failed = |error: String| view_error(index as u32, error);
-        let ops = eval_ops(image.width, image.height, side);
-        canvas
-            .apply(&image, &ops)
-            .map_err(|e| failed(e.to_string()))?;
-        canvas
-            .write_normalized(out)
-            .map_err(|e| failed(e.to_string()))?;
-    }
-    Ok(values)
-}
-
-fn labels(source: &dyn Source) -> Vec<u32> {
-    (0..source.len()).map(|index| source.label(index)).collect()
-}
-
 /// Pooled features of every example, `[examples, features]`, with the running statistics of batch norm (methods.md 5). Each
-/// image is resized and cropped to `side` pixels.
+/// image is resized and cropped to `side` pixels. [`Extractor`] is the same step by step.
 ///
 /// # Errors
 /// When an image cannot be read, the device fails, or a feature is not finite.
@@ -148,20 +123,7 @@ pub async fn features(
     side: u32,
     device: &Device,
 ) -> Result<Features, RunError> {
-    let mut network = network.valid();
-    let mut values = Vec::new();
-    let batch = eval_batch(side);
-    for from in (0..source.len()).step_by(batch) {
-        let to = (from + batch).min(source.len());
-        let shape = [to - from, 3, side as usize, side as usize];
-        let x = TensorData::new(images(source, from, to, side)?, shape);
-        let y = network.features(Tensor::from_data(x, device), Mode::Eval);
-        let data = y.into_data_async().await.map_err(RunError::of_device)?;
-        let rows = data.try_to_vec::<f32>().map_err(RunError::of_device)?;
-        values.extend(rows);
-    }
-    let columns = values.len() / source.len().max(1);
-    Ok(Features::new(values, labels(source), columns)?)
+    Extractor::new(network, side, device).all(source).await
 }
 
 /// Normalised pixels as features.
@@ -169,9 +131,13 @@ pub async fn features(
 /// # Errors
 /// When an image cannot be read.
 pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunError> {
-    let values = images(source, 0, source.len(), side)?;
+    let mut views = Views::new(side, source.len());
+    for index in 0..source.len() {
+        let image = source.image(index)?;
+        views.add(index, &image, &eval_ops(image.width, image.height, side))?;
+    }
     let columns = 3 * (side * side) as usize;
-    Ok(Features::new(values, labels(source), columns)?)
+    Ok(Features::new(views.values, labels(source), columns)?)
 }
 
 /// The periodic probe: kNN accuracy of the features on `test`, with those of `train` as neighbours.

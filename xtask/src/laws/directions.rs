@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("nets", &["kernels", "rng"]),
     ("methods", &["kernels", "nets", "rng", "views"]),
     ("weights", &["nets"]),
-    ("probes", &["views"]),
+    ("probes", &["kernels", "views"]),
     ("recipes", &[]),
     (
         "train",

@@ -28,4 +28,5 @@ pub use select::{
     ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, linear, linear_grad_input,
     linear_grad_weight,
 };
+pub use threads::each as in_parallel;
 pub use update::{sgd_step, weighted_sum};

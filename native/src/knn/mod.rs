@@ -1,0 +1,203 @@
+//! `parallax knn`.
+
+mod report;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use parallax_data::Source;
+use parallax_probes::{Knn as Classifier, Neighbour, Queries, Search};
+use parallax_train::{Extractor, Recipe, encoder_from};
+use parallax_weights::WeightFile;
+
+use self::report::Report;
+use crate::checkpoints::{self, Saved};
+use crate::cli::{Branch, On};
+use crate::data::{OnBadImage, Split};
+use crate::device::Opened;
+use crate::features::{Images, Stream};
+use crate::sources::Sources;
+use crate::usage::BadArgument;
+use crate::{data, device, memory, recipe, weights};
+
+#[derive(Args)]
+pub struct Knn {
+    /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Recipe of the network, for files without one [default: inferred from the shapes of the tensors]
+    #[arg(long)]
+    pub recipe: Option<String>,
+    /// Labelled images, the neighbours [default: the run's own training data]
+    #[arg(long, value_name = "SRC")]
+    pub train: Option<String>,
+    /// Images to classify [default: the run's own test data]
+    #[arg(long, value_name = "SRC")]
+    pub test: Option<String>,
+    /// Which network of the file
+    #[arg(long, value_enum, default_value_t = Branch::Online)]
+    pub branch: Branch,
+    /// Neighbours that vote
+    #[arg(long, value_name = "N", default_value_t = Classifier::IMAGENET.neighbours)]
+    pub k: usize,
+    /// A neighbour of similarity s votes with exp(s / T)
+    #[arg(long, value_name = "T", default_value_t = Classifier::IMAGENET.temperature)]
+    pub temperature: f32,
+    /// Evaluate every checkpoint of a run, in the order of steps
+    #[arg(long)]
+    pub every: bool,
+    #[command(flatten)]
+    pub on: On,
+    /// Print JSON; with --every a line for each checkpoint
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the kNN accuracy of an encoder, or of every checkpoint of a run.
+pub fn run(arguments: &Knn) -> Result<()> {
+    let mut command = Command {
+        arguments,
+        classifier: classifier(arguments)?,
+        opened: device::open(&arguments.on.device)?,
+        sources: None,
+    };
+    if arguments.every {
+        let mut first = true;
+        return checkpoints::walk(&arguments.weights, |saved: Saved| {
+            let mut report = command.evaluate(&saved.weights)?;
+            (report.step, report.epoch) = (Some(saved.step), Some(saved.epoch));
+            report.print_row(arguments.json, std::mem::take(&mut first))
+        });
+    }
+    let mut file = weights::read(&arguments.weights)?.file;
+    if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {
+        file.recipe = Some(recipe::read(name, None, &[])?.to_toml()?);
+    }
+    command.evaluate(&file)?.print(arguments.json)
+}
+
+/// The classifier, if its values are possible.
+fn classifier(arguments: &Knn) -> Result<Classifier> {
+    let Knn { k, temperature, .. } = *arguments;
+    if k == 0 {
+        let message = "--k must be 1 or more: so many neighbours vote";
+        return Err(BadArgument(message.to_string()).into());
+    }
+    if !(temperature > 0.0 && temperature.is_finite()) {
+        let message = format!("--temperature must be a number above 0, not {temperature}");
+        return Err(BadArgument(message).into());
+    }
+    Ok(Classifier {
+        neighbours: k,
+        temperature,
+    })
+}
+
+struct Command<'a> {
+    arguments: &'a Knn,
+    classifier: Classifier,
+    opened: Opened,
+    /// Training and test images, opened for the first encoder.
+    sources: Option<[Arc<dyn Source>; 2]>,
+}
+
+impl Command<'_> {
+    /// Evaluates one encoder.
+    fn evaluate(&mut self, file: &WeightFile) -> Result<Report> {
+        let branch = parallax_weights::Branch::from(self.arguments.branch);
+        let (encoder, recipe) = encoder_from(file, branch.prefix(), &self.opened.device)?;
+        let mut extractor = Extractor::new(&encoder, recipe.views.size, &self.opened.device);
+        let [train, test] = match &self.sources {
+            Some(sources) => sources.clone(),
+            None => {
+                let sources = open(self.arguments, &recipe)?;
+                self.announce(sources[1].len(), extractor.columns());
+                self.sources.insert(sources).clone()
+            }
+        };
+        let mut test = Images {
+            extractor: &mut extractor,
+            source: test.as_ref(),
+            what: "test images",
+        };
+        let (test_labels, search) = (test.labels()?, self.search(&mut test)?);
+        let mut train = Images {
+            extractor: &mut extractor,
+            source: train.as_ref(),
+            what: "training images",
+        };
+        let (train_labels, neighbours) = (train.labels()?, compare(search, &mut train)?);
+        let accuracy = self
+            .classifier
+            .vote(&neighbours, &train_labels, &test_labels);
+        let examples = [train_labels.len(), test_labels.len()];
+        Ok(Report::new(accuracy, examples, &self.classifier))
+    }
+
+    /// A search of the neighbours of test examples.
+    fn search(&self, test: &mut dyn Stream) -> Result<Search> {
+        let mut queries = Queries::new(&self.opened.device);
+        test.blocks(&mut |features| Ok(queries.add(features)?))?;
+        Ok(queries.search(self.classifier.neighbours))
+    }
+
+    /// Says how much memory the search will take.
+    fn announce(&self, test: usize, columns: usize) {
+        let bytes = Search::memory(test, columns, self.classifier.neighbours);
+        eprintln!(
+            "memory of the search: about {}, however many training images there are",
+            memory::size(bytes)
+        );
+    }
+}
+
+/// Searches among training examples.
+fn compare(mut search: Search, train: &mut dyn Stream) -> Result<Vec<Vec<Neighbour>>> {
+    train.blocks(&mut |features| Ok(search.add(features)?))?;
+    Ok(search.finish())
+}
+
+/// Training and test images: those of the arguments, else the recipe's own.
+fn open(arguments: &Knn, recipe: &Recipe) -> Result<[Arc<dyn Source>; 2]> {
+    let own = &recipe.data.source;
+    let [train, test] = match (&arguments.train, &arguments.test) {
+        (None, None) => {
+            let sources = Sources::open(recipe, OnBadImage::Error)?;
+            [sources.bank, sources.test]
+        }
+        (train, test) => {
+            let open = |given: &Option<String>, split| {
+                data::open(given.as_ref().unwrap_or(own), split, OnBadImage::Error)
+            };
+            [open(train, Split::Train)?, open(test, Split::Test)?]
+        }
+    };
+    same_classes(train.as_ref(), test.as_ref())?;
+    Ok([train, test])
+}
+
+/// Refuses sources whose labels mean different classes.
+fn same_classes(train: &dyn Source, test: &dyn Source) -> Result<()> {
+    if train.classes() == test.classes() {
+        return Ok(());
+    }
+    let lacking = |from: &dyn Source, of: &dyn Source| {
+        let mut names = of.classes().iter();
+        names.find(|name| !from.classes().contains(name)).cloned()
+    };
+    let difference = match (lacking(test, train), lacking(train, test)) {
+        (Some(class), _) => format!("{} has no '{class}'", test.name()),
+        (_, Some(class)) => format!("{} has no '{class}'", train.name()),
+        _ => "they are in another order".to_string(),
+    };
+    let message = format!(
+        "the classes of {} ({}) and {} ({}) differ: {difference}; both need the same classes",
+        train.name(),
+        train.classes().len(),
+        test.name(),
+        test.classes().len(),
+    );
+    Err(BadArgument(message).into())
+}
