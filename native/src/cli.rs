@@ -8,6 +8,7 @@ use crate::bench::BenchCommand;
 use crate::data::OnBadImage;
 use crate::data::cli::DataCommand;
 use crate::knn::Knn;
+use crate::norms::Norms;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -31,6 +32,8 @@ pub enum Command {
     Convert(Convert),
     /// Rescale each tensor to the norm that it has in another model (NormRescale)
     NormRescale(NormRescale),
+    /// Print the norm of each layer of several networks side by side, and draw them
+    Norms(Norms),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON

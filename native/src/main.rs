@@ -5,13 +5,17 @@ mod bench;
 mod checkpoints;
 mod cli;
 mod convert;
+mod csv;
 mod data;
 mod device;
 mod devices;
 mod features;
+#[allow(dead_code, unused_imports, reason = "`parallax report` draws the rest")]
+mod figure;
 mod knn;
 mod memory;
 mod norm_rescale;
+mod norms;
 mod prefetch;
 mod pretrain;
 mod progress;
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Knn(arguments) => knn::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
+        Command::Norms(arguments) => norms::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

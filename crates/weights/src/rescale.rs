@@ -57,8 +57,7 @@ pub fn norm_rescale(
             continue;
         };
         let mut tensor = tensor.clone();
-        let in_scope = scope == Scope::All || tensor.shape.len() >= 2;
-        if tensor.integer || !in_scope {
+        if !in_scope(&tensor, scope) {
             report.out_of_scope.push(name.clone());
         } else {
             let norm = norm(&tensor, &file.name)?;
@@ -114,7 +113,13 @@ fn wanted(
     }
 }
 
-fn norm(tensor: &NamedTensor, file: &str) -> Result<f64, WeightsError> {
+/// Whether a tensor is rescaled: not a counter, and of the scope's dimensions.
+pub(crate) fn in_scope(tensor: &NamedTensor, scope: Scope) -> bool {
+    !tensor.integer && (scope == Scope::All || tensor.shape.len() >= 2)
+}
+
+/// The Frobenius norm, summed in f64.
+pub(crate) fn norm(tensor: &NamedTensor, file: &str) -> Result<f64, WeightsError> {
     let squares = tensor.values.iter().map(|v| f64::from(*v).powi(2));
     let norm = squares.sum::<f64>().sqrt();
     match norm.is_finite() {

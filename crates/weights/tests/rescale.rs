@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use parallax_weights::{
-    Anchor, Branch, Import, ONLINE, Scope, WeightFile, WeightsError, norm_rescale,
+    Anchor, Branch, Import, ONLINE, Scope, WeightFile, WeightsError, layer_norms, norm_rescale,
 };
 
 fn read(bytes: &[u8]) -> WeightFile {
@@ -109,4 +109,25 @@ fn anchors_that_do_not_fit() {
     let mut broken = anchor();
     broken.tensors.get_mut(name).unwrap().values[0] = f32::NAN;
     assert!(matches!(run(&broken), WeightsError::NotFinite { .. }));
+}
+
+#[test]
+fn norms_are_those_of_pytorch_in_the_order_of_its_modules() {
+    let rows = layer_norms(&[&weights(), &anchor()], Branch::Online, Scope::All).unwrap();
+    let expected: Vec<&str> = include_str!("pytorch/norms.csv").lines().collect();
+    assert_eq!((rows.len(), expected.len()), (60, 60));
+    for (row, line) in rows.iter().zip(expected) {
+        let mut fields = line.split(',');
+        assert_eq!(fields.next().unwrap(), row.name);
+        let norms: Vec<f64> = fields.map(|field| field.parse().unwrap()).collect();
+        for (found, expected) in row.norms.iter().zip(&norms) {
+            let error = (found.unwrap() - expected).abs();
+            assert!(error <= 1e-12 * expected, "{}: {found:?}", row.name);
+        }
+        let ratio = (norms[0] > 0.0).then(|| norms[1] / norms[0]);
+        match (row.ratios[1], ratio) {
+            (Some(found), Some(expected)) => assert!((found / expected - 1.0).abs() < 1e-12),
+            (found, expected) => assert_eq!(found, expected, "{}", row.name),
+        }
+    }
 }

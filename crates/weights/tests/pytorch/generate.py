@@ -2,7 +2,8 @@
 
 The networks are torchvision's with all channel counts divided by 64: real names, tiny tensors. `expected.safetensors` holds the
 values that each layout must give: the online network's under torchvision's names. The target network has their negatives;
-everything else is noise that must not be taken for a weight. `norms-expected.safetensors` holds NormRescale's results.
+everything else is noise that must not be taken for a weight. `norms-expected.safetensors` holds NormRescale's results,
+`norms.csv` the norms of the two networks' tensors, in the order of the network's modules.
 
 Made with torch 2.15.0, torchvision 0.29.2, numpy 2.4.6, safetensors 0.8.0.
 """
@@ -198,6 +199,9 @@ def norms(online, anchor):
         out["anchor." + name] = (tensor.double() / norm * anchor[name].double().norm()).float()
         out["constant." + name] = (tensor.double() / norm * (norm * 0.1)).float()
     save_file(out, HERE / "norms-expected.safetensors")
+    lines = [f"{name},{tensor.double().norm().item()!r},{anchor[name].double().norm().item()!r}\n"
+             for name, tensor in online.items() if tensor.is_floating_point()]
+    (HERE / "norms.csv").write_text("".join(lines))
 
 
 def main():
