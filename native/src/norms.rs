@@ -249,10 +249,10 @@ fn named_parts(path: &Path) -> Vec<String> {
         .map(|part| part.into_owned())
         .collect();
     let endings = [".safetensors", ".pth.tar", ".pth", ".pt", ".ckpt", ".pkl"];
-    if let Some(last) = parts.last_mut() {
-        if let Some(stem) = endings.iter().find_map(|ending| last.strip_suffix(ending)) {
-            *last = stem.to_string();
-        }
+    if let Some(last) = parts.last_mut()
+        && let Some(stem) = endings.iter().find_map(|ending| last.strip_suffix(ending))
+    {
+        *last = stem.to_string();
     }
     match parts.is_empty() {
         true => vec![path.display().to_string()],
