@@ -9,6 +9,7 @@ use crate::data::OnBadImage;
 use crate::data::cli::DataCommand;
 use crate::knn::Knn;
 use crate::norms::Norms;
+use crate::score::Score;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -34,6 +35,8 @@ pub enum Command {
     NormRescale(NormRescale),
     /// Print the norm of each layer of several networks side by side, and draw them
     Norms(Norms),
+    /// Score detections or segmentations: PASCAL VOC, COCO, Cityscapes
+    Score(Score),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON

@@ -21,6 +21,7 @@ mod pretrain;
 mod progress;
 mod recipe;
 mod run_folder;
+mod score;
 mod sources;
 mod tensorboard;
 mod trace;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Norms(arguments) => norms::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

@@ -22,6 +22,14 @@ pub enum DataError {
         /// The message of the decoder.
         reason: String,
     },
+    /// An annotation of boxes or masks that cannot be used.
+    #[error("{name}: {reason}")]
+    Annotation {
+        /// The file.
+        name: String,
+        /// What is wrong, with the field.
+        reason: String,
+    },
     /// The header declares more pixels than are decoded.
     #[error(
         "{name}: declares {width} x {height} pixels, more than the limit of {limit} pixels; make it smaller"

@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("weights", &["nets"]),
     ("probes", &["kernels", "views"]),
     ("recipes", &[]),
+    ("score", &["data"]),
     (
         "train",
         &[
