@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::Member;
 
 /// Every crate with the crates that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("rng", &[]),
     ("views", &["rng"]),
     ("gpu-views", &["views"]),
@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("probes", &["kernels", "views"]),
     ("recipes", &[]),
     ("score", &["data"]),
+    ("boxes", &["score"]),
     (
         "train",
         &[
