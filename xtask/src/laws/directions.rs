@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::Member;
 
 /// Every crate with the crates that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rng", &[]),
     ("views", &["rng"]),
     ("gpu-views", &["views"]),
