@@ -10,6 +10,7 @@ use crate::data::cli::DataCommand;
 use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::score::Score;
+use crate::transfer_op::TransferOp;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -37,6 +38,8 @@ pub enum Command {
     Norms(Norms),
     /// Score detections or segmentations: PASCAL VOC, COCO, Cityscapes
     Score(Score),
+    /// One operation of a detector on given tensors, for comparison with another implementation
+    TransferOp(TransferOp),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON

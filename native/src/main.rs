@@ -25,6 +25,7 @@ mod score;
 mod sources;
 mod tensorboard;
 mod trace;
+mod transfer_op;
 mod usage;
 mod weights;
 mod whole;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Norms(arguments) => norms::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::TransferOp(arguments) => transfer_op::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

@@ -1,0 +1,80 @@
+//! `parallax transfer-op`: one operation of a detector on given tensors, for comparison with another implementation.
+
+mod ops;
+mod tensors;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+
+use crate::usage::BadArgument;
+use crate::whole::write_whole;
+use ops::Params;
+use tensors::{Inputs, Outputs};
+
+#[derive(Args)]
+pub struct TransferOp {
+    /// The operation
+    #[arg(value_enum)]
+    pub op: Op,
+    /// Its tensors, by name
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+    /// Its parameters: a JSON object
+    #[arg(long, value_name = "FILE")]
+    pub params: PathBuf,
+    /// The results: safetensors
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// The operations. All run on the CPU, whatever the device of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Op {
+    /// Anchors of feature maps: grids [levels, 2]; strides, sizes, ratios
+    Anchors,
+    /// Deltas from boxes to targets: boxes, targets [n, 4]; weights
+    Encode,
+    /// Boxes moved by deltas: boxes [n, 4], deltas [n, 4 k]; weights
+    Decode,
+    /// IoU of a [n, 4] with b [m, 4]
+    Iou,
+    /// Labels of boxes: gt, boxes [n, 4]; thresholds, labels, low_quality
+    Match,
+    /// Places of sampled boxes: labels [n]; count, positive_fraction, background
+    Sample,
+    /// Places of boxes that survive: boxes, scores, groups; threshold
+    Nms,
+    /// The best boxes of levels: boxes.L, logits.L; image, pre_nms, post_nms, threshold
+    Proposals,
+    /// Level of a pyramid of each box: boxes; min_level, max_level, canonical_size, canonical_level
+    Levels,
+    /// Masks of polygons: polygons [v, 2], polygon_splits [p, 2], and boxes with size, or height and width
+    Rasterize,
+    /// Masks drawn into an image: masks [n, m, m], boxes [n, 4]; height, width, threshold
+    Paste,
+    /// Detections: boxes [n, 4], logits [n, k + 1], deltas [n, 4 k]; image, output, score, nms, top, weights
+    Detections,
+}
+
+/// Computes the operation and writes its results.
+pub fn run(arguments: &TransferOp) -> Result<()> {
+    let read = |path: &PathBuf| {
+        if !path.exists() {
+            return Err(BadArgument(format!("{} does not exist", path.display())).into());
+        }
+        fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let inputs = Inputs::parse(&read(&arguments.inputs)?)
+        .with_context(|| arguments.inputs.display().to_string())?;
+    let params = Params::parse(&read(&arguments.params)?)
+        .with_context(|| arguments.params.display().to_string())?;
+    let mut outputs = Outputs::default();
+    ops::compute(arguments.op, &inputs, &params, &mut outputs)?;
+    params
+        .all_read()
+        .with_context(|| arguments.params.display().to_string())?;
+    write_whole(&arguments.out, &outputs.to_bytes()?)
+}
