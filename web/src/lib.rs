@@ -7,7 +7,10 @@ mod augment;
 mod bench;
 mod data;
 mod device;
+mod linear;
+mod norms;
 mod recipes;
+mod representation;
 mod run;
 pub mod types;
 
@@ -17,7 +20,10 @@ pub use augment::{Augmenter, pipelines};
 pub use bench::{bench_kernels, bench_plan, bench_step, bench_view_plan, bench_views};
 pub use data::Data;
 pub use device::is_software_adapter;
+pub use linear::LinearCurve;
+pub use norms::{layer_norms_of, norm_rescale_to};
 pub use recipes::{override_recipe, recipe, systems};
+pub use representation::Representation;
 pub use run::{WebRun, evaluate};
 
 /// Called once, when the module is loaded.

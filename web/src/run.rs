@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use js_sys::{Float32Array, Uint32Array};
-use parallax_data::Source;
+use parallax_data::{Source, Subset};
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
@@ -17,6 +17,7 @@ use wasm_bindgen::prelude::*;
 use crate::data::{Data, texts};
 use crate::device::{self, Opened};
 use crate::recipes::facts;
+use crate::representation::Representation;
 use crate::types::{
     CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, RecipeFacts, StepReport,
     Stop, TableRow, ViewPair, metrics,
@@ -28,6 +29,8 @@ pub struct WebRun {
     run: Run,
     driver: Driver,
     loader: Loader,
+    /// Training images of all classes, for probes.
+    bank: Arc<dyn Source>,
     test: Arc<dyn Source>,
     opened: Opened,
     /// Of the last step.
@@ -38,10 +41,11 @@ impl WebRun {
     fn assemble(
         run: Run,
         train: Arc<dyn Source>,
-        test: Arc<dyn Source>,
+        (bank, test): (Arc<dyn Source>, Arc<dyn Source>),
         opened: Opened,
     ) -> Result<WebRun, JsError> {
         Ok(WebRun {
+            bank,
             driver: Driver::new(run.recipe(), train.len(), run.step_index()),
             loader: Loader::new(run.recipe(), train, run.device())?,
             embedding_std: 1.0,
@@ -69,6 +73,15 @@ impl WebRun {
     }
 }
 
+/// The images of the classes that the recipe trains on.
+fn chosen(recipe: &Recipe, bank: &Arc<dyn Source>) -> Result<Arc<dyn Source>, JsError> {
+    let (ratio, seed) = (recipe.data.class_ratio, recipe.run.seed);
+    Ok(match ratio < 1.0 {
+        true => Arc::new(Subset::of_classes(Arc::clone(bank), ratio, seed)?),
+        false => Arc::clone(bank),
+    })
+}
+
 #[wasm_bindgen(js_class = Run)]
 impl WebRun {
     /// Begins a run by a recipe in TOML; see [`recipe`](crate::recipe). It takes the data over.
@@ -78,10 +91,11 @@ impl WebRun {
         device: Ts<DeviceKind>,
     ) -> Result<WebRun, JsError> {
         let recipe = Recipe::parse(&recipe, &[])?;
-        let (train, test) = data.split()?;
+        let (bank, test) = data.split()?;
+        let train = chosen(&recipe, &bank)?;
         let opened = device::open(device.to_rust()?).await?;
         let run = Run::new(recipe, DataShape::of(train.as_ref()), &opened.device)?;
-        Self::assemble(run, train, test, opened)
+        Self::assemble(run, train, (bank, test), opened)
     }
 
     /// Resumes a run from the contents of a checkpoint's `weights.safetensors`, `training.safetensors` and `state.json`, written
@@ -97,6 +111,7 @@ impl WebRun {
         let recipe = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?
             .recipe
             .unwrap_or_default();
+        let parsed = Recipe::parse(&recipe, &[])?;
         let files = vec![
             (WEIGHTS_FILE.to_string(), weights),
             (TRAINING_FILE.to_string(), training),
@@ -104,10 +119,11 @@ impl WebRun {
             (RECIPE_FILE.to_string(), recipe.into_bytes()),
         ];
         let checkpoint = Checkpoint { step: 0, files };
-        let (train, test) = data.split()?;
+        let (bank, test) = data.split()?;
+        let train = chosen(&parsed, &bank)?;
         let opened = device::open(device.to_rust()?).await?;
         let run = Run::resume(&checkpoint, DataShape::of(train.as_ref()), &opened.device)?;
-        Self::assemble(run, train, test, opened)
+        Self::assemble(run, train, (bank, test), opened)
     }
 
     /// Name of the adapter, as the browser gives it.
@@ -199,9 +215,7 @@ impl WebRun {
     /// Evaluates the features now: kNN accuracy and a projection of the held-out images.
     pub async fn probe(&self) -> Result<Ts<ProbeReport>, JsError> {
         let encoder = self.encoder().await?;
-        let train = self
-            .features(&encoder, self.loader.source().as_ref())
-            .await?;
+        let train = self.features(&encoder, self.bank.as_ref()).await?;
         let test = self.features(&encoder, self.test.as_ref()).await?;
         let report = ProbeReport {
             step: self.run.step_index(),
@@ -220,7 +234,7 @@ impl WebRun {
         let table = final_table(
             &self.encoder().await?,
             &config.random_backbone(&self.opened.probes),
-            (self.loader.source().as_ref(), self.test.as_ref()),
+            (self.bank.as_ref(), self.test.as_ref()),
             self.run.recipe(),
             &self.opened.probes,
         )
@@ -234,6 +248,28 @@ impl WebRun {
             metrics: metrics(&row.metrics),
         });
         Ok(serde_wasm_bindgen::to_value(&rows.collect::<Vec<_>>())?)
+    }
+
+    /// The encoder as it is now beside the untrained one, to compute their features of all images. The untrained one's are taken
+    /// over from `earlier`, of the same run.
+    pub async fn representation(
+        &self,
+        earlier: Option<Representation>,
+    ) -> Result<Representation, JsError> {
+        let (recipe, device) = (self.run.recipe(), &self.opened.probes);
+        let random = self.run.method_config().random_backbone(device);
+        let made = Representation::of(
+            self.run.step_index(),
+            recipe.to_toml()?,
+            recipe.views.size,
+            [self.encoder().await?, random],
+            (Arc::clone(&self.bank), Arc::clone(&self.test)),
+            device,
+        );
+        Ok(match earlier {
+            Some(earlier) => made.with_untrained_of(earlier),
+            None => made,
+        })
     }
 
     /// The files of a checkpoint, as the command line reads and writes them.

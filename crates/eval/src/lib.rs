@@ -11,6 +11,7 @@ mod frozen;
 mod history;
 mod linear_eval;
 mod metrics;
+mod predict;
 mod preset;
 mod score;
 
@@ -23,5 +24,6 @@ pub use linear_eval::{
     CLASSIFIER_FILE, ClassifierNorms, ClassifierReport, HISTORY_FILE, LinearEval,
 };
 pub use metrics::{ACCURACY, BEST_TOP1, TOP1, TOP5, WEIGHT_NORM};
+pub use predict::predict;
 pub use preset::{Decay, Preset, PresetSpec};
 pub use score::{Scores, score};

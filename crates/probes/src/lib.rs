@@ -4,6 +4,7 @@
 //! natively and in a browser. [`Search`] also takes a GPU.
 
 mod collapse;
+mod confusion;
 mod evaluator;
 mod features;
 mod kind;
@@ -11,9 +12,11 @@ mod knn;
 mod linear;
 mod metric;
 mod neighbours;
+mod predict;
 mod scatter;
 
 pub use collapse::{EMBEDDING_STD, embedding_std};
+pub use confusion::{Confusion, ConfusionError};
 pub use evaluator::Evaluator;
 pub use features::{Features, ProbeError, labelled};
 pub use kind::{EvaluatorKind, evaluate};

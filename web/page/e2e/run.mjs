@@ -18,7 +18,7 @@ if (!existsSync(`${dist}/index.html`)) throw new Error('the page is not built: n
 await mkdir(`${here}/shots`, { recursive: true });
 
 const wanted = process.argv.slice(2);
-const parts = (await readdir(here)).filter((name) => /^\d-.*\.mjs$/.test(name)).sort();
+const parts = (await readdir(here)).filter((name) => /^\d+-.*\.mjs$/.test(name)).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
 const server = await serve(dist);
 let failed = 0;
 
@@ -51,7 +51,8 @@ async function lane() {
   for (let part = waiting.shift(); part; part = waiting.shift()) await run(part);
 }
 
-const waiting = parts.filter((name) => wanted.length === 0 || wanted.some((one) => name.includes(one)));
+const names = (part, one) => (/^\d+$/.test(one) ? part.startsWith(`${one}-`) : part.includes(one));
+const waiting = parts.filter((part) => wanted.length === 0 || wanted.some((one) => names(part, one)));
 await Promise.all(Array.from({ length: Math.min(LANES, availableParallelism()) }, lane));
 server.close();
 console.log(failed ? `${failed} failed` : 'all passed');

@@ -27,6 +27,8 @@ export interface SavedRun {
   device: DeviceKind;
   adapter: string;
   source: Source;
+  /** The recipe's `data.class_ratio`, where that is not 1. */
+  ratio?: number;
   step: number;
   total: number;
   knn: number | null;

@@ -5,6 +5,7 @@
 
 mod augment;
 mod bench;
+mod evaluate;
 mod run;
 mod train;
 
@@ -15,6 +16,7 @@ use tsify::Tsify;
 
 pub use augment::*;
 pub use bench::*;
+pub use evaluate::*;
 pub use run::*;
 pub use train::*;
 

@@ -5,7 +5,8 @@ use tsify::Tsify;
 use wasm_bindgen::JsValue;
 
 use super::{
-    CheckpointFile, DeviceKind, ProbeReport, RecipeFacts, Size, StepReport, TableRow, ViewPair,
+    CheckpointFile, DeviceKind, EvaluateReport, EvaluateTask, ProbeReport, RecipeFacts, Size,
+    StepReport, TableRow, ViewPair,
 };
 
 /// The visitor's choice of a device.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub steps: Option<u32>,
     /// The recipe's `run.batch_size`; null keeps its own.
     pub batch: Option<u32>,
+    /// The recipe's `data.class_ratio`, with as many steps as all classes would take; null keeps its own.
+    pub ratio: Option<f64>,
 }
 
 /// A picture of the visitor's.
@@ -156,6 +159,24 @@ pub enum TrainCommand {
         device: DeviceChoice,
         /// The visitor's pictures; null for the sample.
         pictures: Option<Vec<Picture>>,
+    },
+    /// Opens a saved run's encoder for evaluation, with the pictures that it was trained on.
+    Open {
+        /// The run.
+        run: String,
+        /// Where to compute features.
+        device: DeviceChoice,
+        /// The visitor's pictures; null for the sample.
+        pictures: Option<Vec<Picture>>,
+    },
+    /// Evaluates the encoder that the worker has: that of the run in training, of the last run, or of an opened one.
+    Evaluate {
+        /// Empty.
+        run: String,
+        /// Counts the encoders of the page; reports about earlier ones are dropped.
+        turn: u32,
+        /// What to compute.
+        task: EvaluateTask,
     },
 }
 
@@ -319,6 +340,22 @@ pub enum TrainEvent {
         total: u64,
         /// The final table.
         rows: Vec<TableRow>,
+    },
+    /// There is an encoder to evaluate.
+    Encoder {
+        /// The run.
+        run: String,
+        /// Steps taken.
+        step: u64,
+    },
+    /// Something about the encoder was computed.
+    Evaluated {
+        /// Empty.
+        run: String,
+        /// The request's.
+        turn: u32,
+        /// The result.
+        report: EvaluateReport,
     },
     /// Something failed.
     Error {

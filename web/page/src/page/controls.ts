@@ -30,6 +30,7 @@ export function readForm(): Settings & { own: boolean } {
     seed: whole(field('seed').value, ...LIMITS.seed) ?? 0,
     steps: whole(field('steps').value, ...LIMITS.steps),
     batch: whole(field('batch').value, ...LIMITS.batch),
+    ratio: null,
     own: field('pictures').value === 'own',
   };
 }

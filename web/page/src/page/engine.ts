@@ -1,5 +1,5 @@
 /** Starts the worker, sends it commands, and replaces it when it has died. */
-import type { TrainCommand, TrainEvent } from 'parallax-web';
+import type { EvaluateTask, TrainCommand, TrainEvent } from 'parallax-web';
 
 export class Engine {
   private worker: Worker | null = null;
@@ -27,6 +27,11 @@ export class Engine {
       died(event.message || 'The worker could not be started.');
     });
     worker.addEventListener('messageerror', () => died('A message could not be read.'));
+  }
+
+  /** Asks about an encoder; the page keeps showing its run. */
+  ask(turn: number, task: EvaluateTask): void {
+    this.worker?.postMessage({ type: 'evaluate', run: '', turn, task } satisfies TrainCommand);
   }
 
   send(command: TrainCommand): void {

@@ -1,7 +1,10 @@
 /** The training page: passes what the visitor does to the worker, and the worker's events to the panels. */
 import '../style.css';
-import type { DeviceKind, Picture, TrainEvent } from 'parallax-web';
+import type { DeviceKind, Picture, Settings, TrainEvent } from 'parallax-web';
 import { valueOf } from '../metrics';
+import { clearEvaluation, encoderAt, evaluate, hearEvaluation, listenToEvaluation } from '../evaluate/evaluation';
+import { clearNorms, hearNorms, listenToNorms, offerEncoder, offerSaved } from '../evaluate/norms';
+import { listenToStudy, show as showStudy, studyDone, studyFailed, studyProbe } from '../evaluate/study';
 import { open, peek, type SavedRun } from '../saved';
 import { chooseOwn, fillForm, listenToForm, offerSystems, readForm, showGpu, showPhase, type Phase } from './controls';
 import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
@@ -13,7 +16,7 @@ import { clearNotices, notify } from './notices';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
 import { clearResult, showResult } from './result';
-import { fetchRun, holdFiles, showRuns, type RunActions } from './runs';
+import { fetchRun, holdFiles, runTitle, showRuns, type RunActions } from './runs';
 import { read, write } from './settings';
 import * as status from './status';
 import { systemName } from './systems';
@@ -38,11 +41,17 @@ function enter(next: Phase): void {
   showPhase(phase, !wanted || own !== null);
   // Leaving the page would end the run.
   byId('to-augment', HTMLAnchorElement).target = training() ? '_blank' : '';
+  showStudy();
 }
 
 const training = (): boolean => ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(phase);
 const chosen = (): Picture[] | null => (readForm().own ? own : null);
-const refreshRuns = (): Promise<SavedRun[]> => showRuns(actions, training() ? engine.run : '');
+
+async function refreshRuns(): Promise<SavedRun[]> {
+  const runs = await showRuns(actions, training() ? engine.run : '');
+  offerSaved(runs, runTitle);
+  return runs;
+}
 
 function clearPanels(): void {
   status.clearStatus();
@@ -50,6 +59,8 @@ function clearPanels(): void {
   clearMap();
   clearCurves();
   clearResult();
+  clearEvaluation();
+  offerEncoder(false);
   loadState.textContent = '';
 }
 
@@ -64,18 +75,38 @@ function begin(run: string): void {
 
 function start(device = readForm().device): void {
   const { own: _, ...settings } = readForm();
-  const run = newRun(`${settings.method}-${settings.size}`);
-  begin(run);
-  engine.send({ type: 'start', run, settings: { ...settings, device }, pictures: chosen() });
+  startWith({ ...settings, device }, chosen());
 }
 
-function proceed({ run, source }: SavedRun, device = readForm().device): void {
-  if (source.kind === 'own' && !chosen()) {
-    chooseOwn();
-    changed();
-    notify({ kind: 'warning', title: 'Choose the same pictures first', text: `This run was trained on ${source.count} pictures of your own, which are not stored. Drop the same folder again, then press Continue.` });
-    return;
-  }
+function startWith(settings: Settings, pictures: Picture[] | null): string {
+  const run = newRun(`${settings.method}-${settings.size}`);
+  begin(run);
+  engine.send({ type: 'start', run, settings, pictures });
+  return run;
+}
+
+/** Whether a saved run's pictures are here; if not, asks for them, to `press` the button again then. */
+function picturesOf({ source }: SavedRun, press: string): boolean {
+  if (source.kind !== 'own' || chosen()) return true;
+  chooseOwn();
+  changed();
+  notify({ kind: 'warning', title: 'Choose the same pictures first', text: `This run was trained on ${source.count} pictures of your own, which are not stored. Drop the same folder again, then press ${press}.` });
+  return false;
+}
+
+/** Opens the encoder of a saved run for evaluation. */
+function openEncoder(saved: SavedRun): void {
+  if (phase !== 'idle' || !picturesOf(saved, 'Evaluate')) return;
+  const { run, source } = saved;
+  void show(saved).then(() => {
+    enter('busy');
+    engine.send({ type: 'open', run, device: readForm().device, pictures: source.kind === 'own' ? own : null });
+  });
+}
+
+function proceed(saved: SavedRun, device = readForm().device): void {
+  if (!picturesOf(saved, 'Continue')) return;
+  const { run, source } = saved;
   begin(run);
   engine.send({ type: 'resume', run, device, pictures: source.kind === 'own' ? own : null });
 }
@@ -94,7 +125,7 @@ async function show({ run, method, step, total, rows, adapter, device }: SavedRu
   if (rows) showResult(rows, method, step, total, downloads(run));
 }
 
-const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void show(run) };
+const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void show(run), evaluate: openEncoder };
 
 function downloads(run: string): [string, () => void][] {
   return [
@@ -105,6 +136,9 @@ function downloads(run: string): [string, () => void][] {
 
 function replaceWorker(then: (() => void) | null = null): void {
   afterwards = then;
+  clearEvaluation();
+  clearNorms();
+  studyFailed();
   enter('loading');
   engine.restart();
 }
@@ -160,7 +194,10 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   const onGpu = (used ?? startedOn) === 'webgpu';
   const broken = kind === 'crash' || kind === 'gpu';
   if (broken) replaceWorker();
-  else enter('idle');
+  else {
+    studyFailed();
+    enter('idle');
+  }
   status.waiting();
   status.state(was === 'busy' ? 'Ready' : 'The run has stopped');
   if (was === 'busy' && !broken) {
@@ -210,6 +247,8 @@ function hear(event: TrainEvent): void {
       status.began(event);
       showClasses(event.classes);
       restoreCurves(event.history);
+      encoderAt(event.step);
+      offerEncoder(true);
       status.state('Training');
       enter('running');
       return void refreshRuns();
@@ -217,9 +256,11 @@ function hear(event: TrainEvent): void {
       return showViews(event.pairs, event.step);
     case 'step':
       status.stepped(event);
+      encoderAt(event.step);
       return addStep(event.step, event.loss, event.collapse);
     case 'probe':
       showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn'));
+      studyProbe(event.run, event.step, valueOf(event.metrics, 'knn'));
       return addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
     case 'checkpoint':
       holdFiles(event.run, event.step, event.files);
@@ -242,7 +283,16 @@ function hear(event: TrainEvent): void {
       status.state(event.step < event.total ? 'Stopped and saved' : 'Done');
       enter('idle');
       showResult(event.rows, event.method, event.step, event.total, downloads(event.run));
-      return void refreshRuns();
+      void refreshRuns();
+      return studyDone(event.run, event.step, event.total, event.rows);
+    case 'encoder':
+      enter('idle');
+      status.state('A saved run');
+      encoderAt(event.step);
+      offerEncoder(true);
+      return evaluate();
+    case 'evaluated':
+      return event.turn === 0 ? hearNorms(event.report) : hearEvaluation(event.turn, event.report);
     case 'error':
       return void trouble(event);
   }
@@ -290,6 +340,13 @@ listenForPictures({
   fail: (title, text) => notify({ kind: 'warning', title, text }),
 });
 listenForCheckpoint();
+listenToEvaluation((turn, task) => engine.ask(turn, task));
+listenToNorms((task) => engine.ask(0, task));
+listenToStudy({
+  free: () => phase === 'idle',
+  begin: (settings) => (phase === 'idle' ? startWith({ ...settings, device: readForm().device }, null) : null),
+  stop,
+});
 // A phone may discard a hidden tab.
 document.addEventListener('visibilitychange', () => {
   if (document.hidden && (phase === 'running' || phase === 'pausing')) engine.send({ type: 'save', run: engine.run });

@@ -16,6 +16,8 @@ export interface RunActions {
   proceed: (run: SavedRun) => void;
   /** Shows a finished one. */
   show: (run: SavedRun) => void;
+  /** Opens its encoder for evaluation. */
+  evaluate: (run: SavedRun) => void;
 }
 
 /** The newest checkpoint of a run that the browser could not save. */
@@ -44,7 +46,10 @@ export async function fetchRun(run: string, what: 'tar' | 'weights'): Promise<vo
   }
 }
 
-const title = ({ method, size }: SavedRun): string => [systemName(method), sizeName(size)].filter(Boolean).join(' · ');
+const title = ({ method, size, ratio }: SavedRun): string =>
+  [systemName(method), sizeName(size), ratio && ratio < 1 ? `${Math.round(100 * ratio)} % of the classes` : ''].filter(Boolean).join(' · ');
+
+export const runTitle = (run: SavedRun): string => `${title(run)}, ${when(run.saved)}`;
 
 function facts(run: SavedRun): string {
   const pictures = run.source.kind === 'sample' ? 'sample' : `${run.source.count} own pictures`;
@@ -54,12 +59,13 @@ function facts(run: SavedRun): string {
 }
 
 function entry(run: SavedRun, actions: RunActions, busy: string): HTMLLIElement {
-  const name = `${title(run)}, ${when(run.saved)}`;
+  const name = runTitle(run);
   const row = make('div', { class: 'row' });
   const active = busy === run.run;
   if (active) row.append(make('span', { class: 'badge good' }, 'in training'));
   else if (run.step < run.total) row.append(mark(button('Continue', () => actions.proceed(run), `Continue ${name}`), 'primary', busy !== ''));
   if (!active && run.rows) row.append(mark(button('Show', () => actions.show(run), `Show ${name}`), '', busy !== ''));
+  if (!active) row.append(mark(button('Evaluate', () => actions.evaluate(run), `Evaluate ${name}`), '', busy !== ''));
   if (!active) row.append(comparer(run, name, actions, busy));
   row.append(button('Download .tar', () => void fetchRun(run.run, 'tar'), `Download .tar of ${name}`));
   row.append(button('weights.safetensors', () => void fetchRun(run.run, 'weights'), `weights.safetensors of ${name}, download`));
@@ -128,6 +134,6 @@ export async function showRuns(actions: RunActions, busy: string): Promise<Saved
     ? 'Stored in this browser only. The command line reads the same files.'
     : 'Nothing here yet. A run is saved in this browser during training and when it pauses, and survives a reload.';
   place.replaceChildren(...runs.map((run) => entry(run, actions, busy)));
-  await showComparison(runs, (run) => `${title(run)}, ${when(run.saved)}`);
+  await showComparison(runs, runTitle);
   return runs;
 }

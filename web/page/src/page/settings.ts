@@ -7,7 +7,7 @@
 import type { Settings } from 'parallax-web';
 import { SYSTEMS } from './systems';
 
-export const DEFAULTS: Settings = { method: 'byol', size: 'tiny', device: 'auto', seed: 0, steps: null, batch: null };
+export const DEFAULTS: Settings = { method: 'byol', size: 'tiny', device: 'auto', seed: 0, steps: null, batch: null, ratio: null };
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((one) => one === value) ?? otherwise;
@@ -31,6 +31,7 @@ export function read(query: string): Settings {
     seed: whole(given.get('seed'), ...LIMITS.seed) ?? DEFAULTS.seed,
     steps: whole(given.get('steps'), ...LIMITS.steps),
     batch: whole(given.get('batch'), ...LIMITS.batch),
+    ratio: null,
   };
 }
 

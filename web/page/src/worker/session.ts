@@ -2,6 +2,7 @@
 import type { CheckpointFile, DeviceKind, Due, History, Run, Stop, TableRow, TrainEvent } from 'parallax-web';
 import { valueOf } from '../metrics';
 import { storageHere, type SavedRun, type Source } from '../saved';
+import type { Evaluator } from './evaluate';
 import { save } from './store';
 
 /** A checkpoint is saved at least this often, in milliseconds, beside those that the recipe asks for. */
@@ -21,6 +22,7 @@ export interface About {
   device: DeviceKind;
   adapter: string;
   source: Source;
+  ratio?: number;
   created: string;
 }
 
@@ -48,6 +50,8 @@ export class Session {
     private readonly run: Run,
     private readonly history: History,
     private readonly say: Say,
+    /** What the visitor asks about the encoder. */
+    private readonly evaluator: Evaluator,
     /** A software adapter: every pass over the data takes long. */
     private readonly slow = false,
   ) {
@@ -75,6 +79,11 @@ export class Session {
 
   save(): void {
     this.saveAsked = true;
+  }
+
+  /** Looks again at what there is to do, though the run is paused. */
+  nudge(): void {
+    this.wake?.();
   }
 
   private ask(stop: Stop): void {
@@ -113,6 +122,7 @@ export class Session {
 
   private async next(): Promise<Due> {
     await breathe();
+    await this.evaluator.advance(this.run);
     const now = performance.now();
     const save = this.saveAsked || (this.run.step_index > 0 && now - this.lastSave > SAVE_EVERY);
     this.saveAsked = false;
@@ -149,7 +159,10 @@ export class Session {
   private async rest(): Promise<void> {
     this.show(true);
     this.say({ type: 'paused', run: this.about.run, step: this.run.step_index });
-    while (this.resting) await new Promise<void>((go) => (this.wake = go));
+    while (this.resting) {
+      if (this.evaluator.waiting) await this.evaluator.advance(this.run).then(breathe);
+      else await new Promise<void>((go) => (this.wake = go));
+    }
     this.wake = null;
   }
 

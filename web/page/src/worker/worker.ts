@@ -5,17 +5,19 @@ import {
   Data,
   type DeviceChoice,
   type DeviceKind,
-  evaluate,
+  evaluate as evaluateWeights,
   type History,
   type Picture,
   recipe,
+  Representation,
   Run,
   type TrainCommand,
   type TrainEvent,
   type TrainTrouble,
 } from 'parallax-web';
-import { CHECKPOINT_FILES, open, storageHere, type SavedRun } from '../saved';
+import { CHECKPOINT_FILES, open, storageHere, type SavedRun, type Source } from '../saved';
 import { unpack } from '../tar';
+import { Evaluator } from './evaluate';
 import { choose, inspect, watch } from './gpu';
 import { own, sample, sourceOf } from './pictures';
 import { type About, breathe, Session } from './session';
@@ -33,6 +35,7 @@ let panic = '';
 let using: DeviceKind | null = null;
 
 const say = (event: TrainEvent): void => self.postMessage(event);
+const evaluator = new Evaluator(say);
 const progress = (run: string, text: string, fraction: number | null = null): void => say({ type: 'progress', run, text, fraction });
 
 function fail(problem: unknown, trouble: TrainTrouble, run: string = busy ?? ''): void {
@@ -87,6 +90,7 @@ function adapterName(device: DeviceKind, name: string): string {
 }
 
 async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | null, begin: Begin): Promise<void> {
+  evaluator.clear();
   const release = await hold(about.run);
   if (!release) throw new Error('This run is open in another tab.');
   try {
@@ -99,7 +103,7 @@ async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | n
     const { run, history } = await begin(data, device);
     history.classes = classes.length;
     const adapter = adapterName(device, run.adapter);
-    session = new Session({ ...about, device, adapter }, run, history, say, slow);
+    session = new Session({ ...about, device, adapter }, run, history, say, evaluator, slow);
     const { step_index: step, total_steps: total } = run;
     say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, history });
     await session.drive().catch((problem: unknown) => {
@@ -107,6 +111,7 @@ async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | n
       throw problem;
     });
     using = null;
+    evaluator.keep(await run.representation());
     run.free();
   } finally {
     session = null;
@@ -117,27 +122,33 @@ async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | n
 type Begin = (data: Data, device: DeviceKind) => Promise<{ run: Run; history: History }>;
 
 async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
-  const { method, size, seed, steps, batch } = settings;
+  const { method, size, seed, steps, batch, ratio } = settings;
   const overrides = [`run.seed=${seed}`];
   if (steps !== null) overrides.push(`run.total_steps=${steps}`);
   if (batch !== null) overrides.push(`run.batch_size=${batch}`);
+  if (ratio !== null) overrides.push(`data.class_ratio=${ratio}`);
   const toml = recipe(`page/${method}-${size}`, overrides);
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
+  if (ratio !== null) about.ratio = ratio;
   await train(about, settings.device, pictures, async (data, device) => ({
     run: await Run.start(toml, data, device),
     history: { classes: 0, steps: [], probes: [] },
   }));
 }
 
+/** The fingerprint of the pictures, which must be those of the saved run. */
+function sameSource(saved: SavedRun, pictures: Picture[] | null): Source {
+  const source = sourceOf(pictures);
+  if (source.kind === saved.source.kind && source.print === saved.source.print) return source;
+  const wanted = saved.source.kind === 'sample' ? 'the sample' : `the same ${saved.source.count} pictures of your own`;
+  throw new Error(`This run was trained on ${wanted}. Choose them first, then continue.`);
+}
+
 async function resume({ run, device, pictures }: Of<'resume'>): Promise<void> {
   const { saved, files, history } = await open(run);
-  const source = sourceOf(pictures);
-  if (source.kind !== saved.source.kind || source.print !== saved.source.print) {
-    const wanted = saved.source.kind === 'sample' ? 'the sample' : `the same ${saved.source.count} pictures of your own`;
-    throw new Error(`This run was trained on ${wanted}. Choose them first, then continue.`);
-  }
-  const { method, size, created } = saved;
-  await train({ run, method, size, device: saved.device, adapter: '', source, created }, device, pictures, async (data, on) => ({
+  const source = sameSource(saved, pictures);
+  const { method, size, created, ratio } = saved;
+  await train({ run, method, size, device: saved.device, adapter: '', source, created, ...(ratio ? { ratio } : {}) }, device, pictures, async (data, on) => ({
     run: await reopen(files, data, on),
     history,
   }));
@@ -179,9 +190,21 @@ async function loadCheckpoint({ run, files, device: wanted, pictures }: Of<'load
     }
   }
   progress(run, 'Evaluating the checkpoint');
-  const { recipe: facts, knn } = await evaluate(weights.bytes, await dataOf(run, pictures), device);
+  const { recipe: facts, knn } = await evaluateWeights(weights.bytes, await dataOf(run, pictures), device);
   if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { classes: 0, steps: [], probes: [] });
   say({ type: 'loaded', run, recipe: facts, knn, saved: kept !== null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
+}
+
+/** Opens a saved run's encoder for evaluation. */
+async function openEncoder({ run, device, pictures }: Of<'open'>): Promise<void> {
+  const { saved, files } = await open(run);
+  sameSource(saved, pictures);
+  const weights = files.find(({ name }) => name === 'weights.safetensors');
+  if (!weights) throw new Error('This saved run has no weights.');
+  const data = await dataOf(run, pictures);
+  evaluator.clear();
+  evaluator.keep(await Representation.open(weights.bytes, data, choose(device, gpu).device, saved.step));
+  say({ type: 'encoder', run, step: saved.step });
 }
 
 async function check({ run, pictures }: Of<'check'>): Promise<void> {
@@ -196,6 +219,7 @@ async function errand(run: string, work: () => Promise<void>, trouble: TrainTrou
   if (busy !== null) return fail(new Error('The worker is busy with another run.'), 'input', run);
   busy = run;
   try {
+    await idling;
     await work();
   } catch (problem) {
     fail(problem, trouble);
@@ -203,12 +227,36 @@ async function errand(run: string, work: () => Promise<void>, trouble: TrainTrou
     busy = null;
     using = null;
   }
+  evaluate();
+}
+
+/** Evaluation without a run; an errand waits for it. */
+let idling: Promise<void> | null = null;
+
+/** Evaluates what is waiting: a session does so between its steps, otherwise it is done here. */
+function evaluate(): void {
+  session?.nudge();
+  idling ??= idle()
+    .catch((problem: unknown) => fail(problem, 'crash'))
+    .finally(() => (idling = null));
+}
+
+async function idle(): Promise<void> {
+  while (busy === null && evaluator.waiting) {
+    await evaluator.advance(null);
+    await breathe();
+  }
 }
 
 function take(command: TrainCommand): void {
+  if (command.type === 'evaluate') {
+    evaluator.add(command.turn, command.task);
+    return evaluate();
+  }
   if (command.type === 'start') return void errand(command.run, () => start(command), 'run');
   if (command.type === 'check') return void errand(command.run, () => check(command), 'input');
   if (command.type === 'load') return void errand(command.run, () => loadCheckpoint(command), 'input');
+  if (command.type === 'open') return void errand(command.run, () => openEncoder(command), 'input');
   if (session && session.about.run === command.run) return command.type === 'stop' ? session.end() : session[command.type]();
   if (command.type === 'resume') return void errand(command.run, () => resume(command), 'run');
 }
