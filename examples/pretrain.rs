@@ -27,8 +27,9 @@ fn main() -> Result<()> {
     let (train, test) = hold_out(&folder::read(&images)?)?;
     let train: Arc<dyn Source> = Arc::new(train);
     let loader = Loader::new(&recipe, Arc::clone(&train), &device)?;
-    let mut driver = Driver::new(&recipe, train.len(), 0);
-    let mut run = Run::new(recipe, DataShape::of(train.as_ref()), &device)?;
+    let data = DataShape::of(train.as_ref());
+    let mut driver = Driver::new(&recipe, data, 0);
+    let mut run = Run::new(recipe, data, &device)?;
     loop {
         match driver.next(run.step_index(), Control::default()) {
             Due::Step => {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchCommand;
-use crate::data::OnBadImage;
 use crate::data::cli::DataCommand;
+use crate::data::{OnBadImage, SRC};
 use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::score::Score;
@@ -51,7 +51,7 @@ pub enum Command {
         #[command(subcommand)]
         command: BenchCommand,
     },
-    /// Fetch and inspect data sets
+    /// Fetch, inspect and subsample data sets
     Data {
         #[command(subcommand)]
         command: DataCommand,
@@ -76,8 +76,7 @@ pub struct Pretrain {
     /// A recipe's name (see `recipes/`) or a file
     #[arg(default_value = "demo")]
     pub recipe: String,
-    /// Images: sample, cifar10, or a folder with one folder a class
-    #[arg(long, value_name = "SRC")]
+    #[arg(long, value_name = "SRC", help = format!("Images: {SRC}"))]
     pub data: Option<String>,
     #[command(flatten)]
     pub on: On,

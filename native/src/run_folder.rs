@@ -5,13 +5,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use parallax_train::{Checkpoint, Event, RECIPE_FILE, Recipe};
+use parallax_train::{Checkpoint, Event, Keep, RECIPE_FILE, Recipe};
 
 use crate::checkpoints::{self, CHECKPOINTS};
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 
 const EVENTS: &str = "events.jsonl";
+/// A checkpoint that is being deleted.
+const DOOMED: &str = ".deleted";
 
 /// A run on disk.
 pub struct RunFolder {
@@ -134,6 +136,28 @@ impl RunFolder {
             });
         }
         Ok(name)
+    }
+
+    /// Deletes all but the newest checkpoints up to `step`, whose checkpoint is on disk.
+    pub fn prune(&self, step: u64, keep: Keep) -> Result<()> {
+        let Keep::Newest(keep) = keep else {
+            return Ok(());
+        };
+        let found = checkpoints::list(&self.path);
+        let older = found.iter().rev().filter(|(found, _)| *found <= step);
+        // Renamed first: what is left of one if this is interrupted is not taken for a damaged checkpoint.
+        let doomed = self.path.join(CHECKPOINTS).join(DOOMED);
+        for (_, place) in older.skip(keep.get()) {
+            let deleted = match fs::remove_dir_all(&doomed) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => fs::rename(place, &doomed).and_then(|()| fs::remove_dir_all(&doomed)),
+            };
+            deleted.with_context(|| {
+                let place = place.display();
+                format!("the old checkpoint {place} cannot be deleted (checkpoint.keep = {keep})")
+            })?;
+        }
+        Ok(())
     }
 
     /// The newest undamaged checkpoint; damaged ones are named on standard error.

@@ -10,7 +10,7 @@ use crate::data::{self, OnBadImage, Split, has_own_test};
 
 /// What a run is trained and evaluated on.
 pub struct Sources {
-    /// Training images: those of the chosen classes.
+    /// Training images: those of the chosen classes, and of these the chosen ones.
     pub train: Arc<dyn Source>,
     /// Labelled training images of all classes, for probes.
     pub bank: Arc<dyn Source>,
@@ -34,17 +34,14 @@ impl Sources {
             })?;
             (Arc::new(bank), Arc::new(test))
         };
-        let train: Arc<dyn Source> = match section.class_ratio < 1.0 {
-            true => {
-                let source = Arc::clone(&bank);
-                Arc::new(Subset::of_classes(
-                    source,
-                    section.class_ratio,
-                    recipe.run.seed,
-                )?)
-            }
-            false => Arc::clone(&bank),
-        };
+        let seed = recipe.run.seed;
+        let mut train = Arc::clone(&bank);
+        if section.class_ratio < 1.0 {
+            train = Arc::new(Subset::of_classes(train, section.class_ratio, seed)?);
+        }
+        if section.image_ratio < 1.0 {
+            train = Arc::new(Subset::of_images(train, section.image_ratio, seed)?);
+        }
         Ok(Self { train, bank, test })
     }
 }

@@ -39,8 +39,8 @@ pub fn run(arguments: &Trace) -> Result<()> {
     let opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
     let data = DataShape {
-        examples: examples(&recipe)?,
         classes: classes(&recipe, &weights),
+        ..data_shape(&recipe)?
     };
     let mut run = Run::new(recipe, data, &opened.device)?;
     run.measure_norms(true);
@@ -101,16 +101,16 @@ fn read(path: &Path) -> Result<WeightFile> {
 }
 
 /// Number of training images, which is read from the data where the schedule depends on it.
-fn examples(recipe: &Recipe) -> Result<usize> {
+fn data_shape(recipe: &Recipe) -> Result<DataShape> {
     use parallax_train::ScheduleKind::WarmupCosine;
     let warmup = recipe.schedule.kind != WarmupCosine || recipe.schedule.warmup_steps.is_some();
     if recipe.run.total_steps.is_some() && warmup {
-        return Ok(recipe.run.batch_size);
+        return Ok(DataShape::new(recipe.run.batch_size, 0));
     }
     let sources = Sources::open(recipe, OnBadImage::Error).context(
         "run.total_steps and schedule.warmup_steps are not both set, so the number of images is needed",
     )?;
-    Ok(sources.train.len())
+    Ok(DataShape::of(sources.train.as_ref()))
 }
 
 /// Classes of a supervised head: the recipe's or the file's.

@@ -46,7 +46,7 @@ impl WebRun {
     ) -> Result<WebRun, JsError> {
         Ok(WebRun {
             bank,
-            driver: Driver::new(run.recipe(), train.len(), run.step_index()),
+            driver: Driver::new(run.recipe(), run.data_shape(), run.step_index()),
             loader: Loader::new(run.recipe(), train, run.device())?,
             embedding_std: 1.0,
             run,

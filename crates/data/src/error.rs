@@ -120,10 +120,20 @@ pub enum DataError {
         /// What is wrong.
         reason: String,
     },
-    /// A fraction of classes out of range.
-    #[error("class_ratio = {ratio}: must be greater than 0 and at most 1")]
+    /// A fraction of classes or images out of range.
+    #[error("a ratio of {ratio}: must be greater than 0 and at most 1")]
     Ratio {
         /// The ratio.
         ratio: f64,
+    },
+    /// A line of a list of images that cannot be read.
+    #[error("{name} line {line}: {reason}")]
+    List {
+        /// The list's file.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, and what to do.
+        reason: String,
     },
 }

@@ -1,7 +1,8 @@
 //! Data sets: sources of annotated images, the order of a run, subsets, image decoding.
 //!
 //! A [`Source`] is a set of images with annotations, [`Order`] the shuffled order in which a run visits them, [`Subset`] a
-//! part of a source, [`sample`] the embedded data set. No function opens a file: callers pass bytes.
+//! part of a source, [`List`] a part of a data set as a text file, [`sample`] the embedded data set. No function
+//! opens a file: callers pass bytes.
 
 mod annotation;
 pub mod coco;
@@ -10,10 +11,12 @@ mod error;
 mod holdout;
 mod jpeg;
 mod label_map;
+pub mod list;
 pub mod order;
 pub mod sample;
 pub mod source;
 pub mod sprite;
+mod subsample;
 pub mod subset;
 pub mod voc;
 
@@ -22,6 +25,8 @@ pub use decode::decode;
 pub use error::DataError;
 pub use holdout::hold_out;
 pub use label_map::LabelMap;
+pub use list::List;
 pub use order::{Order, SampleIndex};
 pub use source::{Memory, Source};
-pub use subset::{Subset, chosen_classes};
+pub use subsample::{chosen_classes, chosen_images};
+pub use subset::Subset;

@@ -42,6 +42,12 @@ pub trait Source: Send + Sync {
     /// The name in messages: `sample`, `cifar10`, the path of a folder.
     fn name(&self) -> &str;
 
+    /// Number of images before classes or images were left out of the data set: what `run.constant_iterations` counts epochs
+    /// in. The number of images itself where nothing was.
+    fn full_len(&self) -> usize {
+        self.len()
+    }
+
     /// Number of images of each class, in the order of [`Source::classes`].
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];

@@ -1,14 +1,14 @@
-//! Subsets of a source: some images, or all images of some classes.
+//! Subsets of a source: given images, a share of the classes, a share of the images.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use parallax_rng::{Stream, permutation};
 use parallax_views::Image;
 
 use crate::annotation::Annotation;
 use crate::error::DataError;
 use crate::source::{Source, check, no_such};
+use crate::subsample::{chosen_classes, chosen_images};
 
 /// Some of the images of another source.
 #[derive(Clone)]
@@ -18,10 +18,12 @@ pub struct Subset {
     indices: Vec<usize>,
     labels: Vec<u32>,
     classes: Vec<String>,
+    full: usize,
 }
 
 impl Subset {
-    /// The images at `indices`, in this order, with the classes of the source.
+    /// The images at `indices`, in this order, with the classes of the source. Where the source is itself subsampled, its
+    /// full size shrinks in proportion.
     ///
     /// # Errors
     /// When an index is out of range, or fewer than two images are left.
@@ -33,9 +35,17 @@ impl Subset {
         if let Some(&index) = indices.iter().find(|&&index| index >= source.len()) {
             return Err(no_such(&*source, index));
         }
-        let classes = source.classes().to_vec();
         let labels = indices.iter().map(|&index| source.label(index)).collect();
-        Self::build(name.into(), source, indices, labels, classes)
+        let share = |whole: usize| whole * indices.len() / source.len().max(1);
+        Self {
+            name: name.into(),
+            full: share(source.full_len()),
+            classes: source.classes().to_vec(),
+            source,
+            indices,
+            labels,
+        }
+        .checked()
     }
 
     /// All images of a fraction `ratio` of the classes, which [`chosen_classes`] draws. Labels are renumbered from 0 in the
@@ -45,73 +55,105 @@ impl Subset {
     /// When the ratio is out of range, or fewer than two images are left.
     pub fn of_classes(source: Arc<dyn Source>, ratio: f64, seed: u64) -> Result<Self, DataError> {
         let chosen = chosen_classes(source.classes().len(), ratio, seed)?;
-        let mut renumbered = vec![None; source.classes().len()];
-        for (new, &old) in (0u32..).zip(&chosen) {
-            renumbered[old] = Some(new);
-        }
-        let (indices, labels) = (0..source.len())
-            .filter_map(|index| {
-                let label = renumbered
-                    .get(source.label(index) as usize)
-                    .copied()
-                    .flatten()?;
-                Some((index, label))
-            })
-            .unzip();
-        let classes = chosen
-            .iter()
-            .map(|&class| source.classes()[class].clone())
-            .collect();
         let name = format!(
             "{} ({} of {} classes)",
             source.name(),
             chosen.len(),
             source.classes().len()
         );
-        Self::build(name, source, indices, labels, classes)
+        Self::with_classes(name, source, None, &chosen)
     }
 
-    fn build(
-        name: String,
-        source: Arc<dyn Source>,
-        indices: Vec<usize>,
-        labels: Vec<u32>,
-        classes: Vec<String>,
-    ) -> Result<Self, DataError> {
-        check(&name, indices.len(), &labels, classes.len())?;
-        Ok(Self {
+    /// A fraction `ratio` of the images of each class, which [`chosen_images`] draws. Images keep their order.
+    ///
+    /// # Errors
+    /// When the ratio is out of range, or fewer than two images are left.
+    pub fn of_images(source: Arc<dyn Source>, ratio: f64, seed: u64) -> Result<Self, DataError> {
+        let labels: Vec<u32> = (0..source.len()).map(|index| source.label(index)).collect();
+        let indices = chosen_images(&labels, source.classes().len(), ratio, seed)?;
+        let name = format!(
+            "{} ({} of {} images)",
+            source.name(),
+            indices.len(),
+            source.len()
+        );
+        let labels = indices.iter().map(|&index| labels[index]).collect();
+        Self {
             name,
+            full: source.full_len(),
+            classes: source.classes().to_vec(),
             source,
             indices,
             labels,
-            classes,
-        })
+        }
+        .checked()
+    }
+
+    /// Without the classes that have no image: the labels of the others are renumbered in their order.
+    ///
+    /// # Errors
+    /// None for a valid subset.
+    pub fn without_empty_classes(self) -> Result<Self, DataError> {
+        let counts = self.class_counts();
+        let kept: Vec<usize> = (0..counts.len())
+            .filter(|&class| counts[class] > 0)
+            .collect();
+        let full = self.full;
+        let subset = Self::with_classes(self.name, self.source, Some(self.indices), &kept)?;
+        Ok(Self { full, ..subset })
+    }
+
+    /// With another [`Source::full_len`]: the size of the data set that this subset was drawn from.
+    #[must_use]
+    pub fn of_full(self, full: usize) -> Self {
+        Self { full, ..self }
+    }
+
+    /// The images of `chosen` classes, all or those among `indices`.
+    fn with_classes(
+        name: String,
+        source: Arc<dyn Source>,
+        indices: Option<Vec<usize>>,
+        chosen: &[usize],
+    ) -> Result<Self, DataError> {
+        let mut renumbered = vec![None; source.classes().len()];
+        for (new, &old) in (0u32..).zip(chosen) {
+            renumbered[old] = Some(new);
+        }
+        let indices = indices.unwrap_or_else(|| (0..source.len()).collect());
+        let (indices, labels) = indices
+            .into_iter()
+            .filter_map(|index| {
+                let class = renumbered.get(source.label(index) as usize);
+                Some((index, class.copied().flatten()?))
+            })
+            .unzip();
+        let classes = source.classes();
+        Self {
+            name,
+            full: source.full_len(),
+            classes: chosen.iter().map(|&class| classes[class].clone()).collect(),
+            source,
+            indices,
+            labels,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self, DataError> {
+        check(
+            &self.name,
+            self.indices.len(),
+            &self.labels,
+            self.classes.len(),
+        )?;
+        Ok(self)
     }
 
     /// The index in the source of each image.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
-}
-
-/// The classes that a ratio keeps, ascending: the first `round(ratio * classes)`, at least one, of a random permutation of all
-/// classes that depends on the seed alone. The classes of a smaller ratio are therefore a subset of those of a larger one.
-///
-/// # Errors
-/// When the ratio is not in (0, 1].
-pub fn chosen_classes(classes: usize, ratio: f64, seed: u64) -> Result<Vec<usize>, DataError> {
-    if !(ratio > 0.0 && ratio <= 1.0) {
-        return Err(DataError::Ratio { ratio });
-    }
-    let keep = ((classes as f64 * ratio).round() as usize).max(1);
-    let count = u32::try_from(classes).unwrap_or(u32::MAX);
-    let mut chosen: Vec<usize> = permutation(seed, Stream::Subset, 0, count)
-        .into_iter()
-        .take(keep)
-        .map(|class| class as usize)
-        .collect();
-    chosen.sort_unstable();
-    Ok(chosen)
 }
 
 impl Source for Subset {
@@ -139,6 +181,10 @@ impl Source for Subset {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn full_len(&self) -> usize {
+        self.full
     }
 }
 
@@ -169,26 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn smaller_shares_are_within_larger_ones() {
-        let counts: Vec<Vec<usize>> = [0.1, 0.2, 0.5, 0.7, 1.0]
-            .iter()
-            .map(|&ratio| chosen_classes(1000, ratio, 4).unwrap())
-            .collect();
-        assert_eq!(
-            counts.iter().map(Vec::len).collect::<Vec<_>>(),
-            [100, 200, 500, 700, 1000]
-        );
-        for pair in counts.windows(2) {
-            assert!(pair[0].iter().all(|class| pair[1].contains(class)));
-        }
-        assert_ne!(
-            chosen_classes(1000, 0.1, 4).unwrap(),
-            chosen_classes(1000, 0.1, 5).unwrap()
-        );
-        assert_eq!(chosen_classes(3, 0.01, 0).unwrap().len(), 1);
-    }
-
-    #[test]
     fn keeps_every_image_of_a_chosen_class() {
         let all = source(10, 6);
         let part = Subset::of_classes(all.clone(), 0.3, 1).unwrap();
@@ -203,8 +229,35 @@ mod tests {
             );
         }
         assert!(part.indices().is_sorted());
+        assert_eq!((part.len(), part.full_len()), (18, 60));
         let whole = Subset::of_classes(all.clone(), 1.0, 1).unwrap();
         assert!((0..60).all(|i| whole.label(i) == all.label(i)));
+    }
+
+    #[test]
+    fn a_share_of_images_keeps_classes_and_can_be_divided_again() {
+        let half = Subset::of_images(source(4, 10), 0.5, 3).unwrap();
+        assert_eq!(half.class_counts(), [5; 4]);
+        assert_eq!(half.name(), "all (20 of 40 images)");
+        assert!(half.indices().is_sorted());
+        assert_eq!(half.full_len(), 40);
+        let half: Arc<dyn Source> = Arc::new(half);
+        let quarter = Subset::of_classes(half.clone(), 0.5, 3).unwrap();
+        assert_eq!((quarter.len(), quarter.full_len()), (10, 40));
+        let first = Subset::of_indices("first", half, (0..5).collect()).unwrap();
+        assert_eq!((first.len(), first.full_len()), (5, 10));
+    }
+
+    #[test]
+    fn classes_without_images_are_left_out() {
+        let part = Subset::of_indices("part", source(4, 3), vec![7, 1, 5, 9]).unwrap();
+        let part = part.of_full(12).without_empty_classes().unwrap();
+        assert_eq!(part.classes(), ["c1", "c3"]);
+        assert_eq!(
+            (0..4).map(|i| part.label(i)).collect::<Vec<_>>(),
+            [1, 0, 0, 0]
+        );
+        assert_eq!((part.indices(), part.full_len()), (&[7, 1, 5, 9][..], 12));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub const HISTORY_FILE: &str = "history.json";
 /// let device = Device::flex(); // the CPU
 /// let config = LinearEvalConfig { batch_size: 8, epochs: 4, ..LinearEvalConfig::of(Preset::LargeNorm, 32) };
 /// let loader = FeatureLoader::new(Arc::new(features.clone()), config.batch_size, config.seed)?;
-/// let data = DataShape { examples: 40, classes: 2 };
+/// let data = DataShape::new(40, 2);
 /// let mut run = LinearEval::new(config, 2, data, &device)?;
 /// let mut driver = run.driver();
 /// loop {

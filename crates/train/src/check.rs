@@ -71,6 +71,9 @@ impl Recipe {
             r if !(r.data.class_ratio > 0.0 && r.data.class_ratio <= 1.0) => {
                 wrong("data.class_ratio", "must be above 0 and at most 1")
             }
+            r if !(r.data.image_ratio > 0.0 && r.data.image_ratio <= 1.0) => {
+                wrong("data.image_ratio", "must be above 0 and at most 1")
+            }
             r => r.optimizer.groups.iter().try_for_each(ParamGroup::check),
         }
     }

@@ -7,9 +7,10 @@ use parallax_weights::{NamedTensor, ONLINE, TARGET, WeightFile, collect, load};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{read, upload};
+use crate::data_shape::DataShape;
 use crate::error::RunError;
 use crate::recipe::Recipe;
-use crate::run::{DataShape, Run};
+use crate::run::Run;
 
 /// Both networks and the queue under PyTorch's names, for other tools, too.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -44,6 +45,9 @@ struct State {
     examples: usize,
     /// Classes of their labels.
     classes: usize,
+    /// Examples before classes or images were left out. Files of older versions do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    full_examples: Option<usize>,
     files: BTreeMap<String, Sum>,
 }
 
@@ -101,6 +105,7 @@ impl Checkpoint {
             step,
             examples: data.examples,
             classes: data.classes,
+            full_examples: Some(data.full_examples),
             files: sums,
         };
         let state = serde_json::to_vec_pretty(&state)
@@ -122,7 +127,7 @@ impl Checkpoint {
     /// Checks that the checkpoint is whole and was made with data of this shape. Returns the steps taken.
     ///
     /// # Errors
-    /// When a file is damaged, or the data have another number of examples or classes.
+    /// When a file is damaged, or the data have another number of examples or classes, or are part of another number.
     pub fn is_of(&self, data: DataShape) -> Result<u64, RunError> {
         let state = self.state()?;
         if (state.examples, state.classes) != (data.examples, data.classes) {
@@ -130,6 +135,15 @@ impl Checkpoint {
                 "the run was trained on {} images of {} classes, the data now has {} of {}; \
                  use the same data, or start a new run",
                 state.examples, state.classes, data.examples, data.classes
+            );
+            return Err(broken(STATE_FILE, reason));
+        }
+        let full = state.full_examples.unwrap_or(data.full_examples);
+        if full != data.full_examples {
+            let reason = format!(
+                "the run was trained on part of {full} images, the data now is part of {}; use the same data, or start \
+                 a new run",
+                data.full_examples
             );
             return Err(broken(STATE_FILE, reason));
         }

@@ -1,6 +1,7 @@
 //! What a run does next. The command line and the page's worker ask the [`Driver`] and carry out what it says, so that
 //! both probe, save and evaluate at the same steps.
 
+use crate::data_shape::DataShape;
 use crate::recipe::Recipe;
 
 /// What is due. After a step: a probe, a checkpoint, and at the end of the run its evaluation, in this order.
@@ -68,12 +69,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A recipe's, for a run over `examples` images.
-    pub fn of(recipe: &Recipe, examples: usize) -> Self {
+    /// A recipe's, for a run over such data.
+    pub fn of(recipe: &Recipe, data: DataShape) -> Self {
         Self {
-            total_steps: recipe.total_steps(examples),
-            probe_every: recipe.probe_interval(examples).into_iter().collect(),
-            checkpoint_every: recipe.checkpoint_interval(examples),
+            total_steps: recipe.total_steps(data),
+            probe_every: recipe.probe_interval(data).into_iter().collect(),
+            checkpoint_every: recipe.checkpoint_interval(data),
             evaluate: recipe.probe.table,
         }
     }
@@ -91,10 +92,10 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// For a run over `examples` images that has taken `step` steps: 0, or the step of the checkpoint that it was resumed
+    /// For a run over such data that has taken `step` steps: 0, or the step of the checkpoint that it was resumed
     /// from.
-    pub fn new(recipe: &Recipe, examples: usize, step: u64) -> Self {
-        Self::of(Plan::of(recipe, examples), step)
+    pub fn new(recipe: &Recipe, data: DataShape, step: u64) -> Self {
+        Self::of(Plan::of(recipe, data), step)
     }
 
     /// For a run that has taken `step` steps: 0, or the step of the checkpoint that it was resumed from.
@@ -152,7 +153,8 @@ mod tests {
         let text = "[run]\nepochs = 2\nbatch_size = 2\n[method]\nname = 'byol'\n\
                     [probe]\nknn_every = 1\n[checkpoint]\nevery_steps = 4";
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_string()).collect();
-        Driver::new(&Recipe::parse(text, &overrides).unwrap(), 10, step)
+        let data = DataShape::new(10, 2);
+        Driver::new(&Recipe::parse(text, &overrides).unwrap(), data, step)
     }
 
     /// Drives to the end: everything but steps, with the step index.

@@ -68,6 +68,7 @@ mod tests {
     use parallax_probes::EvaluatorKind;
 
     use super::*;
+    use crate::data_shape::DataShape;
 
     fn overridden(text: &str) -> Result<Recipe, RecipeError> {
         Recipe::named("demo", &[text.to_string()])
@@ -86,7 +87,11 @@ mod tests {
             overridden("data.source=cifar10").unwrap().data.source,
             "cifar10"
         );
-        assert_eq!(overridden("run.total_steps=7").unwrap().total_steps(64), 7);
+        let data = DataShape::new(64, 2);
+        assert_eq!(
+            overridden("run.total_steps=7").unwrap().total_steps(data),
+            7
+        );
     }
 
     #[test]

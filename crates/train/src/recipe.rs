@@ -6,7 +6,9 @@ use parallax_probes::EvaluatorKind;
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
+use crate::data_shape::DataShape;
 use crate::groups::ParamGroup;
+use crate::keep::Keep;
 use crate::precision::Precision;
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 
@@ -68,6 +70,10 @@ section! {
         /// Optimisation steps; takes precedence over `epochs`.
         #[serde(skip_serializing_if = "Option::is_none")]
         total_steps: Option<u64> = None,
+        /// Whether training on a part of the data (`data.class_ratio`, `data.image_ratio`) takes as many steps as on all
+        /// of it: whatever the recipe counts in epochs is counted in epochs over the full data (methods.md 8.1).
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        constant_iterations: bool = false,
         /// Images in a step's batch.
         batch_size: usize = 256,
         /// Micro-batches of a step, whose gradients are averaged: see [`RunSection::accumulates_equally`].
@@ -86,10 +92,13 @@ section! {
 section! {
     /// `[data]`
     DataSection {
-        /// `sample`, `cifar10` or an image folder.
+        /// `sample`, `cifar10`, an image folder, or `list:FILE`.
         source: String = "sample".to_string(),
         /// Fraction of the classes that is trained on, with all images of a chosen class (methods.md 8.1).
         class_ratio: f64 = 1.0,
+        /// Fraction of the images of each of these classes that is trained on.
+        #[serde(skip_serializing_if = "is_one")]
+        image_ratio: f64 = 1.0,
         /// How classes are grouped.
         taxonomy: Taxonomy = Taxonomy::None,
     }
@@ -225,12 +234,25 @@ section! {
         /// Steps between two checkpoints; takes precedence over `every`.
         #[serde(skip_serializing_if = "Option::is_none")]
         every_steps: Option<u64> = None,
+        /// How many are kept: `all`, or the newest N.
+        #[serde(skip_serializing_if = "is_all")]
+        keep: Keep = Keep::All,
     }
+}
+
+/// Recipes that keep every checkpoint do not say so.
+fn is_all(keep: &Keep) -> bool {
+    *keep == Keep::All
 }
 
 /// Recipes that leave the evaluators at their default do not name them.
 fn is_every_evaluator(evaluators: &[EvaluatorKind]) -> bool {
     evaluators == EvaluatorKind::ALL
+}
+
+/// A fraction that leaves nothing out is not written.
+fn is_one(ratio: &f64) -> bool {
+    *ratio == 1.0
 }
 
 impl Recipe {
@@ -287,16 +309,24 @@ impl Recipe {
         (examples / self.run.batch_size) as u64
     }
 
+    /// Steps of what the recipe calls an epoch: one over the data, or with `run.constant_iterations` one over the full data.
+    fn epoch(&self, data: DataShape) -> u64 {
+        self.steps_per_epoch(match self.run.constant_iterations {
+            true => data.full_examples,
+            false => data.examples,
+        })
+    }
+
     /// Optimisation steps of the whole run.
-    pub fn total_steps(&self, examples: usize) -> u64 {
-        let epochs = self.run.epochs * self.steps_per_epoch(examples);
+    pub fn total_steps(&self, data: DataShape) -> u64 {
+        let epochs = self.run.epochs * self.epoch(data);
         self.run.total_steps.unwrap_or(epochs)
     }
 
     /// The learning rate over time.
-    pub fn schedule(&self, examples: usize) -> Schedule {
-        let total_steps = self.total_steps(examples);
-        let warmup = || self.schedule.warmup_epochs * self.steps_per_epoch(examples);
+    pub fn schedule(&self, data: DataShape) -> Schedule {
+        let total_steps = self.total_steps(data);
+        let warmup = || self.schedule.warmup_epochs * self.epoch(data);
         let curve = match self.schedule.kind {
             ScheduleKind::WarmupCosine => Curve::WarmupCosine {
                 warmup: self.schedule.warmup_steps.unwrap_or_else(warmup),
@@ -318,39 +348,37 @@ impl Recipe {
     }
 
     /// The learning rate of the online classifier over time (methods.md 3.9).
-    pub fn online_schedule(&self, examples: usize) -> Schedule {
+    pub fn online_schedule(&self, data: DataShape) -> Schedule {
         let curve = match self.optimizer.name {
             // Epochs 60 and 80, however long the run is.
-            OptimizerKind::Sgd => {
-                Curve::Steps([60, 80].map(|epoch| epoch * self.steps_per_epoch(examples)))
-            }
+            OptimizerKind::Sgd => Curve::Steps([60, 80].map(|epoch| epoch * self.epoch(data))),
             OptimizerKind::Lars => Curve::Cosine,
         };
         Schedule {
             curve,
             peak: self.probe.online_lr,
-            total_steps: self.total_steps(examples),
+            total_steps: self.total_steps(data),
         }
     }
 
     /// The momentum of the target's EMA update over time.
-    pub fn momentum(&self, examples: usize) -> EmaSchedule {
+    pub fn momentum(&self, data: DataShape) -> EmaSchedule {
         EmaSchedule {
             kind: self.method.momentum_schedule,
             base: self.method.momentum,
-            total_steps: self.total_steps(examples),
+            total_steps: self.total_steps(data),
         }
     }
 
     /// Steps between two checkpoints, `None` for the last one only.
-    pub fn checkpoint_interval(&self, examples: usize) -> Option<u64> {
-        let epochs = self.checkpoint.every * self.steps_per_epoch(examples);
+    pub fn checkpoint_interval(&self, data: DataShape) -> Option<u64> {
+        let epochs = self.checkpoint.every * self.epoch(data);
         Some(self.checkpoint.every_steps.unwrap_or(epochs)).filter(|&steps| steps > 0)
     }
 
     /// Steps between two kNN probes, `None` for none.
-    pub fn probe_interval(&self, examples: usize) -> Option<u64> {
-        Some(self.probe.knn_every * self.steps_per_epoch(examples)).filter(|&steps| steps > 0)
+    pub fn probe_interval(&self, data: DataShape) -> Option<u64> {
+        Some(self.probe.knn_every * self.epoch(data)).filter(|&steps| steps > 0)
     }
 }
 

@@ -1,12 +1,12 @@
 //! A run: the method, its optimiser, its schedules and its step index.
 
 use burn::tensor::Device;
-use parallax_data::Source;
 use parallax_kernels::largest_tensor;
 use parallax_methods::{Method, MethodConfig};
 use parallax_nets::{ResNet, names};
 
 use crate::classifier::Classifier;
+use crate::data_shape::DataShape;
 use crate::error::{RecipeError, RunError};
 use crate::groups::check_matches;
 use crate::memory::MemoryEstimate;
@@ -14,25 +14,6 @@ use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::schedule::{EmaSchedule, Schedule};
 use crate::sgd::Sgd;
-
-/// Size of the training data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DataShape {
-    /// Training examples.
-    pub examples: usize,
-    /// Classes of their labels.
-    pub classes: usize,
-}
-
-impl DataShape {
-    /// That of a source.
-    pub fn of(source: &dyn Source) -> Self {
-        Self {
-            examples: source.len(),
-            classes: source.classes().len(),
-        }
-    }
-}
 
 /// A pre-training run on one device.
 ///
@@ -109,9 +90,9 @@ impl Run {
             }),
             step: 0,
             device: device.clone(),
-            schedule: recipe.schedule(examples),
-            online_schedule: recipe.online_schedule(examples),
-            momentum: recipe.momentum(examples),
+            schedule: recipe.schedule(data),
+            online_schedule: recipe.online_schedule(data),
+            momentum: recipe.momentum(data),
             norms: false,
             data,
             recipe,
@@ -130,7 +111,7 @@ impl Run {
 
     /// Steps of the whole run.
     pub fn total_steps(&self) -> u64 {
-        self.recipe.total_steps(self.data.examples)
+        self.recipe.total_steps(self.data)
     }
 
     /// The online network.

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use parallax_train::{
-    Batch, BatchViews, Checkpoint, Classifier, DataShape, Recipe, Run, RunError, Sgd,
+    Batch, BatchViews, Checkpoint, Classifier, Curve, DataShape, Recipe, Run, RunError, Sgd,
     TRAINING_FILE, WEIGHTS_FILE, shuffle_order,
 };
 use parallax_weights::WeightFile;
@@ -31,6 +31,7 @@ const SYSTEMS: [(&str, &[&str]); 8] = [
 const DATA: DataShape = DataShape {
     examples: 16,
     classes: 3,
+    full_examples: 32,
 };
 const SIDE: usize = 8;
 
@@ -135,6 +136,60 @@ fn a_resume_needs_the_same_data() {
         .err()
         .unwrap();
     assert!(error.to_string().contains("of 3 classes"), "{error}");
+}
+
+#[test]
+fn constant_iterations_count_epochs_over_the_full_data() {
+    let epochs = |overrides: &[&str]| {
+        let own = ["run.epochs=10", "checkpoint.every=2", "probe.knn_every=1"];
+        let text = "[method]\nname = 'byol'\n[run]\nbatch_size = 8\n[schedule]\nwarmup_epochs = 3";
+        let overrides = own.iter().chain(overrides).map(|text| (*text).to_string());
+        Recipe::parse(text, &overrides.collect::<Vec<_>>()).unwrap()
+    };
+    let steps = |recipe: &Recipe| {
+        (
+            recipe.total_steps(DATA),
+            recipe.schedule(DATA).curve,
+            recipe.online_schedule(DATA).curve,
+            recipe.checkpoint_interval(DATA),
+            recipe.probe_interval(DATA),
+        )
+    };
+    let warmup = |warmup| Curve::WarmupCosine { warmup };
+    let expected = |steps: u64| {
+        let online = Curve::Steps([60 * steps, 80 * steps]);
+        (
+            10 * steps,
+            warmup(3 * steps),
+            online,
+            Some(2 * steps),
+            Some(steps),
+        )
+    };
+    // Two steps are an epoch of the 16 images, four one of the 32 that they were drawn from.
+    assert_eq!(steps(&epochs(&[])), expected(2));
+    let constant = epochs(&["run.constant_iterations=true"]);
+    assert_eq!(steps(&constant), expected(4));
+    let given = epochs(&["run.constant_iterations=true", "run.total_steps=7"]);
+    assert_eq!(given.total_steps(DATA), 7);
+}
+
+#[test]
+fn constant_iterations_are_resumed_with_the_same_full_data() {
+    let mut run = new(&recipe("byol", &["run.constant_iterations=true"]));
+    steps(&mut run, 1);
+    let checkpoint = block_on(run.checkpoint()).unwrap();
+    assert!(Run::resume(&checkpoint, DATA, &Device::flex()).is_ok());
+    let other = DataShape {
+        full_examples: 64,
+        ..DATA
+    };
+    let error = Run::resume(&checkpoint, other, &Device::flex());
+    let error = error.err().unwrap().to_string();
+    assert!(
+        error.contains("part of 32 images") && error.contains("64"),
+        "{error}"
+    );
 }
 
 #[test]

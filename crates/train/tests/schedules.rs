@@ -1,10 +1,14 @@
 //! Schedules of the learning rate and of the EMA momentum: the values of methods.md 4.3, 5,004 steps an epoch of 256 images.
 #![allow(clippy::unwrap_used)]
 
-use parallax_train::{Curve, EmaSchedule, EmaScheduleKind, Recipe, Schedule};
+use parallax_train::{Curve, DataShape, EmaSchedule, EmaScheduleKind, Recipe, Schedule};
 
 /// Training images.
-const IMAGENET: usize = 1_281_167;
+const IMAGENET: DataShape = DataShape {
+    examples: 1_281_167,
+    classes: 1000,
+    full_examples: 1_281_167,
+};
 
 fn paper(method: &str, epochs: u64) -> Recipe {
     let text = format!("[method]\nname = '{method}'\n[run]\nepochs = {epochs}");

@@ -8,7 +8,8 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use super::{Split, cache, cifar10, fetch, inspect};
+use super::subsample::{self, Subsample};
+use super::{SRC, Split, cache, cifar10, fetch, inspect};
 
 /// Commands for data sets.
 #[derive(Debug, Subcommand)]
@@ -27,12 +28,14 @@ pub enum DataCommand {
     },
     /// Read every image of a data set and print a summary
     Inspect {
-        /// `sample`, `cifar10`, or a folder of class folders
+        #[arg(help = format!("Images: {SRC}"))]
         src: String,
         /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },
+    /// Draw a part of a data set and write it as a list
+    Subsample(Subsample),
 }
 
 /// The data sets that can be fetched.
@@ -74,6 +77,7 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
                 )?;
             }
         }
+        DataCommand::Subsample(arguments) => write!(out, "{}", subsample::run(&arguments)?)?,
         DataCommand::Inspect { src, json } => {
             let reports = inspect::inspect(&src, &progress)?;
             if json {

@@ -1,6 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use image::ImageFormat::{Jpeg, Png, WebP};
+
+use parallax_data::{DataError, Source};
+use rayon::prelude::*;
 
 use super::*;
 use crate::data::tests::{TempDir, image};

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use super::list::{self, Listed};
 use super::progress::{Progress, Unit};
-use super::{OnBadImage, Split, has_own_test, open_with_report, split_root};
+use super::{Split, has_own_test, named, split_root};
 
 /// The summary of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +50,17 @@ pub fn inspect(spec: &str, progress: &Progress) -> anyhow::Result<Vec<Report>> {
 
 fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result<Report> {
     let side = split.unwrap_or(Split::Train);
-    let (source, ignored): (Arc<dyn Source>, _) = if matches!(spec, "sample" | "cifar10") {
-        (
-            open_with_report(spec, side, OnBadImage::Error, progress)?.source,
-            None,
-        )
-    } else {
-        // Only listed: all damaged images are reported below.
-        let folder = Folder::list(&split_root(Path::new(spec), side)?)?;
-        let ignored = folder.ignored();
-        (Arc::new(folder), ignored)
+    // Files are only listed: all damaged images are reported below.
+    let (source, ignored): (Arc<dyn Source>, _) = match (named(spec, side)?, list::file(spec)) {
+        (Some(source), _) => (source, None),
+        (None, Some(file)) => match list::read(file)? {
+            Listed::Files(files) => (Arc::new(files), None),
+            Listed::Part(subset, _, _) => (Arc::new(subset), None),
+        },
+        (None, None) => {
+            let (files, ignored) = Folder::list(&split_root(Path::new(spec), side)?)?;
+            (Arc::new(files), ignored)
+        }
     };
     progress.start(
         &format!("Reading {}", source.name()),

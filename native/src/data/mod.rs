@@ -1,4 +1,4 @@
-//! Data sets: the embedded sample, CIFAR-10 in the cache folder, folders of images.
+//! Data sets: the embedded sample, CIFAR-10 in the cache folder, folders of images, lists.
 
 pub mod cache;
 pub mod cifar10;
@@ -6,9 +6,12 @@ pub mod cli;
 mod command;
 mod convert;
 pub mod fetch;
+mod files;
 pub mod folder;
 pub mod inspect;
+mod list;
 pub mod progress;
+mod subsample;
 mod walk;
 
 use std::fmt;
@@ -22,16 +25,20 @@ use crate::usage::BadArgument;
 use folder::Folder;
 use progress::Progress;
 
-/// The valid values of a SRC argument.
+/// The values of a SRC argument, for the help of every command that has one.
+pub const SRC: &str = "sample, cifar10, a folder with one folder a class, or list:FILE";
+
+/// The same for errors.
 pub const ACCEPTED: &str = "`sample` (the embedded part of CIFAR-10), `cifar10` (after `parallax data fetch cifar10`), \
-     or a folder with one folder of JPEG, PNG or WebP images for each class";
+     a folder with one folder of JPEG, PNG or WebP images for each class, or `list:FILE`, a list of images (`parallax data \
+     subsample --help`)";
 
 /// The splits of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Split {
-    /// Training images.
+    /// Training images
     Train,
-    /// Test images.
+    /// Test images
     Test,
 }
 
@@ -86,7 +93,7 @@ impl<S: Into<Arc<dyn Source>>> From<S> for Opened {
 /// Opens a SRC argument ([`ACCEPTED`]) and reports on standard error what was skipped.
 ///
 /// A folder that has a folder `train` with class folders has two splits, the test split in `val` or `test`. Any other folder
-/// has one split, which is opened whichever is asked for (see [`has_own_test`]).
+/// has one split, which is opened whichever is asked for (see [`has_own_test`]), and so has a list.
 pub fn open(spec: &str, split: Split, on_bad: OnBadImage) -> anyhow::Result<Arc<dyn Source>> {
     let opened = open_with_report(spec, split, on_bad, &Progress::stderr())?;
     report(&opened, &mut std::io::stderr().lock())?;
@@ -100,17 +107,30 @@ pub fn open_with_report(
     on_bad: OnBadImage,
     progress: &Progress,
 ) -> anyhow::Result<Opened> {
-    match (spec, split) {
-        ("sample", Split::Train) => Ok(sample::train()?.into()),
-        ("sample", Split::Test) => Ok(sample::test()?.into()),
-        ("cifar10", split) => Ok(cifar10::open(&cache::folder()?, split)?.into()),
-        (path, split) => Folder::open(&split_root(Path::new(path), split)?, on_bad, progress),
+    if let Some(source) = named(spec, split)? {
+        return Ok(source.into());
     }
+    match list::file(spec) {
+        Some(file) => list::open(file, on_bad, progress),
+        None => Folder::open(&split_root(Path::new(spec), split)?, on_bad, progress),
+    }
+}
+
+/// A data set by name, `sample` or `cifar10`; `None` for any other SRC.
+fn named(spec: &str, split: Split) -> anyhow::Result<Option<Arc<dyn Source>>> {
+    let memory = match (spec, split) {
+        ("sample", Split::Train) => sample::train()?,
+        ("sample", Split::Test) => sample::test()?,
+        ("cifar10", split) => cifar10::open(&cache::folder()?, split)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(Arc::new(memory)))
 }
 
 /// Whether a SRC has a test split of its own.
 pub fn has_own_test(spec: &str) -> bool {
-    matches!(spec, "sample" | "cifar10") || has_splits(Path::new(spec))
+    matches!(spec, "sample" | "cifar10")
+        || (list::file(spec).is_none() && has_splits(Path::new(spec)))
 }
 
 /// The ImageFolder of a split.

@@ -15,7 +15,7 @@ use parallax_weights::WeightFile;
 use self::report::Report;
 use crate::checkpoints::{self, Saved};
 use crate::cli::{Branch, On};
-use crate::data::{OnBadImage, Split};
+use crate::data::{OnBadImage, SRC, Split};
 use crate::device::Opened;
 use crate::features::{Images, Stream};
 use crate::sources::Sources;
@@ -30,10 +30,10 @@ pub struct Knn {
     /// Recipe of the network, for files without one [default: inferred from the shapes of the tensors]
     #[arg(long)]
     pub recipe: Option<String>,
-    /// Labelled images, the neighbours [default: the run's own training data]
-    #[arg(long, value_name = "SRC")]
+    #[arg(long, value_name = "SRC",
+        help = format!("Labelled images, the neighbours: {SRC} [default: the run's own training data]"))]
     pub train: Option<String>,
-    /// Images to classify [default: the run's own test data]
+    /// Images to classify, likewise [default: the run's own test data]
     #[arg(long, value_name = "SRC")]
     pub test: Option<String>,
     /// Which network of the file

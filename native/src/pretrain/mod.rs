@@ -20,35 +20,45 @@ use session::Session;
 
 /// Trains, probes, saves and evaluates.
 pub fn run(arguments: &Pretrain) -> Result<()> {
-    let recipe = recipe::read(
-        &arguments.recipe,
-        arguments.data.as_deref(),
-        &arguments.overrides,
-    )?;
+    let (recipe, old) = match arguments.resume {
+        false => (read(arguments)?, None),
+        true => stored(arguments).map(|(recipe, folder)| (recipe, Some(folder)))?,
+    };
     let opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
     let sources = Sources::open(&recipe, arguments.on_bad_image)?;
-    let (folder, run) = begin(arguments, recipe, &sources, &opened)?;
+    let data = DataShape::of(sources.train.as_ref());
+    let (folder, run) = match old {
+        None => begin(arguments, recipe, data, &opened)?,
+        Some(folder) => resume(folder, recipe, data, &opened)?,
+    };
     let stop = stop_on_ctrl_c()?;
     let mut session = Session::new(folder, run, sources, opened, arguments)?;
     session.train(&stop)
 }
 
-/// A new run in a new folder, or the newest checkpoint of an old one.
+fn read(arguments: &Pretrain) -> Result<Recipe> {
+    let data = arguments.data.as_deref();
+    recipe::read(&arguments.recipe, data, &arguments.overrides)
+}
+
+/// A new run in a new folder.
 fn begin(
     arguments: &Pretrain,
     recipe: Recipe,
-    sources: &Sources,
+    data: DataShape,
     opened: &Opened,
 ) -> Result<(RunFolder, Run)> {
+    announce(&recipe, data.classes, opened);
+    let run = Run::new(recipe, data, &opened.device)?;
     let name = recipe::short_name(&arguments.recipe);
-    let data = DataShape::of(sources.train.as_ref());
-    if !arguments.resume {
-        announce(&recipe, data.classes, opened);
-        let run = Run::new(recipe, data, &opened.device)?;
-        let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
-        return Ok((RunFolder::create(&path, run.recipe())?, run));
-    }
+    let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
+    Ok((RunFolder::create(&path, run.recipe())?, run))
+}
+
+/// The folder of the run to resume, and the recipe that it was started with.
+fn stored(arguments: &Pretrain) -> Result<(Recipe, RunFolder)> {
+    let name = recipe::short_name(&arguments.recipe);
     let nothing = || {
         BadArgument(format!(
             "there is no run of '{name}' in runs/ to resume; name it by --out"
@@ -65,23 +75,31 @@ fn begin(
         ))
         .into());
     }
-    let mut folder = RunFolder::open(&path)?;
-    let stored = folder.recipe()?;
+    let folder = RunFolder::open(&path)?;
+    let recipe = folder.recipe()?;
     let asked = !arguments.overrides.is_empty() || arguments.data.is_some();
-    if asked && stored != recipe {
+    if asked && recipe != read(arguments)? {
         let message =
             "a run is resumed with its own recipe; drop --set and --data, or start a new run";
         return Err(BadArgument(message.to_string()).into());
     }
+    Ok((recipe, folder))
+}
+
+/// The run at the newest checkpoint of its folder.
+fn resume(
+    mut folder: RunFolder,
+    recipe: Recipe,
+    data: DataShape,
+    opened: &Opened,
+) -> Result<(RunFolder, Run)> {
+    let path = folder.path().display().to_string();
     let run = match folder.newest()? {
         Some(checkpoint) => Run::resume(&checkpoint, data, &opened.device)
-            .with_context(|| format!("{} step {}", path.display(), checkpoint.step))?,
+            .with_context(|| format!("{path} step {}", checkpoint.step))?,
         None => {
-            eprintln!(
-                "no checkpoint in {} yet: starting at step 0",
-                path.display()
-            );
-            Run::new(stored, data, &opened.device)?
+            eprintln!("no checkpoint in {path} yet: starting at step 0");
+            Run::new(recipe, data, &opened.device)?
         }
     };
     folder.rewind_events(run.step_index())?;

@@ -93,7 +93,7 @@ impl Session {
         let source = Arc::clone(&self.sources.train);
         let loader = Loader::new(self.run.recipe(), source, self.run.device())?;
         let mut batches = Prefetch::start(&loader, step, total, self.threads);
-        let mut driver = Driver::new(self.run.recipe(), examples, step);
+        let mut driver = Driver::new(self.run.recipe(), self.run.data_shape(), step);
         loop {
             let control = Control {
                 stop: match stop.load(Ordering::SeqCst) {
@@ -173,7 +173,9 @@ impl Session {
         self.report.emit(&Event::Checkpoint {
             step: checkpoint.step,
             path,
-        })
+        })?;
+        let keep = self.run.recipe().checkpoint.keep;
+        self.report.folder.prune(checkpoint.step, keep)
     }
 
     /// The final comparison.

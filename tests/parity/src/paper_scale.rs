@@ -131,10 +131,7 @@ async fn step(
     let text = RECIPES.iter().find(|(other, _)| *other == name);
     let (_, text) = text.ok_or_else(|| differs(&format!("there is no recipe '{name}'")))?;
     let recipe = Recipe::parse(text, &system.overrides)?;
-    let data = DataShape {
-        examples: recipe.run.batch_size,
-        classes: cases.classes,
-    };
+    let data = DataShape::new(recipe.run.batch_size, cases.classes);
     let mut run = Run::new(recipe, data, device)?;
     run.measure_norms(true);
     begin(&mut run, device);

@@ -236,10 +236,7 @@ impl Case {
 /// The run of a case with weights of its own; one step is one epoch.
 pub(crate) fn fresh(case: &Case, device: &Device, overrides: &[String]) -> Result<Run, RunError> {
     let recipe = Recipe::parse(&case.recipe, overrides)?;
-    let data = DataShape {
-        examples: recipe.run.batch_size,
-        classes: case.classes,
-    };
+    let data = DataShape::new(recipe.run.batch_size, case.classes);
     Run::new(recipe, data, device)
 }
 
