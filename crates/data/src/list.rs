@@ -99,7 +99,7 @@ impl List {
     /// Reads the content of a list; `name` is for errors.
     ///
     /// # Errors
-    /// That name the line: text that is not UTF-8, an unknown entry of the first line, an index that is no number, a file
+    /// That name the line: text that is not UTF-8, an unknown entry of the first line, an index that cannot be read, a file
     /// without a class, no images at all.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
         let wrong = |line: usize, reason: String| DataError::List {
