@@ -14,7 +14,7 @@
 //! ```text
 //! # parallax list: images=3 split=train per=image ratio=0.7 seed=0 folder=images
 //! ../images/cat/1.jpg
-//! ../images/dog/beagles/7.jpg	dog
+//! ../images/dog/beagles/7.jpg<TAB>dog
 //! ```
 //!
 //! `images` is the number of images that the list was drawn from ([`Source::full_len`](crate::Source::full_len)). Only
