@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use parallax_train::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
+use parallax_train::{Checkpoint, STATE_FILE, WEIGHTS_FILE};
 use parallax_weights::WeightFile;
 
 use crate::usage::BadArgument;
@@ -29,13 +29,16 @@ pub fn list(run: &Path) -> Vec<(u64, PathBuf)> {
 
 /// Reads the files of a checkpoint and verifies their checksums.
 pub fn read(path: &Path, step: u64) -> Result<Checkpoint> {
-    let mut files = Vec::new();
-    for name in [WEIGHTS_FILE, TRAINING_FILE, STATE_FILE, RECIPE_FILE] {
+    let bytes = |name: &str| {
         let file = path.join(name);
-        let bytes =
-            fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        files.push((name.to_string(), bytes));
+        fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))
+    };
+    let state = bytes(STATE_FILE)?;
+    let mut files = Vec::new();
+    for name in Checkpoint::listed(&state)? {
+        files.push((name.clone(), bytes(&name)?));
     }
+    files.push((STATE_FILE.to_string(), state));
     let checkpoint = Checkpoint { step, files };
     checkpoint.verify()?;
     Ok(checkpoint)

@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::BenchCommand;
 use crate::data::cli::DataCommand;
 use crate::data::{OnBadImage, SRC};
+use crate::eval::{FineTune, LinearEval};
 use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::score::Score;
 use crate::transfer_op::TransferOp;
+use crate::trace::Trace;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -30,6 +32,10 @@ pub enum Command {
     Trace(Trace),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
+    /// Train a linear classifier on an encoder's frozen features, as the paper does
+    LinearEval(LinearEval),
+    /// Train an encoder and a new linear head with labels
+    Finetune(FineTune),
     /// Convert weights between the formats of Parallax and other tools
     Convert(Convert),
     /// Rescale each tensor to the norm that it has in another model (NormRescale)
@@ -134,35 +140,6 @@ pub struct Augment {
     /// Print the drawn parameters as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Args)]
-pub struct Trace {
-    /// A recipe's name (see `recipes/`) or a file; without run.total_steps and schedule.warmup_steps its images are
-    /// counted
-    #[arg(long, value_name = "RECIPE")]
-    pub recipe: String,
-    /// Initial weights: online_encoder.*, target_encoder.* (else a copy of the online network), queue, queue_ptr
-    #[arg(long, value_name = "FILE")]
-    pub weights: PathBuf,
-    /// Views: view1, view2 [steps, batch, 3, height, width], labels [steps, batch], enqueue_view [steps] or
-    /// [steps, bn_groups] (1 or 2); shuffle [steps, batch], the permutation of ShuffleBN [default: drawn]
-    #[arg(long, value_name = "FILE")]
-    pub batches: PathBuf,
-    /// Steps to take [default: all in the file]
-    #[arg(long, value_name = "N")]
-    pub steps: Option<usize>,
-    /// Where the lines go [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Write the weights after the last step, named as in --weights
-    #[arg(long, value_name = "FILE")]
-    pub save_weights: Option<PathBuf>,
-    #[command(flatten)]
-    pub on: On,
-    /// Override a value of the recipe, for example run.total_steps=100
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
 }
 
 #[derive(Args)]

@@ -187,3 +187,8 @@ fn unknown(name: &str) -> anyhow::Error {
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }
+
+/// Threads that load and augment images: as many as were asked for, or one less than the cores, at least one.
+pub fn loader_threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or(threads().saturating_sub(1).max(1))
+}

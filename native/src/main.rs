@@ -9,6 +9,7 @@ mod csv;
 mod data;
 mod device;
 mod devices;
+mod eval;
 mod features;
 #[allow(dead_code, unused_imports, reason = "`parallax report` draws the rest")]
 mod figure;
@@ -22,6 +23,7 @@ mod progress;
 mod recipe;
 mod run_folder;
 mod score;
+mod session;
 mod sources;
 mod tensorboard;
 mod trace;
@@ -33,6 +35,7 @@ mod whole;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use parallax_eval::EvalError;
 use parallax_train::{RecipeError, RunError};
 
 use cli::{Cli, Command};
@@ -66,6 +69,8 @@ fn main() -> ExitCode {
         Command::Augment(arguments) => augment::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
+        Command::LinearEval(arguments) => eval::linear_eval(&arguments),
+        Command::Finetune(arguments) => eval::finetune(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Norms(arguments) => norms::run(&arguments),
@@ -92,6 +97,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
             of_run,
             Some(RunError::Recipe(_) | RunError::TooLarge { .. })
         );
-        of_recipe || cause.is::<RecipeError>() || cause.is::<BadArgument>()
+        let of_evaluation = cause.downcast_ref().is_some_and(EvalError::is_usage);
+        of_recipe || of_evaluation || cause.is::<RecipeError>() || cause.is::<BadArgument>()
     })
 }

@@ -1,4 +1,4 @@
-//! Progress of a run for people: a bar on a terminal, else a line per epoch.
+//! Progress of a run for people: a bar on a terminal, else a line per epoch, or a line per evaluation.
 
 use std::io::IsTerminal as _;
 
@@ -18,17 +18,28 @@ const TIME_LEFT: usize = 15;
 pub struct Progress {
     bar: ProgressBar,
     terminal: bool,
-    steps_per_epoch: u64,
+    lines: Lines,
     total_steps: u64,
+    /// That of the last step.
+    epoch: f64,
     /// Columns of the bar as it is shown now.
     width: usize,
     /// Those of the last probe.
     probe: Metrics,
 }
 
+/// What is worth a line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Every so many steps, where there is no terminal for a bar.
+    Steps(u64),
+    /// Every evaluation, also above the bar.
+    Evaluations,
+}
+
 impl Progress {
     /// A bar from `step` to `total_steps`.
-    pub fn new(step: u64, total_steps: u64, steps_per_epoch: u64) -> Self {
+    pub fn new(step: u64, total_steps: u64, lines: Lines) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = match terminal {
             true => ProgressDrawTarget::stderr(),
@@ -42,8 +53,9 @@ impl Progress {
         Self {
             bar,
             terminal,
-            steps_per_epoch,
+            lines,
             total_steps,
+            epoch: 0.0,
             width,
             probe: Metrics::new(),
         }
@@ -57,13 +69,20 @@ impl Progress {
                 epoch,
                 metrics,
             } => self.step(*step, *epoch, metrics),
-            Event::Probe { metrics, .. } => self.probe = metrics.clone(),
+            Event::Probe { step, metrics } => {
+                self.probe = metrics.clone();
+                if self.lines == Lines::Evaluations {
+                    let texts = texts(metrics, &Metrics::new());
+                    self.line(*step, &texts);
+                }
+            }
             _ => {}
         }
     }
 
     fn step(&mut self, step: u64, epoch: f64, metrics: &Metrics) {
         let texts = texts(metrics, &self.probe);
+        self.epoch = epoch;
         self.bar.set_position(step);
         if self.terminal {
             let (width, message) = layout(columns(), self.total_steps, &texts);
@@ -72,13 +91,19 @@ impl Progress {
                 self.bar.set_style(style(width));
             }
             self.bar.set_message(message);
-        } else if step.is_multiple_of(self.steps_per_epoch) || step == self.total_steps {
-            let message = texts.join(GAP);
-            eprintln!(
-                "epoch {epoch:>5.1}  step {step}/{}  {message}",
-                self.total_steps
-            );
+        } else if let Lines::Steps(every) = self.lines
+            && (step.is_multiple_of(every) || step == self.total_steps)
+        {
+            self.line(step, &texts);
         }
+    }
+
+    fn line(&self, step: u64, texts: &[String]) {
+        let (epoch, message) = (self.epoch, texts.join(GAP));
+        self.say(&format!(
+            "epoch {epoch:>5.1}  step {step}/{}  {message}",
+            self.total_steps
+        ));
     }
 
     /// A line above the bar.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use parallax_train::{Checkpoint, Event, Keep, RECIPE_FILE, Recipe};
+use parallax_train::{Checkpoint, Event, Keep};
 
 use crate::checkpoints::{self, CHECKPOINTS};
 use crate::usage::BadArgument;
@@ -22,9 +22,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run.
-    pub fn create(path: &Path, recipe: &Recipe) -> Result<Self> {
-        let used = path.join(RECIPE_FILE);
+    /// Makes the folder of a new run, which `settings` describe in the file of this name.
+    pub fn create(path: &Path, name: &str, settings: &str) -> Result<Self> {
+        let used = path.join(name);
         if used.exists() {
             let message = format!(
                 "{} already holds a run; add --resume to continue it, or name another --out",
@@ -34,7 +34,7 @@ impl RunFolder {
         }
         fs::create_dir_all(path.join(CHECKPOINTS))
             .with_context(|| format!("{} cannot be made", path.display()))?;
-        write_whole(&used, recipe.to_toml()?.as_bytes())?;
+        write_whole(&used, settings.as_bytes())?;
         Self::open(path)
     }
 
@@ -57,16 +57,15 @@ impl RunFolder {
         &self.path
     }
 
-    /// The recipe that the run was started with.
-    pub fn recipe(&self) -> Result<Recipe> {
-        let path = self.path.join(RECIPE_FILE);
-        let text = fs::read_to_string(&path).with_context(|| {
+    /// A small file of the run.
+    pub fn read(&self, name: &str) -> Result<String> {
+        let path = self.path.join(name);
+        fs::read_to_string(&path).with_context(|| {
             format!(
-                "{} holds no run to resume ({RECIPE_FILE} is missing)",
+                "{} holds no run to resume ({name} is missing)",
                 self.path.display()
             )
-        })?;
-        Recipe::parse(&text, &[]).with_context(|| path.display().to_string())
+        })
     }
 
     /// Writes a small file of the run.
@@ -192,14 +191,14 @@ pub fn free_folder(name: &str) -> PathBuf {
     candidates.find(|path| !path.exists()).unwrap_or_default()
 }
 
-/// The run that was changed last among `runs/NAME` and `runs/NAME-N`.
-pub fn last_folder(name: &str) -> Option<PathBuf> {
+/// The run that was changed last among `runs/NAME` and `runs/NAME-N`, by the file that describes its settings.
+pub fn last_folder(name: &str, settings: &str) -> Option<PathBuf> {
     let entries = fs::read_dir("runs").ok()?.flatten();
     let own = entries.filter(|entry| {
         let file = entry.file_name();
         let rest = file.to_str().and_then(|file| file.strip_prefix(name));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            && entry.path().join(RECIPE_FILE).is_file()
+            && entry.path().join(settings).is_file()
     });
     own.max_by_key(|entry| {
         fs::metadata(entry.path().join(EVENTS))

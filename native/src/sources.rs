@@ -7,6 +7,7 @@ use parallax_data::{Source, Subset, hold_out};
 use parallax_train::Recipe;
 
 use crate::data::{self, OnBadImage, Split, has_own_test};
+use crate::usage::BadArgument;
 
 /// What a run is trained and evaluated on.
 pub struct Sources {
@@ -44,4 +45,63 @@ impl Sources {
         }
         Ok(Self { train, bank, test })
     }
+}
+
+/// Labelled images of the same classes, to learn from and to test on.
+pub struct Pair {
+    /// To learn from.
+    pub train: Arc<dyn Source>,
+    /// To test on.
+    pub test: Arc<dyn Source>,
+}
+
+impl Pair {
+    /// Opens the given sources; where none is given the images of the recipe's run.
+    pub fn open(recipe: &Recipe, train: Option<&str>, test: Option<&str>) -> Result<Self> {
+        let own = &recipe.data.source;
+        let pair = match (train, test) {
+            (None, None) => {
+                let sources = Sources::open(recipe, OnBadImage::Error)?;
+                Self {
+                    train: sources.bank,
+                    test: sources.test,
+                }
+            }
+            (train, test) => {
+                let open = |given: Option<&str>, split| {
+                    data::open(given.unwrap_or(own), split, OnBadImage::Error)
+                };
+                Self {
+                    train: open(train, Split::Train)?,
+                    test: open(test, Split::Test)?,
+                }
+            }
+        };
+        same_classes(pair.train.as_ref(), pair.test.as_ref())?;
+        Ok(pair)
+    }
+}
+
+/// Refuses sources whose labels mean different classes.
+fn same_classes(train: &dyn Source, test: &dyn Source) -> Result<()> {
+    if train.classes() == test.classes() {
+        return Ok(());
+    }
+    let lacking = |from: &dyn Source, of: &dyn Source| {
+        let mut names = of.classes().iter();
+        names.find(|name| !from.classes().contains(name)).cloned()
+    };
+    let difference = match (lacking(test, train), lacking(train, test)) {
+        (Some(class), _) => format!("{} has no '{class}'", test.name()),
+        (_, Some(class)) => format!("{} has no '{class}'", train.name()),
+        _ => "they are in another order".to_string(),
+    };
+    let message = format!(
+        "the classes of {} ({}) and {} ({}) differ: {difference}; both need the same classes",
+        train.name(),
+        train.classes().len(),
+        test.name(),
+        test.classes().len(),
+    );
+    Err(BadArgument(message).into())
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Scratch, fail, parallax, succeed};
-use parallax_parity::{CASES, TraceCase, trace_case};
+use parallax_parity::{CASES, LINEAR_CASES, LinearCase, TraceCase, trace_case};
 use parallax_weights::{NamedTensor, WeightFile};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -214,4 +214,83 @@ fn files_that_do_not_fit_are_named() {
         2,
         &["--steps 11", "10 steps"],
     );
+}
+
+#[test]
+fn linear_evaluation_is_traced_as_pytorch_has_it() {
+    let scratch = Scratch::new();
+    for (name, text) in LINEAR_CASES {
+        let case = LinearCase::read(name, text).unwrap();
+        let steps = case.losses.len();
+        let [weights, batches] = pollster::block_on(case.files(steps)).unwrap();
+        let put = |name: String, file: &WeightFile| -> PathBuf {
+            let path = scratch.join(&name);
+            fs::write(&path, bytes(file)).unwrap();
+            path
+        };
+        let trace = |weights: &WeightFile, out: &str, extra: &[&str]| {
+            let out = scratch.join(&format!("{name}-{out}"));
+            let mut command = parallax(&["trace", "--device", "cpu", "--recipe", "linear-eval"]);
+            command.args(["--preset", case.preset.name(), "--weights"]);
+            command.arg(put(format!("{name}-w.safetensors"), weights));
+            command.arg("--batches");
+            command.arg(put(format!("{name}-b.safetensors"), &batches));
+            for (key, value) in [
+                ("run.total_steps", steps.to_string()),
+                ("run.epochs", case.epochs.to_string()),
+                ("optimizer.base_lr", case.base_lr.to_string()),
+            ] {
+                command.args(["--set", &format!("{key}={value}")]);
+            }
+            succeed(command.args(extra).arg("--out").arg(&out));
+            lines(&out)
+        };
+        let traced = trace(&weights, "zeros", &["--init", "zeros"]);
+        assert_eq!(traced.len(), steps);
+        for (k, line) in traced.iter().enumerate() {
+            assert_eq!(line["step"], k as u64 + 1);
+            for (key, expected, near) in [
+                ("loss", &case.losses, 1e-5),
+                ("lr", &case.rates, 1e-12),
+                ("grad_norm", &case.gradients, 1e-4),
+                ("weight_norm", &case.weights, 1e-4),
+                ("param_norm", &case.parameters, 1e-4),
+            ] {
+                let (found, expected) = (line[key].as_f64().unwrap(), expected[k]);
+                assert!((found - expected).abs() <= near * expected, "{name} {line}");
+            }
+            let apart = line["accuracy"].as_f64().unwrap() - case.accuracies[k];
+            assert!(apart.abs() < 1e-4, "{name}: {line}");
+        }
+        // Given weights are taken: zeros in the file are those of --init.
+        let mut with = weights.clone();
+        let classes = batches.tensors["labels"]
+            .values
+            .iter()
+            .fold(0.0f32, |a, &b| a.max(b));
+        let classes = classes as usize + 1;
+        let features = traced_features(&weights);
+        for (name, shape) in [
+            ("classifier.weight", vec![classes, features]),
+            ("classifier.bias", vec![classes]),
+        ] {
+            let values = vec![0.0; shape.iter().product()];
+            let tensor = NamedTensor::new(name, shape, values);
+            with.tensors.insert(name.to_string(), tensor);
+        }
+        assert_eq!(trace(&with, "given", &[]), traced);
+        let drawn = trace(&weights, "drawn", &[]);
+        assert_ne!(drawn[0]["loss"], traced[0]["loss"]);
+        let other = trace(&weights, "seed", &["--set", "run.seed=1"]);
+        assert_ne!(drawn[0]["loss"], other[0]["loss"]);
+    }
+}
+
+/// Width of the last convolution's output.
+fn traced_features(weights: &WeightFile) -> usize {
+    let convolutions = weights
+        .tensors
+        .values()
+        .filter(|tensor| tensor.shape.len() == 4);
+    convolutions.map(|tensor| tensor.shape[0]).max().unwrap()
 }

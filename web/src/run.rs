@@ -91,6 +91,11 @@ impl WebRun {
         device: Ts<DeviceKind>,
     ) -> Result<WebRun, JsError> {
         let recipe = Recipe::parse(&recipe, &[])?;
+        if recipe.evaluates_linearly() || recipe.probe.linear_every > 0 {
+            let message = "the page evaluates by kNN between steps, and by kNN and the linear probe at the end: \
+                           drop linear-eval from probe.evaluators, [probe.linear_eval] and probe.linear_every";
+            return Err(JsError::new(message));
+        }
         let (bank, test) = data.split()?;
         let train = chosen(&recipe, &bank)?;
         let opened = device::open(device.to_rust()?).await?;

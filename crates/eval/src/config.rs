@@ -1,21 +1,11 @@
 //! The settings of a linear evaluation.
 
-use parallax_train::{Curve, Plan, Recipe, Schedule, Sgd};
+use parallax_train::{
+    Augment, Curve, Decay, LinearEvalSection, Plan, Preset, Recipe, Schedule, Sgd,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EvalError;
-use crate::preset::{Decay, Preset};
-
-/// What the classifier is trained on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Augment {
-    /// Random resized crops (0.08 to 1) and flips, as in the paper: the encoder sees other views of an image in every epoch.
-    #[default]
-    Standard,
-    /// The evaluation view of every image: features are computed once.
-    None,
-}
 
 /// A linear evaluation; the preset's values unless they were changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +57,24 @@ impl LinearEvalConfig {
             augment: Augment::default(),
             size,
             seed: 0,
+        }
+    }
+
+    /// That of a recipe's `[probe.linear_eval]`, with one evaluation, at the end.
+    pub fn of_probe(section: &LinearEvalSection, size: u32, seed: u64) -> Self {
+        let base = Self::of(section.preset, size);
+        Self {
+            epochs: section.epochs.unwrap_or(base.epochs),
+            batch_size: section.batch_size.unwrap_or(base.batch_size),
+            base_lr: section.base_lr.unwrap_or(base.base_lr),
+            milestones: base
+                .milestones
+                .map(|epochs| section.milestones.unwrap_or(epochs)),
+            eval_every: 0,
+            checkpoint_every: 0,
+            augment: section.augment,
+            seed,
+            ..base
         }
     }
 

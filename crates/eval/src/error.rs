@@ -27,19 +27,17 @@ pub enum EvalError {
         /// How many a step takes.
         batch: usize,
     },
-    /// Training and test images of different classes.
-    #[error("the classes of {train} and {test} differ: {reason}")]
-    Classes {
-        /// Name of the training source.
-        train: String,
-        /// Name of the test source.
-        test: String,
-        /// Which ones.
-        reason: String,
+    /// The same in a pre-training run.
+    #[error(
+        "{examples} training images are fewer than one batch of the linear evaluation, {batch}; \
+         lower it: --set probe.linear_eval.batch_size={examples}"
+    )]
+    ProbeTooFew {
+        /// How many there are.
+        examples: usize,
+        /// How many a step takes.
+        batch: usize,
     },
-    /// No images.
-    #[error("{0} has no images")]
-    Empty(String),
     /// Features that do not belong to the evaluation.
     #[error("the features {0}")]
     Features(String),
@@ -76,4 +74,25 @@ pub enum EvalError {
     /// The network, its device or its checkpoints.
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+impl EvalError {
+    /// Whether what was asked for is wrong, rather than that something failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Value { .. }
+                | Self::TooFew { .. }
+                | Self::ProbeTooFew { .. }
+                | Self::Run(RunError::Recipe(_) | RunError::TooLarge { .. })
+        )
+    }
+}
+
+/// The error of a file.
+pub(crate) fn broken(file: &str, reason: impl ToString) -> EvalError {
+    EvalError::Checkpoint {
+        file: file.to_string(),
+        reason: reason.to_string(),
+    }
 }

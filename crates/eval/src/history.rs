@@ -3,8 +3,12 @@
 use parallax_probes::Metrics;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{EvalError, broken};
 use crate::metrics::{BEST_TOP1, TOP1, TOP5};
 use crate::score::Scores;
+
+/// The evaluations so far in a checkpoint.
+pub const HISTORY_FILE: &str = "history.json";
 
 /// One evaluation. Accuracies are in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +48,22 @@ impl History {
     pub fn best(&self) -> Option<&Point> {
         let points = self.points.iter().rev();
         points.max_by(|a, b| a.top1.total_cmp(&b.top1))
+    }
+
+    /// As [`HISTORY_FILE`].
+    ///
+    /// # Errors
+    /// When an accuracy is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EvalError> {
+        serde_json::to_vec(self).map_err(|error| broken(HISTORY_FILE, error))
+    }
+
+    /// From [`HISTORY_FILE`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EvalError> {
+        serde_json::from_slice(bytes).map_err(|error| broken(HISTORY_FILE, error))
     }
 
     /// Those of the last evaluation, and the best top-1 accuracy.

@@ -7,16 +7,14 @@ use parallax_weights::WeightFile;
 
 use crate::config::LinearEvalConfig;
 use crate::error::EvalError;
-use crate::history::History;
+use crate::history::{HISTORY_FILE, History};
 use crate::metrics::ACCURACY;
 use crate::score::{Scores, score};
 
 /// The classifier and its velocities in a checkpoint: `classifier.weight` `[classes, features]`, `classifier.bias`.
 pub const CLASSIFIER_FILE: &str = "classifier.safetensors";
-/// The evaluations so far in a checkpoint.
-pub const HISTORY_FILE: &str = "history.json";
 
-/// A linear evaluation on one device. It takes features: those of a [`FrozenEncoder`](crate::FrozenEncoder) or of a
+/// A linear evaluation on one device. It takes features: those of [`view_features`](crate::view_features) or of a
 /// [`FeatureLoader`](crate::FeatureLoader).
 ///
 /// ```
@@ -245,11 +243,9 @@ impl LinearEval {
     /// When the device fails.
     pub async fn checkpoint(&self) -> Result<Checkpoint, EvalError> {
         let classifier = WeightFile::new(CLASSIFIER_FILE, self.classifier.tensors().await?);
-        let history =
-            serde_json::to_vec(&self.history).map_err(|error| broken(HISTORY_FILE, error))?;
         let files = vec![
             (CLASSIFIER_FILE.to_string(), classifier.to_bytes()?),
-            (HISTORY_FILE.to_string(), history),
+            (HISTORY_FILE.to_string(), self.history.to_bytes()?),
         ];
         Ok(Checkpoint::new(self.step, self.data, files)?)
     }
@@ -263,17 +259,9 @@ impl LinearEval {
         let bytes = checkpoint.file(CLASSIFIER_FILE)?;
         self.classifier
             .load(&WeightFile::from_bytes(CLASSIFIER_FILE, bytes)?)?;
-        let history = serde_json::from_slice(checkpoint.file(HISTORY_FILE)?);
-        self.history = history.map_err(|error| broken(HISTORY_FILE, error))?;
+        self.history = History::from_bytes(checkpoint.file(HISTORY_FILE)?)?;
         self.step = step;
         Ok(())
-    }
-}
-
-fn broken(file: &str, reason: impl ToString) -> EvalError {
-    EvalError::Checkpoint {
-        file: file.to_string(),
-        reason: reason.to_string(),
     }
 }
 

@@ -12,16 +12,6 @@ pub const ACCURACY: Metric = Metric {
     rank: Some(10),
 };
 
-/// L2 norm of the classifier's weight.
-pub const WEIGHT_NORM: Metric = Metric {
-    key: "weight_norm",
-    tag: "train/weight_norm",
-    label: "weight norm",
-    format: Format::Decimals(3),
-    single: false,
-    rank: None,
-};
-
 /// Top-1 accuracy on the test images, in percent.
 pub const TOP1: Metric = Metric {
     key: "top1",
@@ -50,4 +40,24 @@ pub const BEST_TOP1: Metric = Metric {
     format: Format::Percent(1),
     single: false,
     rank: Some(22),
+};
+
+/// Top-1 accuracy of a linear evaluation during or after pre-training, in percent.
+pub const LINEAR_EVAL: Metric = Metric {
+    key: "linear_eval",
+    tag: "probe/linear_eval",
+    label: "lin.eval",
+    format: Format::Percent(1),
+    single: false,
+    rank: Some(23),
+};
+
+/// Top-5 accuracy of the same.
+pub const LINEAR_EVAL_TOP5: Metric = Metric {
+    key: "linear_eval_top5",
+    tag: "probe/linear_eval_top5",
+    label: "lin. top5",
+    format: Format::Percent(1),
+    single: false,
+    rank: None,
 };

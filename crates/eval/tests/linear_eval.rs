@@ -6,11 +6,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use parallax_data::{Source, sample};
 use parallax_eval::{
-    Augment, EvalError, FeatureLoader, FrozenEncoder, LinearEval, LinearEvalConfig, Preset,
+    Augment, EvalError, FeatureLoader, LinearEval, LinearEvalConfig, Preset, view_features,
 };
 use parallax_nets::{Arch, Init, ResNet, ResNetConfig, Stem};
 use parallax_probes::Features;
-use parallax_train::{Checkpoint, Control, DataShape, Due, Loader, features};
+use parallax_train::{Checkpoint, Control, DataShape, Due, Extractor, Loader, features};
 use pollster::block_on;
 
 const SIDE: u32 = 16;
@@ -108,15 +108,15 @@ fn a_classifier_learns_from_features_and_from_views() {
         let tables = FeatureLoader::new(Arc::clone(&features), config.batch_size, 0).unwrap();
         let views = Loader::new(&config.views().unwrap(), Arc::clone(&train), &device).unwrap();
         let views = views.dropping_last();
-        let mut frozen = FrozenEncoder::new(&encoder(&device), &device);
+        let mut frozen = Extractor::new(&encoder(&device), SIDE, &device);
         let (mut first, mut last) = (0.0, 0.0);
         for step in 0..run.total_steps() {
             let (x, labels) = match augment {
                 Augment::None => tables.load(step, &device),
                 Augment::Standard => {
                     let batch = views.load(step).unwrap();
-                    let labels = batch.labels.clone();
-                    (frozen.features(batch).unwrap(), labels)
+                    let mut found = view_features(&mut frozen, vec![batch], &device).unwrap();
+                    found.pop().unwrap()
                 }
             };
             let report = block_on(run.step(x, &labels)).unwrap();
@@ -147,12 +147,13 @@ fn a_batch_of_features_is_that_of_the_loader() {
     let loader = Loader::new(&recipe, train, &device).unwrap();
     let loader = loader.dropping_last();
     let tables = FeatureLoader::new(features, config.batch_size, config.seed).unwrap();
-    let mut frozen = FrozenEncoder::new(&encoder(&device), &device);
-    for step in [0, 14, 15, 40] {
-        let batch = loader.load(step).unwrap();
+    let mut frozen = Extractor::new(&encoder(&device), SIDE, &device);
+    let steps = [0, 14, 15, 40];
+    let batches = steps.map(|step| loader.load(step).unwrap());
+    let found = view_features(&mut frozen, batches.to_vec(), &device).unwrap();
+    for (step, (views, found)) in steps.into_iter().zip(found) {
         let (rows, labels) = tables.load(step, &device);
-        assert_eq!(labels, batch.labels);
-        let views = frozen.features(batch).unwrap();
+        assert_eq!(labels, found);
         let apart = (views - rows).abs().max().into_scalar::<f32>();
         assert!(apart < 1e-5, "step {step}: {apart}");
     }

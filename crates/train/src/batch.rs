@@ -99,6 +99,11 @@ impl Loader {
         }
     }
 
+    /// Images in a batch.
+    pub fn batch_size(&self) -> usize {
+        self.size
+    }
+
     /// The data set.
     pub fn source(&self) -> &Arc<dyn Source> {
         &self.source

@@ -9,7 +9,7 @@ use crate::recipe::Recipe;
 pub enum Due {
     /// The next optimisation step.
     Step,
-    /// The periodic evaluation of the features (`probe.knn_every`).
+    /// The periodic evaluations that are due at this step (`probe.knn_every` and others).
     Probe,
     /// Saving the run.
     Checkpoint,
@@ -73,7 +73,11 @@ impl Plan {
     pub fn of(recipe: &Recipe, data: DataShape) -> Self {
         Self {
             total_steps: recipe.total_steps(data),
-            probe_every: recipe.probe_interval(data).into_iter().collect(),
+            probe_every: recipe
+                .probe_intervals(data)
+                .into_iter()
+                .map(|(_, steps)| steps)
+                .collect(),
             checkpoint_every: recipe.checkpoint_interval(data),
             evaluate: recipe.probe.table,
         }

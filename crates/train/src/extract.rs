@@ -55,6 +55,11 @@ impl Extractor {
         self.batch
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Features of an image.
     pub fn columns(&self) -> usize {
         self.network.feature_dim()

@@ -28,6 +28,7 @@ mod optimizer;
 mod paper;
 mod parse;
 mod precision;
+mod preset;
 mod recipe;
 mod recipes;
 mod report;
@@ -56,9 +57,10 @@ pub use optimizer::{Optimizer, Rule};
 pub use parallax_recipes::{PAGE_RECIPES, RECIPES};
 pub use parallax_weights::{ONLINE, TARGET};
 pub use precision::Precision;
+pub use preset::{Augment, Decay, Preset, PresetSpec};
 pub use recipe::{
-    CheckpointSection, DataSection, MethodSection, ModelSection, OptimizerKind, OptimizerSection,
-    ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
+    CheckpointSection, DataSection, LinearEvalSection, MethodSection, ModelSection, OptimizerKind,
+    OptimizerSection, ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
 };
 pub use report::{
     LOSS, LR, ONLINE_ACCURACY, ONLINE_LOSS, OnlineReport, StepReport, TARGET_MOMENTUM,

@@ -46,19 +46,20 @@ impl Recipe {
 fn set(table: &mut Table, text: &str) -> Result<(), RecipeError> {
     let malformed = || RecipeError::Override(text.to_string());
     let (path, value) = text.split_once('=').ok_or_else(malformed)?;
-    let (section, key) = path.trim().split_once('.').ok_or_else(malformed)?;
+    let (sections, key) = path.trim().rsplit_once('.').ok_or_else(malformed)?;
     // Anything that is not a TOML value is a string: `--set data.source=cifar10`.
     let value = match format!("v = {value}").parse::<Table>() {
         Ok(mut parsed) => parsed.remove("v").ok_or_else(malformed)?,
         Err(_) => Value::String(value.trim().to_string()),
     };
-    let section = table
-        .entry(section)
-        .or_insert_with(|| Value::Table(Table::new()));
-    section
-        .as_table_mut()
-        .ok_or_else(malformed)?
-        .insert(key.to_string(), value);
+    let mut table = table;
+    for section in sections.split('.') {
+        let section = table
+            .entry(section)
+            .or_insert_with(|| Value::Table(Table::new()));
+        table = section.as_table_mut().ok_or_else(malformed)?;
+    }
+    table.insert(key.to_string(), value);
     Ok(())
 }
 
@@ -110,6 +111,35 @@ mod tests {
         );
         let message = overridden("probe.evaluators=[]").unwrap_err().to_string();
         assert!(message.contains("probe.table=false"), "{message}");
+    }
+
+    #[test]
+    fn linear_evaluation_has_a_section_of_its_own() {
+        let overrides = [
+            "probe.linear_eval.every=10",
+            "probe.linear_eval.preset=large-norm",
+            "probe.linear_eval.epochs=20",
+            "probe.evaluators=['knn', 'linear-eval']",
+        ];
+        let overrides = overrides.map(str::to_string);
+        let recipe = Recipe::named("demo", &overrides).unwrap();
+        let section = &recipe.probe.linear_eval;
+        assert_eq!((section.every, section.epochs), (10, Some(20)));
+        assert!(recipe.evaluates_linearly() && recipe.probe.evaluators.len() == 2);
+        let again = Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap();
+        assert_eq!(again, recipe);
+        let data = DataShape::new(64, 10);
+        // kNN every 5 epochs of two steps, linear evaluation every 10.
+        assert_eq!(recipe.probes_at(10, data), [EvaluatorKind::Knn]);
+        let both = [EvaluatorKind::Knn, EvaluatorKind::LinearEval];
+        assert_eq!(recipe.probes_at(20, data), both);
+        let message = overridden("probe.linear_eval.speed=1")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("speed") && message.contains("base_lr"),
+            "{message}"
+        );
     }
 
     #[test]

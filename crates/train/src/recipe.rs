@@ -10,6 +10,7 @@ use crate::data_shape::DataShape;
 use crate::groups::ParamGroup;
 use crate::keep::Keep;
 use crate::precision::Precision;
+use crate::preset::{Augment, Preset};
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are errors; [`Recipe::parse`] fills in missing ones with the paper's
@@ -216,13 +217,43 @@ section! {
         online_lr: f64 = 30.0,
         /// Epochs between two kNN probes; 0 for none.
         knn_every: u64 = 1,
+        /// Epochs between two linear probes; 0 for none.
+        #[serde(skip_serializing_if = "is_zero")]
+        linear_every: u64 = 0,
         /// Whether the run ends with the comparison of the trained encoder, a random one and raw pixels.
         table: bool = true,
-        /// What that comparison evaluates: `knn`, `linear`.
+        /// What that comparison evaluates: `knn`, `linear`, `linear-eval`.
         #[serde(skip_serializing_if = "is_every_evaluator")]
         evaluators: Vec<EvaluatorKind> = EvaluatorKind::ALL.to_vec(),
         /// Whether raw pixels are in it; with many images their row takes longer than the other two.
         pixels: bool = true,
+        /// `[probe.linear_eval]`
+        #[serde(skip_serializing_if = "is_default")]
+        linear_eval: LinearEvalSection = LinearEvalSection::default(),
+    }
+}
+
+section! {
+    /// `[probe.linear_eval]`: the paper's linear evaluation between steps, and at the end where `probe.evaluators` names it.
+    LinearEvalSection {
+        /// Epochs between two evaluations; 0 for none.
+        every: u64 = 0,
+        /// Whose values are the defaults.
+        preset: Preset = Preset::Sgd,
+        /// Epochs of the classifier.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epochs: Option<u64> = None,
+        /// Images in a step's batch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch_size: Option<usize> = None,
+        /// Learning rate; in the preset `sgd` for 256 images a step.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base_lr: Option<f64> = None,
+        /// In the preset `sgd` the epochs from which on the rate is a tenth and a hundredth.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        milestones: Option<[u64; 2]> = None,
+        /// What the classifier is trained on: `none` for features that are computed once, `standard` as in the paper.
+        augment: Augment = Augment::None,
     }
 }
 
@@ -243,6 +274,16 @@ section! {
 /// Recipes that keep every checkpoint do not say so.
 fn is_all(keep: &Keep) -> bool {
     *keep == Keep::All
+}
+
+/// Recipes do not write an interval of none.
+fn is_zero(epochs: &u64) -> bool {
+    *epochs == 0
+}
+
+/// Recipes do not write a section of defaults.
+fn is_default(section: &LinearEvalSection) -> bool {
+    *section == LinearEvalSection::default()
 }
 
 /// Recipes that leave the evaluators at their default do not name them.
@@ -376,9 +417,30 @@ impl Recipe {
         Some(self.checkpoint.every_steps.unwrap_or(epochs)).filter(|&steps| steps > 0)
     }
 
-    /// Steps between two kNN probes, `None` for none.
-    pub fn probe_interval(&self, data: DataShape) -> Option<u64> {
-        Some(self.probe.knn_every * self.epoch(data)).filter(|&steps| steps > 0)
+    /// Steps between two probes of each kind; those that never come are left out.
+    pub fn probe_intervals(&self, data: DataShape) -> Vec<(EvaluatorKind, u64)> {
+        let epoch = self.epoch(data);
+        let epochs = [
+            (EvaluatorKind::Knn, self.probe.knn_every),
+            (EvaluatorKind::Linear, self.probe.linear_every),
+            (EvaluatorKind::LinearEval, self.probe.linear_eval.every),
+        ];
+        let steps = epochs.map(|(kind, epochs)| (kind, epochs * epoch));
+        steps.into_iter().filter(|(_, steps)| *steps > 0).collect()
+    }
+
+    /// The probes that are due with `step` steps taken.
+    pub fn probes_at(&self, step: u64, data: DataShape) -> Vec<EvaluatorKind> {
+        let intervals = self.probe_intervals(data).into_iter();
+        let due = intervals.filter(|(_, every)| step.is_multiple_of(*every));
+        due.map(|(kind, _)| kind).collect()
+    }
+
+    /// Whether the run carries out linear evaluations.
+    pub fn evaluates_linearly(&self) -> bool {
+        let probe = &self.probe;
+        let at_end = probe.table && probe.evaluators.contains(&EvaluatorKind::LinearEval);
+        at_end || probe.linear_eval.every > 0
     }
 }
 

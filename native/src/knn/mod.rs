@@ -9,18 +9,18 @@ use anyhow::Result;
 use clap::Args;
 use parallax_data::Source;
 use parallax_probes::{Knn as Classifier, Neighbour, Queries, Search};
-use parallax_train::{Extractor, Recipe, encoder_from};
+use parallax_train::{Extractor, encoder_from};
 use parallax_weights::WeightFile;
 
 use self::report::Report;
 use crate::checkpoints::{self, Saved};
 use crate::cli::{Branch, On};
-use crate::data::{OnBadImage, SRC, Split};
+use crate::data::SRC;
 use crate::device::Opened;
 use crate::features::{Images, Stream};
-use crate::sources::Sources;
+use crate::sources::Pair;
 use crate::usage::BadArgument;
-use crate::{data, device, memory, recipe, weights};
+use crate::{device, memory, recipe, weights};
 
 #[derive(Args)]
 pub struct Knn {
@@ -112,7 +112,9 @@ impl Command<'_> {
         let [train, test] = match &self.sources {
             Some(sources) => sources.clone(),
             None => {
-                let sources = open(self.arguments, &recipe)?;
+                let Knn { train, test, .. } = self.arguments;
+                let pair = Pair::open(&recipe, train.as_deref(), test.as_deref())?;
+                let sources = [pair.train, pair.test];
                 self.announce(sources[1].len(), extractor.columns());
                 self.sources.insert(sources).clone()
             }
@@ -157,47 +159,4 @@ impl Command<'_> {
 fn compare(mut search: Search, train: &mut dyn Stream) -> Result<Vec<Vec<Neighbour>>> {
     train.blocks(&mut |features| Ok(search.add(features)?))?;
     Ok(search.finish())
-}
-
-/// Training and test images: those of the arguments, else the recipe's own.
-fn open(arguments: &Knn, recipe: &Recipe) -> Result<[Arc<dyn Source>; 2]> {
-    let own = &recipe.data.source;
-    let [train, test] = match (&arguments.train, &arguments.test) {
-        (None, None) => {
-            let sources = Sources::open(recipe, OnBadImage::Error)?;
-            [sources.bank, sources.test]
-        }
-        (train, test) => {
-            let open = |given: &Option<String>, split| {
-                data::open(given.as_ref().unwrap_or(own), split, OnBadImage::Error)
-            };
-            [open(train, Split::Train)?, open(test, Split::Test)?]
-        }
-    };
-    same_classes(train.as_ref(), test.as_ref())?;
-    Ok([train, test])
-}
-
-/// Refuses sources whose labels mean different classes.
-fn same_classes(train: &dyn Source, test: &dyn Source) -> Result<()> {
-    if train.classes() == test.classes() {
-        return Ok(());
-    }
-    let lacking = |from: &dyn Source, of: &dyn Source| {
-        let mut names = of.classes().iter();
-        names.find(|name| !from.classes().contains(name)).cloned()
-    };
-    let difference = match (lacking(test, train), lacking(train, test)) {
-        (Some(class), _) => format!("{} has no '{class}'", test.name()),
-        (_, Some(class)) => format!("{} has no '{class}'", train.name()),
-        _ => "they are in another order".to_string(),
-    };
-    let message = format!(
-        "the classes of {} ({}) and {} ({}) differ: {difference}; both need the same classes",
-        train.name(),
-        train.classes().len(),
-        test.name(),
-        test.classes().len(),
-    );
-    Err(BadArgument(message).into())
 }

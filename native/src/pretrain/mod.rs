@@ -1,22 +1,21 @@
 //! `parallax pretrain`.
 
-mod report;
 mod session;
+mod table;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use parallax_train::{DataShape, Recipe, Run};
+use parallax_train::{DataShape, RECIPE_FILE, Recipe, Run};
 
 use crate::cli::Pretrain;
 use crate::device::{self, Opened};
+use crate::eval::check_linear_probe;
 use crate::run_folder::{RunFolder, free_folder, last_folder};
+use crate::session::stop_on_ctrl_c;
 use crate::sources::Sources;
 use crate::usage::BadArgument;
 use crate::{memory, recipe};
-use session::Session;
 
 /// Trains, probes, saves and evaluates.
 pub fn run(arguments: &Pretrain) -> Result<()> {
@@ -29,12 +28,14 @@ pub fn run(arguments: &Pretrain) -> Result<()> {
     let sources = Sources::open(&recipe, arguments.on_bad_image)?;
     let data = DataShape::of(sources.train.as_ref());
     let (folder, run) = match old {
-        None => begin(arguments, recipe, data, &opened)?,
+        None => {
+            check_linear_probe(&recipe, sources.bank.len())?;
+            begin(arguments, recipe, data, &opened)?
+        }
         Some(folder) => resume(folder, recipe, data, &opened)?,
     };
     let stop = stop_on_ctrl_c()?;
-    let mut session = Session::new(folder, run, sources, opened, arguments)?;
-    session.train(&stop)
+    session::train(folder, run, sources, &opened, arguments, stop)
 }
 
 fn read(arguments: &Pretrain) -> Result<Recipe> {
@@ -53,7 +54,8 @@ fn begin(
     let run = Run::new(recipe, data, &opened.device)?;
     let name = recipe::short_name(&arguments.recipe);
     let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
-    Ok((RunFolder::create(&path, run.recipe())?, run))
+    let text = run.recipe().to_toml()?;
+    Ok((RunFolder::create(&path, RECIPE_FILE, &text)?, run))
 }
 
 /// The folder of the run to resume, and the recipe that it was started with.
@@ -66,7 +68,7 @@ fn stored(arguments: &Pretrain) -> Result<(Recipe, RunFolder)> {
     };
     let path: PathBuf = match &arguments.out {
         Some(path) => path.clone(),
-        None => last_folder(name).ok_or_else(nothing)?,
+        None => last_folder(name, RECIPE_FILE).ok_or_else(nothing)?,
     };
     if !path.is_dir() {
         return Err(BadArgument(format!(
@@ -76,7 +78,8 @@ fn stored(arguments: &Pretrain) -> Result<(Recipe, RunFolder)> {
         .into());
     }
     let folder = RunFolder::open(&path)?;
-    let recipe = folder.recipe()?;
+    let recipe = Recipe::parse(&folder.read(RECIPE_FILE)?, &[])
+        .with_context(|| path.join(RECIPE_FILE).display().to_string())?;
     let asked = !arguments.overrides.is_empty() || arguments.data.is_some();
     if asked && recipe != read(arguments)? {
         let message =
@@ -115,17 +118,4 @@ fn announce(recipe: &Recipe, classes: usize, opened: &Opened) {
              of a run without it"
         );
     }
-}
-
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping after this step; press Ctrl-C again to leave at once");
-    })
-    .context("the handler for Ctrl-C could not be set")?;
-    Ok(stop)
 }

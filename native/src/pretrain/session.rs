@@ -1,188 +1,158 @@
-//! A run and what carries it out: loader threads, folder, reports.
+//! A pre-training run and what it is carried out with: loader threads, folder, reports.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Result;
 use parallax_data::Source;
 use parallax_kernels::is_gpu;
-use parallax_train::{
-    Control, Driver, Due, Event, Loader, Row, Run, RunError, Stop, features, final_table, probe,
-};
+use parallax_nets::ResNet;
+use parallax_probes::{EvaluatorKind, Metrics, evaluate};
+use parallax_train::{Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table};
 use pollster::block_on;
 use serde_json::json;
 
-use super::report::{DATA_WAIT, IMAGES_PER_SECOND, Report};
+use super::table;
 use crate::cli::Pretrain;
 use crate::device::{self, Opened};
+use crate::eval::LinearProbe;
 use crate::memory;
 use crate::prefetch::Prefetch;
+use crate::progress::Lines;
 use crate::run_folder::RunFolder;
+use crate::session::{Ended, Report, Stepped, Task, carry_out};
 use crate::sources::Sources;
 
-/// Carries out what the run's driver says.
+/// A run with its data.
 pub struct Session {
     run: Run,
     sources: Sources,
-    opened: Opened,
-    report: Report,
-    threads: usize,
+    batches: Prefetch,
+    linear: Option<LinearProbe>,
+    stop: Arc<AtomicBool>,
     /// When training began, until its duration was printed.
     began: Option<Instant>,
     /// The final comparison, once it was made.
     table: Vec<Row>,
 }
 
-impl Session {
-    /// Writes what the run is computed with and opens its reports.
-    pub fn new(
-        folder: RunFolder,
-        run: Run,
-        sources: Sources,
-        opened: Opened,
-        arguments: &Pretrain,
-    ) -> Result<Self> {
-        let kernels = match is_gpu(&opened.device) {
-            false => "loops for the CPU, by shape",
-            true => "for GPUs, by shape; no autotuning, no fusion",
-        };
-        let record = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "recipe": arguments.recipe,
-            "seed": run.recipe().run.seed,
-            "device": opened.name,
-            "adapter": opened.adapter,
-            "kernels": kernels,
-            "examples": sources.train.len(),
-            "total_steps": run.total_steps(),
-        });
-        folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;
-        let default_threads = device::threads().saturating_sub(1).max(1);
-        Ok(Self {
-            report: Report::new(folder, &run, arguments.json)?,
-            threads: arguments.loader_threads.unwrap_or(default_threads),
-            began: Some(Instant::now()),
-            table: Vec::new(),
-            run,
-            sources,
-            opened,
-        })
+/// Writes what the run is computed with, and trains to the end, or until `stop` is set.
+pub fn train(
+    folder: RunFolder,
+    run: Run,
+    sources: Sources,
+    opened: &Opened,
+    arguments: &Pretrain,
+    stop: Arc<AtomicBool>,
+) -> Result<()> {
+    let (step, total, examples) = (run.step_index(), run.total_steps(), sources.train.len());
+    let kernels = match is_gpu(&opened.device) {
+        false => "loops for the CPU, by shape",
+        true => "for GPUs, by shape; no autotuning, no fusion",
+    };
+    let record = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "recipe": arguments.recipe,
+        "seed": run.recipe().run.seed,
+        "device": opened.name,
+        "adapter": opened.adapter,
+        "kernels": kernels,
+        "examples": examples,
+        "total_steps": total,
+    });
+    folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;
+    let lines = Lines::Steps(run.recipe().steps_per_epoch(examples));
+    let mut report = Report::new(folder, [step, total], lines, arguments.json)?;
+    report.progress.say(&format!(
+        "{} on {} ({}), {examples} images, {total} steps, run in {}",
+        run.recipe().method.name.name(),
+        opened.name,
+        opened.adapter,
+        report.folder.path().display()
+    ));
+    report.emit(&Event::Start {
+        step,
+        total_steps: total,
+        examples,
+        device: format!("{} ({})", opened.name, opened.adapter),
+    })?;
+
+    let threads = device::loader_threads(arguments.loader_threads);
+    let labelled = [&sources.bank, &sources.test];
+    let linear = LinearProbe::of(run.recipe(), labelled, threads)?;
+    memory::training_begins();
+    let loader = Loader::new(run.recipe(), Arc::clone(&sources.train), run.device())?;
+    let driver = Driver::new(run.recipe(), run.data_shape(), step);
+    let mut session = Session {
+        batches: Prefetch::start(&loader, step, total, threads),
+        linear,
+        stop: Arc::clone(&stop),
+        began: Some(Instant::now()),
+        table: Vec::new(),
+        run,
+        sources,
+    };
+    match carry_out(&mut session, driver, &mut report, &stop)? {
+        Ended::Suspended => Ok(()),
+        Ended::Done => session.done(&mut report),
+    }
+}
+
+impl Task for Session {
+    fn step_index(&self) -> u64 {
+        self.run.step_index()
     }
 
-    /// Trains to the end, or until `stop` is set.
-    pub fn train(&mut self, stop: &AtomicBool) -> Result<()> {
-        let total = self.run.total_steps();
-        let examples = self.sources.train.len();
-        let step = self.run.step_index();
-        self.report.progress.say(&format!(
-            "{} on {} ({}), {examples} images, {total} steps, run in {}",
-            self.run.recipe().method.name.name(),
-            self.opened.name,
-            self.opened.adapter,
-            self.report.folder.path().display()
-        ));
-        self.report.emit(&Event::Start {
-            step,
-            total_steps: total,
-            examples,
-            device: format!("{} ({})", self.opened.name, self.opened.adapter),
-        })?;
-
-        memory::training_begins();
-        let source = Arc::clone(&self.sources.train);
-        let loader = Loader::new(self.run.recipe(), source, self.run.device())?;
-        let mut batches = Prefetch::start(&loader, step, total, self.threads);
-        let mut driver = Driver::new(self.run.recipe(), self.run.data_shape(), step);
-        loop {
-            let control = Control {
-                stop: match stop.load(Ordering::SeqCst) {
-                    true => Stop::Suspend,
-                    false => Stop::No,
-                },
-                ..Control::default()
-            };
-            match driver.next(self.run.step_index(), control) {
-                Due::Step => self.step(&mut batches)?,
-                Due::Probe => self.probe()?,
-                Due::Checkpoint => self.save()?,
-                Due::Evaluate => self.evaluate()?,
-                Due::Done if self.run.step_index() < total => return self.suspended(),
-                Due::Done => return self.done(),
-            }
-        }
+    fn total_steps(&self) -> u64 {
+        self.run.total_steps()
     }
 
-    fn step(&mut self, batches: &mut Prefetch) -> Result<()> {
-        let begin = Instant::now();
-        let batch = batches.next()?;
+    fn step(&mut self) -> Result<Stepped> {
+        let batch = self.batches.next()?;
         let images = batch.size;
-        let report = match block_on(self.run.step(batch)) {
-            Ok(report) => report,
-            Err(error) => return Err(self.give_up(error)),
-        };
-        let seconds = begin.elapsed().as_secs_f64();
-        let metrics = report
-            .metrics()
-            .with(&IMAGES_PER_SECOND, images as f64 / seconds)
-            .with(&DATA_WAIT, batches.waited.as_secs_f64() / seconds);
-        self.report.emit(&Event::Step {
+        let report = block_on(self.run.step(batch))?;
+        Ok(Stepped {
             step: report.step,
             epoch: report.epoch,
-            metrics,
+            metrics: report.metrics(),
+            images,
+            waited: self.batches.waited,
         })
     }
 
-    /// Saves the state before a step that diverged, where that is finite.
-    fn give_up(&mut self, error: RunError) -> anyhow::Error {
-        self.report.progress.finish();
-        let whole = matches!(
-            error,
-            RunError::Diverged { whole: true, .. } | RunError::Overflow { .. }
-        );
-        let error = anyhow::Error::from(error);
-        if !whole {
-            return error;
+    fn probe(&mut self) -> Result<Metrics> {
+        let recipe = self.run.recipe();
+        let due = recipe.probes_at(self.run.step_index(), self.run.data_shape());
+        let mut metrics = Metrics::new();
+        if due.iter().any(|kind| kind.build().is_some()) {
+            let side = recipe.views.size;
+            let of = |source: &dyn Source| {
+                block_on(features(self.run.online(), source, side, self.run.device()))
+            };
+            let bank = of(self.sources.bank.as_ref())?;
+            let test = of(self.sources.test.as_ref())?;
+            metrics.extend(evaluate(&due, &bank, &test)?);
         }
-        match self.save() {
-            Ok(()) => {
-                let step = self.run.step_index();
-                let path = self.report.folder.path().display();
-                error.context(format!("stopped; saved as {path}/checkpoints/step-{step}"))
-            }
-            Err(failed) => error.context(format!("stopped and not saved ({failed:#})")),
+        if due.contains(&EvaluatorKind::LinearEval) {
+            metrics.extend(self.linear_eval(self.run.online())?);
         }
+        Ok(metrics)
     }
 
-    fn probe(&mut self) -> Result<()> {
-        let side = self.run.recipe().views.size;
-        let of = |source: &dyn Source| {
-            block_on(features(self.run.online(), source, side, self.run.device()))
-        };
-        let bank = of(self.sources.bank.as_ref())?;
-        let test = of(self.sources.test.as_ref())?;
-        self.report.emit(&Event::Probe {
-            step: self.run.step_index(),
-            metrics: probe(&bank, &test)?,
-        })
+    fn checkpoint(&mut self) -> Result<Checkpoint> {
+        Ok(block_on(self.run.checkpoint())?)
     }
 
-    fn save(&mut self) -> Result<()> {
-        let checkpoint = block_on(self.run.checkpoint())?;
-        let path = self.report.folder.save(&checkpoint)?;
-        self.report.emit(&Event::Checkpoint {
-            step: checkpoint.step,
-            path,
-        })?;
-        let keep = self.run.recipe().checkpoint.keep;
-        self.report.folder.prune(checkpoint.step, keep)
+    fn keep(&self) -> Keep {
+        self.run.recipe().checkpoint.keep
     }
 
     /// The final comparison.
-    fn evaluate(&mut self) -> Result<()> {
-        self.trained();
+    fn evaluate(&mut self, report: &mut Report) -> Result<()> {
+        self.trained(report);
         let recipe = self.run.recipe();
-        self.report.progress.say(match recipe.probe.pixels {
+        report.progress.say(match recipe.probe.pixels {
             true => "comparing with random weights and raw pixels",
             false => "comparing with random weights",
         });
@@ -196,37 +166,56 @@ impl Session {
             self.run.device(),
         );
         self.table = block_on(table)?;
+        if recipe.probe.evaluators.contains(&EvaluatorKind::LinearEval) {
+            let mut table = std::mem::take(&mut self.table);
+            for row in &mut table {
+                let network = match row.encoder {
+                    Encoder::Trained => self.run.online(),
+                    Encoder::Random => &random,
+                    Encoder::Pixels => continue,
+                };
+                let encoder = row.encoder.label();
+                report
+                    .progress
+                    .say(&format!("linear evaluation of the {encoder}"));
+                row.metrics.extend(self.linear_eval(network)?);
+            }
+            self.table = table;
+        }
         Ok(())
     }
+}
 
-    /// Ends a run that can be resumed.
-    fn suspended(&mut self) -> Result<()> {
-        let step = self.run.step_index();
-        self.report.emit(&Event::Stop { step })?;
-        self.report.progress.finish();
-        let path = self.report.folder.path().display();
-        eprintln!("stopped at step {step}; continue with --resume --out {path}");
-        Ok(())
+impl Session {
+    /// The paper's linear evaluation; no metrics where it was stopped.
+    fn linear_eval(&self, network: &ResNet) -> Result<Metrics> {
+        match &self.linear {
+            Some(linear) => linear.evaluate(network, self.run.device(), &self.stop),
+            None => Ok(Metrics::new()),
+        }
     }
 
-    fn done(&mut self) -> Result<()> {
-        self.trained();
-        self.report.emit(&Event::Done {
+    fn done(&mut self, report: &mut Report) -> Result<()> {
+        self.trained(report);
+        report.emit(&Event::Done {
             step: self.run.step_index(),
             table: self.table.clone(),
         })?;
-        self.report.progress.finish();
-        self.report.result(&self.table, self.sources.test.len());
+        report.progress.finish();
+        if report.prints() {
+            if !self.table.is_empty() {
+                table::print(&self.table, self.sources.test.len());
+            }
+            println!("run: {}", report.folder.path().display());
+        }
         Ok(())
     }
 
     /// Prints how long training took, once.
-    fn trained(&mut self) {
+    fn trained(&mut self, report: &Report) {
         if let Some(began) = self.began.take() {
             let seconds = began.elapsed().as_secs_f64();
-            self.report
-                .progress
-                .say(&format!("trained in {seconds:.0} s"));
+            report.progress.say(&format!("trained in {seconds:.0} s"));
         }
     }
 }

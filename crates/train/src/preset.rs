@@ -1,4 +1,4 @@
-//! The presets of linear evaluation (methods.md 5.2).
+//! The presets of linear evaluation (methods.md 5.2), which recipes name in `[probe.linear_eval]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,17 @@ pub enum Preset {
     LargeNorm,
     /// The same with the batch that the release really trains with.
     LargeNormRelease,
+}
+
+/// What the classifier is trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Augment {
+    /// Random resized crops (0.08 to 1) and flips, as in the paper: the encoder sees other views of an image in every epoch.
+    #[default]
+    Standard,
+    /// The evaluation view of every image: features are computed once.
+    None,
 }
 
 /// How the learning rate falls.

@@ -4,9 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use parallax_probes::{Format, Metric, Metrics};
-use parallax_train::{Event, Row, Run};
+use parallax_train::Event;
 
-use crate::progress::Progress;
+use crate::progress::{Lines, Progress};
 use crate::run_folder::RunFolder;
 use crate::tensorboard::EventWriter;
 
@@ -41,17 +41,27 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of a run in `folder`, with events as JSON lines on standard output where `json` says so.
-    pub fn new(folder: RunFolder, run: &Run, json: bool) -> Result<Self> {
+    /// Of a run in `folder` that is at `step` of `total` steps, with events as JSON lines on standard output where `json` says
+    /// so.
+    pub fn new(
+        folder: RunFolder,
+        [step, total]: [u64; 2],
+        lines: Lines,
+        json: bool,
+    ) -> Result<Self> {
         let board = EventWriter::create(&folder.path().join("tensorboard"), now(), "parallax")
             .context("TensorBoard's event file cannot be made")?;
-        let steps_per_epoch = run.recipe().steps_per_epoch(run.data_shape().examples);
         Ok(Self {
-            progress: Progress::new(run.step_index(), run.total_steps(), steps_per_epoch),
+            progress: Progress::new(step, total, lines),
             board,
             folder,
             json,
         })
+    }
+
+    /// Whether standard output is for people.
+    pub fn prints(&self) -> bool {
+        !self.json
     }
 
     /// Writes an event everywhere.
@@ -82,35 +92,6 @@ impl Report {
         }
         Ok(())
     }
-
-    /// The final comparison and the run's folder, for people.
-    pub fn result(&self, table: &[Row], test_images: usize) {
-        if self.json {
-            return;
-        }
-        if !table.is_empty() {
-            print_table(table, test_images);
-        }
-        println!("run: {}", self.folder.path().display());
-    }
-}
-
-fn print_table(table: &[Row], test_images: usize) {
-    println!("\naccuracy on {test_images} held-out images, in percent\n");
-    print!("{:<18}", "features");
-    for (metric, _) in table.iter().take(1).flat_map(|row| row.metrics.iter()) {
-        print!(" {:>8}", metric.label);
-    }
-    println!();
-    for row in table {
-        print!("{:<18}", row.encoder.label());
-        for (metric, value) in row.metrics.iter() {
-            let text = metric.value(value);
-            print!(" {:>8}", text.trim_end_matches(" %"));
-        }
-        println!();
-    }
-    println!();
 }
 
 fn now() -> f64 {

@@ -1,11 +1,14 @@
 //! `parallax trace`: optimisation steps from given weights on given views, for comparison with another implementation.
 
+mod linear_eval;
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use burn::tensor::{Device, Tensor, TensorData};
+use clap::{Args, ValueEnum};
 use parallax_methods::MethodSpec;
 use parallax_train::{
     Batch, BatchViews, DataShape, ONLINE, Recipe, Run, TARGET, WEIGHTS_FILE, shuffle_order,
@@ -14,28 +17,71 @@ use parallax_weights::{NamedTensor, WeightFile, load};
 use pollster::block_on;
 use serde_json::json;
 
-use crate::cli::Trace;
+use crate::cli::On;
 use crate::data::OnBadImage;
+use crate::eval::Preset;
 use crate::sources::Sources;
 use crate::usage::BadArgument;
 use crate::{device, recipe};
 
+#[derive(Args)]
+pub struct Trace {
+    /// A recipe's name (see `recipes/`) or a file; without run.total_steps and schedule.warmup_steps its images are
+    /// counted. `linear-eval`: the classifier of a linear evaluation on the frozen encoder
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: String,
+    /// Initial weights: online_encoder.*, target_encoder.* (else a copy of the online network), queue, queue_ptr; of a
+    /// linear evaluation classifier.weight, classifier.bias [default: drawn]
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Views: view1, view2 [steps, batch, 3, height, width], labels [steps, batch], enqueue_view [steps] or
+    /// [steps, bn_groups] (1 or 2); shuffle [steps, batch], the permutation of ShuffleBN [default: drawn]
+    #[arg(long, value_name = "FILE")]
+    pub batches: PathBuf,
+    /// Steps to take [default: all in the file]
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// Where the lines go [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the weights after the last step, named as in --weights
+    #[arg(long, value_name = "FILE")]
+    pub save_weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: On,
+    /// Preset of a linear evaluation
+    #[arg(long, value_enum, default_value_t = Preset::Sgd)]
+    pub preset: Preset,
+    /// Initial weights of a linear evaluation's classifier
+    #[arg(long, value_enum)]
+    pub init: Option<Initial>,
+    /// Override a value of the recipe, for example run.total_steps=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// What a classifier begins from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Initial {
+    /// Zeros
+    Zeros,
+}
+
 /// Runs the steps and writes a line for each.
 pub fn run(arguments: &Trace) -> Result<()> {
+    if arguments.recipe == linear_eval::NAME {
+        return linear_eval::run(arguments);
+    }
+    if arguments.init.is_some() {
+        let message = "--init is for the classifier of --recipe linear-eval";
+        return Err(BadArgument(message.to_string()).into());
+    }
     let mut recipe = recipe::read(&arguments.recipe, None, &arguments.overrides)?;
     // The online classifier is not compared.
     recipe.probe.online = false;
     let weights = read(&arguments.weights)?;
     let views = Views::read(read(&arguments.batches)?, &recipe)?;
-    let steps = arguments.steps.unwrap_or(views.steps);
-    if steps > views.steps {
-        let message = format!(
-            "--steps {steps} is more than the {} steps in {}",
-            views.steps,
-            arguments.batches.display()
-        );
-        return Err(BadArgument(message).into());
-    }
+    let steps = steps(arguments, views.steps)?;
     let opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
     let data = DataShape {
@@ -46,15 +92,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     run.measure_norms(true);
     begin(&mut run, &weights, &opened.device)?;
 
-    let mut out: Box<dyn Write> = match &arguments.out {
-        Some(path) => {
-            let file = File::create(path);
-            Box::new(BufWriter::new(file.with_context(|| {
-                format!("{} cannot be written", path.display())
-            })?))
-        }
-        None => Box::new(stdout()),
-    };
+    let mut out = output(arguments)?;
     for step in 0..steps {
         let report = block_on(run.step(views.batch(step, data.classes, run.recipe())?))?;
         let norms = report.norms.unwrap_or_default();
@@ -75,6 +113,32 @@ pub fn run(arguments: &Trace) -> Result<()> {
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
+}
+
+/// Steps to take of those in the file.
+fn steps(arguments: &Trace, found: usize) -> Result<usize> {
+    let steps = arguments.steps.unwrap_or(found);
+    if steps > found {
+        let message = format!(
+            "--steps {steps} is more than the {found} steps in {}",
+            arguments.batches.display()
+        );
+        return Err(BadArgument(message).into());
+    }
+    Ok(steps)
+}
+
+/// Where the lines go.
+fn output(arguments: &Trace) -> Result<Box<dyn Write>> {
+    Ok(match &arguments.out {
+        Some(path) => {
+            let file = File::create(path);
+            Box::new(BufWriter::new(file.with_context(|| {
+                format!("{} cannot be written", path.display())
+            })?))
+        }
+        None => Box::new(stdout()),
+    })
 }
 
 /// A safetensors file with normalised names: without the prefix `module.`, a linear head as `fc.0`.

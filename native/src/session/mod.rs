@@ -1,0 +1,167 @@
+//! What carries out a run of any kind: the loop over what its driver says, its reports, and Ctrl-C.
+
+mod report;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use parallax_probes::Metrics;
+use parallax_train::{Checkpoint, Control, Driver, Due, Event, Keep, RunError, Stop};
+
+pub use report::Report;
+use report::{DATA_WAIT, IMAGES_PER_SECOND};
+
+/// A run, as its driver's loop sees it.
+pub trait Task {
+    /// Steps taken.
+    fn step_index(&self) -> u64;
+
+    /// Steps of the whole run.
+    fn total_steps(&self) -> u64;
+
+    /// The next step.
+    fn step(&mut self) -> Result<Stepped>;
+
+    /// The periodic evaluation.
+    fn probe(&mut self) -> Result<Metrics>;
+
+    /// How many checkpoints are kept.
+    fn keep(&self) -> Keep;
+
+    /// The run as files.
+    fn checkpoint(&mut self) -> Result<Checkpoint>;
+
+    /// The final evaluation.
+    fn evaluate(&mut self, report: &mut Report) -> Result<()>;
+}
+
+/// What a step was like.
+pub struct Stepped {
+    /// 1-based.
+    pub step: u64,
+    /// Epochs so far.
+    pub epoch: f64,
+    /// Of the step.
+    pub metrics: Metrics,
+    /// Images of its batch.
+    pub images: usize,
+    /// Time that it waited for data.
+    pub waited: Duration,
+}
+
+/// Whether a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is.
+    Done,
+    /// It was stopped, saved, and can be resumed.
+    Suspended,
+}
+
+/// Carries out what the driver says to the end, or until `stop` is set.
+pub fn carry_out(
+    task: &mut dyn Task,
+    mut driver: Driver,
+    report: &mut Report,
+    stop: &AtomicBool,
+) -> Result<Ended> {
+    loop {
+        let control = Control {
+            stop: match stop.load(Ordering::SeqCst) {
+                true => Stop::Suspend,
+                false => Stop::No,
+            },
+            ..Control::default()
+        };
+        match driver.next(task.step_index(), control) {
+            Due::Step => step(task, report)?,
+            Due::Probe => {
+                let metrics = task.probe()?;
+                let step = task.step_index();
+                report.emit(&Event::Probe { step, metrics })?;
+            }
+            Due::Checkpoint => save(task, report)?,
+            Due::Evaluate => task.evaluate(report)?,
+            Due::Done if task.step_index() < task.total_steps() => {
+                suspend(task.step_index(), report)?;
+                return Ok(Ended::Suspended);
+            }
+            Due::Done => return Ok(Ended::Done),
+        }
+    }
+}
+
+fn step(task: &mut dyn Task, report: &mut Report) -> Result<()> {
+    let begin = Instant::now();
+    let stepped = match task.step() {
+        Ok(stepped) => stepped,
+        Err(error) => return Err(give_up(task, report, error)),
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    let metrics = stepped
+        .metrics
+        .with(&IMAGES_PER_SECOND, stepped.images as f64 / seconds)
+        .with(&DATA_WAIT, stepped.waited.as_secs_f64() / seconds);
+    report.emit(&Event::Step {
+        step: stepped.step,
+        epoch: stepped.epoch,
+        metrics,
+    })
+}
+
+/// Saves the state before a step that diverged, where that is finite.
+fn give_up(task: &mut dyn Task, report: &mut Report, error: anyhow::Error) -> anyhow::Error {
+    report.progress.finish();
+    let whole = error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref::<RunError>(),
+            Some(RunError::Diverged { whole: true, .. } | RunError::Overflow { .. })
+        )
+    });
+    if !whole {
+        return error;
+    }
+    match save(task, report) {
+        Ok(()) => {
+            let step = task.step_index();
+            let path = report.folder.path().display();
+            error.context(format!("stopped; saved as {path}/checkpoints/step-{step}"))
+        }
+        Err(failed) => error.context(format!("stopped and not saved ({failed:#})")),
+    }
+}
+
+fn save(task: &mut dyn Task, report: &mut Report) -> Result<()> {
+    let checkpoint = task.checkpoint()?;
+    let path = report.folder.save(&checkpoint)?;
+    report.emit(&Event::Checkpoint {
+        step: checkpoint.step,
+        path,
+    })?;
+    report.folder.prune(checkpoint.step, task.keep())
+}
+
+/// Ends a run that can be resumed.
+fn suspend(step: u64, report: &mut Report) -> Result<()> {
+    report.emit(&Event::Stop { step })?;
+    report.progress.finish();
+    let path = report.folder.path().display();
+    eprintln!("stopped at step {step}; continue with --resume --out {path}");
+    Ok(())
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C leaves at once.
+pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; press Ctrl-C again to leave at once");
+    })
+    .context("the handler for Ctrl-C could not be set")?;
+    Ok(stop)
+}
