@@ -19,7 +19,7 @@ pub enum Batches {
     /// Features that were computed once.
     Table(FeatureLoader),
     /// Views, whose features are computed in every epoch.
-    Views(Views),
+    Views(Box<Views>),
 }
 
 impl Batches {
@@ -39,12 +39,8 @@ impl Batches {
         }
         let device = extractor.device().clone();
         let loader = Loader::new(&config.views()?, Arc::clone(train), &device)?.dropping_last();
-        Ok(Self::Views(Views::start(
-            extractor,
-            &loader,
-            [step, total],
-            threads,
-        )))
+        let views = Views::start(extractor, &loader, [step, total], threads);
+        Ok(Self::Views(Box::new(views)))
     }
 
     /// Features and labels of the next step, from 0, and the time waited for views.

@@ -14,12 +14,12 @@ use parallax_probes::Metrics;
 use parallax_train::{Checkpoint, DataShape, Event, Keep, Loader};
 use pollster::block_on;
 
-use super::{Evaluated, KEPT};
 use super::encoder::Encoder;
 use super::features;
 use super::folder::{Begun, Settings, begin};
 use super::outcome::Outcome;
 use super::walk::{Shared, conclude, walk};
+use super::{Evaluated, KEPT};
 use crate::prefetch::Prefetch;
 use crate::progress::Lines;
 use crate::session::{Ended, Report, Stepped, Task, carry_out, stop_on_ctrl_c};

@@ -14,13 +14,13 @@ use parallax_probes::{Features, Metrics};
 use parallax_train::{Checkpoint, DataShape, Event, Extractor, Keep};
 use pollster::block_on;
 
-use super::{Evaluated, KEPT};
 use super::batches::Batches;
 use super::encoder::Encoder;
 use super::features;
 use super::folder::{Begun, Settings, begin};
 use super::outcome::Outcome;
 use super::walk::{Shared, conclude, walk};
+use super::{Evaluated, KEPT};
 use crate::device;
 use crate::progress::Lines;
 use crate::session::{Ended, Report, Stepped, Task, carry_out, stop_on_ctrl_c};

@@ -9,7 +9,9 @@ use parallax_data::Source;
 use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
 use parallax_probes::{EvaluatorKind, Metrics, evaluate};
-use parallax_train::{Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table};
+use parallax_train::{
+    Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table,
+};
 use pollster::block_on;
 use serde_json::json;
 
