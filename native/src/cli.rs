@@ -11,8 +11,8 @@ use crate::eval::{FineTune, LinearEval};
 use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::score::Score;
-use crate::transfer_op::TransferOp;
 use crate::trace::Trace;
+use crate::transfer_op::TransferOp;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
