@@ -152,7 +152,10 @@ fn constant_iterations_count_epochs_over_the_full_data() {
             recipe.schedule(DATA).curve,
             recipe.online_schedule(DATA).curve,
             recipe.checkpoint_interval(DATA),
-            recipe.probe_interval(DATA),
+            recipe
+                .probe_intervals(DATA)
+                .first()
+                .map(|(_, steps)| *steps),
         )
     };
     let warmup = |warmup| Curve::WarmupCosine { warmup };
