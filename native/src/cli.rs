@@ -8,6 +8,7 @@ use crate::bench::BenchCommand;
 use crate::data::cli::DataCommand;
 use crate::data::{OnBadImage, SRC};
 use crate::eval::{FineTune, LinearEval};
+use crate::features::FeaturesArguments;
 use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::score::Score;
@@ -30,6 +31,8 @@ pub enum Command {
     Augment(Augment),
     /// Take steps from given weights on given views, for comparison with another implementation
     Trace(Trace),
+    /// Write the features of images by a frozen encoder
+    Features(FeaturesArguments),
     /// Nearest-neighbour accuracy of an encoder's features
     Knn(Knn),
     /// Train a linear classifier on an encoder's frozen features, as the paper does

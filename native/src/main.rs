@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
         Command::Augment(arguments) => augment::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Features(arguments) => features::run(&arguments),
         Command::Knn(arguments) => knn::run(&arguments),
         Command::LinearEval(arguments) => eval::linear_eval(&arguments),
         Command::Finetune(arguments) => eval::finetune(&arguments),

@@ -77,31 +77,34 @@ impl Pair {
                 }
             }
         };
-        same_classes(pair.train.as_ref(), pair.test.as_ref())?;
+        same_classes(
+            (pair.train.name(), pair.train.classes()),
+            (pair.test.name(), pair.test.classes()),
+        )?;
         Ok(pair)
     }
 }
 
-/// Refuses sources whose labels mean different classes.
-fn same_classes(train: &dyn Source, test: &dyn Source) -> Result<()> {
-    if train.classes() == test.classes() {
+/// Refuses examples whose labels mean different classes. Each set has a name and the names of its classes.
+pub fn same_classes(
+    (train, train_classes): (&str, &[String]),
+    (test, test_classes): (&str, &[String]),
+) -> Result<()> {
+    if train_classes == test_classes {
         return Ok(());
     }
-    let lacking = |from: &dyn Source, of: &dyn Source| {
-        let mut names = of.classes().iter();
-        names.find(|name| !from.classes().contains(name)).cloned()
-    };
-    let difference = match (lacking(test, train), lacking(train, test)) {
-        (Some(class), _) => format!("{} has no '{class}'", test.name()),
-        (_, Some(class)) => format!("{} has no '{class}'", train.name()),
-        _ => "they are in another order".to_string(),
+    let missing = |from: &[String], of: &[String]| of.iter().find(|c| !from.contains(c)).cloned();
+    let difference = match missing(test_classes, train_classes) {
+        Some(class) => format!("{test} has no '{class}'"),
+        None => match missing(train_classes, test_classes) {
+            Some(class) => format!("{train} has no '{class}'"),
+            None => "they are in another order".to_string(),
+        },
     };
     let message = format!(
-        "the classes of {} ({}) and {} ({}) differ: {difference}; both need the same classes",
-        train.name(),
-        train.classes().len(),
-        test.name(),
-        test.classes().len(),
+        "the classes of {train} ({}) and {test} ({}) differ: {difference}; both need the same classes",
+        train_classes.len(),
+        test_classes.len(),
     );
     Err(BadArgument(message).into())
 }

@@ -6,7 +6,7 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
 
 use crate::dtype::{is_half, widen};
-use crate::ops::LayerOps;
+use crate::ops::{InferenceOps, LayerOps};
 pub use crate::options::{Activation, ConvOptions};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
@@ -26,6 +26,27 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     options: ConvOptions,
 ) -> Tensor<4> {
+    let shape = checked(&x, &weight, options);
+    let outputs = shape.outputs;
+    let dtype = x.dtype();
+    let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
+    let output = Tensor::from_dispatch(output);
+    match bias {
+        Some(bias) => {
+            assert!(
+                bias.dims() == [outputs],
+                "the weight has {outputs} outputs, the bias {:?}",
+                bias.dims()
+            );
+            // In f32, so that the bias's gradient is summed in f32.
+            (widen(output) + widen(bias).reshape([1, 1, 1, outputs])).cast(dtype)
+        }
+        None => output,
+    }
+}
+
+/// The shape of a convolution, if its operands fit.
+fn checked(x: &Tensor<4>, weight: &Tensor<4>, options: ConvOptions) -> ConvShape {
     let ([batch, height, width, inputs], [outputs, expected, kh, kw]) = (x.dims(), weight.dims());
     let shape = ConvShape {
         batch,
@@ -49,23 +70,9 @@ pub fn conv2d(
         shape.output_len() > 0 && shape.input_len() > 0,
         "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
-    let dtype = x.dtype();
-    assert_activations(dtype);
-    assert_eq!(dtype, weight.dtype(), "dtypes of input and weight");
-    let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
-    let output = Tensor::from_dispatch(output);
-    match bias {
-        Some(bias) => {
-            assert!(
-                bias.dims() == [outputs],
-                "the weight has {outputs} outputs, the bias {:?}",
-                bias.dims()
-            );
-            // In f32, so that the bias's gradient is summed in f32.
-            (widen(output) + widen(bias).reshape([1, 1, 1, outputs])).cast(dtype)
-        }
-        None => output,
-    }
+    assert_activations(x.dtype());
+    assert_eq!(x.dtype(), weight.dtype(), "dtypes of input and weight");
+    shape
 }
 
 /// f32, half precision, or f64 on the CPU.
@@ -171,6 +178,72 @@ pub fn normalize_with<const D: usize>(
         Activation::Relu => burn::tensor::activation::relu(output),
     };
     output.cast(dtype)
+}
+
+/// [`conv2d`] without bias, then [`normalize_with`], for inference: without a graph and in f32 the output is normalised while
+/// it is in the cache.
+///
+/// # Panics
+/// As [`conv2d`] and [`normalize_with`].
+pub fn conv2d_normalized(
+    (x, weight): (Tensor<4>, Tensor<4>),
+    options: ConvOptions,
+    (mean, variance): (Tensor<1>, Tensor<1>),
+    (norm_weight, norm_bias): (Tensor<1>, Tensor<1>),
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+    epsilon: f64,
+) -> Tensor<4> {
+    let graph = x.is_autodiff() || weight.is_autodiff() || norm_weight.is_autodiff();
+    if graph || x.dtype() != DType::F32 {
+        let y = conv2d(x, weight, None, options);
+        let (statistics, affine) = ((mean, variance), (norm_weight, norm_bias));
+        return normalize_with(y, statistics, affine, residual, activation, epsilon);
+    }
+    let shape = checked(&x, &weight, options);
+    let relu = activation == Activation::Relu;
+    let channels = [norm_weight, norm_bias, mean, variance];
+    assert!(
+        channels.iter().all(|of| of.dims() == [shape.outputs]),
+        "the convolution has {} outputs, batch norm others",
+        shape.outputs
+    );
+    let [norm_weight, norm_bias, mean, variance] = channels.map(Tensor::into_dispatch);
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let output = match residual {
+        Some(residual) => {
+            let [height, width] = shape.out_size();
+            assert!(
+                residual.dims() == [shape.batch, height, width, shape.outputs],
+                "residual and output differ in shape: {:?}",
+                residual.dims()
+            );
+            Dispatch::inference_conv_residual(
+                x,
+                weight,
+                norm_weight,
+                norm_bias,
+                mean,
+                variance,
+                residual.into_dispatch(),
+                epsilon,
+                relu,
+                shape,
+            )
+        }
+        None => Dispatch::inference_conv(
+            x,
+            weight,
+            norm_weight,
+            norm_bias,
+            mean,
+            variance,
+            epsilon,
+            relu,
+            shape,
+        ),
+    };
+    Tensor::from_dispatch(output)
 }
 
 /// Max-pool of `x` `[batch, height, width, channels]`; padding is never the maximum. A side of the output is

@@ -34,7 +34,8 @@ pub use backend::gpu::tile::Tile;
 pub use backend::gpu::tiled::{conv_with_tile, linear_with_tile};
 pub use dtype::{stores, widen};
 pub use layers::{
-    Normed, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with, row_sums,
+    Normed, batch_norm, conv2d, conv2d_normalized, linear, log_softmax, max_pool2d, normalize_with,
+    row_sums,
 };
 pub use options::{Activation, ConvOptions, SgdOptions};
 pub use shape::{ConvShape, LinearShape, PoolShape, Product};

@@ -5,7 +5,9 @@
 mod common;
 
 use common::{Conv, Sum, places, values};
-use parallax_kernels::backend::cpu::{ConvPlan, conv2d, conv2d_grad_input, conv2d_grad_weight};
+use parallax_kernels::backend::cpu::{
+    ConvPlan, Epilogue, conv2d, conv2d_grad_input, conv2d_grad_weight,
+};
 use parallax_kernels::{ConvShape, Product};
 use proptest::prelude::*;
 
@@ -209,5 +211,50 @@ fn nan_stays_within_reach_of_the_kernel() {
         let (column, row) = (index / 3 % 6, index / 3 / 6);
         let reached = (1..=3).contains(&row) && (1..=3).contains(&column);
         assert_eq!(value.is_nan(), reached, "row {row}, column {column}");
+    }
+}
+
+/// Batch norm, residual and ReLU behind a convolution give the bits that they would give one after the other.
+#[test]
+fn what_follows_a_convolution() {
+    let shapes = [
+        square(3, 10, (16, 24), (3, 1, 1, 1)),
+        // More columns than Winograd's tiles.
+        square(2, 4, (32, 70), (3, 1, 1, 1)),
+        square(2, 9, (5, 33), (3, 2, 1, 1)),
+        // More terms than a block of the sum.
+        square(1, 5, (1100, 7), (1, 1, 0, 1)),
+        square(70, 3, (3, 4), (1, 1, 0, 1)),
+    ];
+    for shape in shapes {
+        let (x, weight) = (values(shape.input_len(), 1), values(shape.weight_len(), 2));
+        let (scale, shift) = (values(shape.outputs, 3), values(shape.outputs, 4));
+        let added = values(shape.output_len(), 5);
+        for plan in [ConvPlan::Winograd, ConvPlan::ImplicitGemm] {
+            if !plan.supports(&shape, Product::Forward) {
+                continue;
+            }
+            let plain = plan.forward(&shape, &x, &weight, None);
+            for (relu, residual) in [(true, &added[..]), (true, &[]), (false, &[])] {
+                let epilogue = Epilogue {
+                    scale: &scale,
+                    shift: &shift,
+                    residual,
+                    relu,
+                };
+                let found = plan.forward(&shape, &x, &weight, Some(epilogue));
+                for (index, (found, plain)) in found.iter().zip(&plain).enumerate() {
+                    let channel = index % shape.outputs;
+                    let mut expected = plain * scale[channel] + shift[channel];
+                    if let Some(residual) = residual.get(index) {
+                        expected += residual;
+                    }
+                    if relu {
+                        expected = expected.max(0.0);
+                    }
+                    assert_eq!(*found, expected, "{plan:?}[{index}] of {shape:?}");
+                }
+            }
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use parallax_kernels::{Activation, batch_norm, normalize_with, weighted_sum};
+use parallax_kernels::{Activation, batch_norm, conv2d_normalized, normalize_with, weighted_sum};
 
+use crate::conv::Conv2d;
 use crate::graph::match_checkpointing;
 use crate::init::Init;
 
@@ -95,6 +96,31 @@ impl BatchNorm {
         }
         batch.output
     }
+}
+
+/// [`BatchNorm::forward`] of a convolution's output. With running statistics and without a graph both are one pass.
+pub fn conv_norm(
+    (conv, norm): (&Conv2d, &mut BatchNorm),
+    x: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+    mode: Mode,
+) -> Tensor<4> {
+    let running = matches!(mode, Mode::Eval | Mode::Frozen);
+    let weight = conv.weight.val();
+    if !running || conv.bias.is_some() || x.is_autodiff() || weight.is_autodiff() {
+        return norm.forward(conv.forward(x), residual, activation, mode);
+    }
+    let weight = weight.cast(x.dtype());
+    conv2d_normalized(
+        (x, weight),
+        conv.options(),
+        (norm.running_mean.val(), norm.running_var.val()),
+        (norm.weight.val(), norm.bias.val()),
+        residual,
+        activation,
+        BN_EPSILON,
+    )
 }
 
 /// `running <- (1 - BN_MOMENTUM) running + BN_MOMENTUM batch`.

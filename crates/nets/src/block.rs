@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use parallax_kernels::Activation;
 
-use crate::batch_norm::{BatchNorm, Mode};
+use crate::batch_norm::{BatchNorm, Mode, conv_norm};
 use crate::conv::{Conv2d, ConvConfig};
 use crate::init::Init;
 
@@ -103,11 +103,12 @@ impl BasicBlock {
     }
 
     fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let y = self.conv1.forward(x.clone());
-        let y = self.bn1.forward(y, None, Activation::Relu, mode);
-        let y = self.conv2.forward(y);
+        let relu = Activation::Relu;
+        let first = (&self.conv1, &mut self.bn1);
+        let y = conv_norm(first, x.clone(), None, relu, mode);
         let shortcut = shortcut(&mut self.downsample, x, mode);
-        self.bn2.forward(y, Some(shortcut), Activation::Relu, mode)
+        let second = (&self.conv2, &mut self.bn2);
+        conv_norm(second, y, Some(shortcut), relu, mode)
     }
 }
 
@@ -145,13 +146,14 @@ impl Bottleneck {
     }
 
     fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let y = self.conv1.forward(x.clone());
-        let y = self.bn1.forward(y, None, Activation::Relu, mode);
-        let y = self.conv2.forward(y);
-        let y = self.bn2.forward(y, None, Activation::Relu, mode);
-        let y = self.conv3.forward(y);
+        let relu = Activation::Relu;
+        let first = (&self.conv1, &mut self.bn1);
+        let y = conv_norm(first, x.clone(), None, relu, mode);
+        let second = (&self.conv2, &mut self.bn2);
+        let y = conv_norm(second, y, None, relu, mode);
         let shortcut = shortcut(&mut self.downsample, x, mode);
-        self.bn3.forward(y, Some(shortcut), Activation::Relu, mode)
+        let third = (&self.conv3, &mut self.bn3);
+        conv_norm(third, y, Some(shortcut), relu, mode)
     }
 }
 
@@ -170,7 +172,7 @@ fn downsample(
 
 fn shortcut(downsample: &mut Option<(Conv2d, BatchNorm)>, x: Tensor<4>, mode: Mode) -> Tensor<4> {
     match downsample {
-        Some((conv, norm)) => norm.forward(conv.forward(x), None, Activation::None, mode),
+        Some((conv, norm)) => conv_norm((conv, norm), x, None, Activation::None, mode),
         None => x,
     }
 }

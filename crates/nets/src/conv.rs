@@ -101,6 +101,14 @@ impl Conv2d {
         self.weight.dims()[0]
     }
 
+    pub(crate) fn options(&self) -> ConvOptions {
+        ConvOptions {
+            stride: self.stride,
+            padding: self.padding,
+            dilation: self.dilation,
+        }
+    }
+
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }
@@ -113,14 +121,9 @@ impl Conv2d {
     /// # Panics
     /// When `x` has other channels, or the kernel is larger than the padded input.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions {
-            stride: self.stride,
-            padding: self.padding,
-            dilation: self.dilation,
-        };
         let weight = match_checkpointing(self.weight.val(), &x).cast(x.dtype());
         let bias = self.bias.as_ref();
         let bias = bias.map(|bias| match_checkpointing(bias.val(), &x));
-        conv2d(x, weight, bias, options)
+        conv2d(x, weight, bias, self.options())
     }
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use parallax_kernels::{Activation, max_pool2d, row_sums, widen};
 
-use crate::batch_norm::{BatchNorm, Mode};
+use crate::batch_norm::{BatchNorm, Mode, conv_norm};
 use crate::block::{Block, BlockConfig};
 use crate::config::ResNetConfig;
 use crate::conv::{Conv2d, ConvConfig};
@@ -82,8 +82,9 @@ impl ResNet {
     /// Activations of the backbone have the dtype of the images. Where the images have Burn's balanced checkpointing, the
     /// backward pass recomputes the activations of blocks.
     pub fn stem(&mut self, images: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let x = self.conv1.forward(images.permute([0, 2, 3, 1]));
-        let x = self.bn1.forward(x, None, Activation::Relu, mode);
+        let x = images.permute([0, 2, 3, 1]);
+        let stem = (&self.conv1, &mut self.bn1);
+        let x = conv_norm(stem, x, None, Activation::Relu, mode);
         match self.pooled_stem {
             true => max_pool2d(x, 3, 2, 1),
             false => x,

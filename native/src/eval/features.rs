@@ -10,6 +10,7 @@ use parallax_probes::Features;
 use parallax_train::Extractor;
 use parallax_weights::{NamedTensor, WeightFile};
 
+use crate::device;
 use crate::features::{Images, Stream as _};
 use crate::whole::write_whole;
 
@@ -55,6 +56,7 @@ pub fn compute(extractor: &mut Extractor, source: &dyn Source, name: &str) -> Re
         extractor,
         source,
         what: &what,
+        threads: device::threads(),
     };
     let labels = images.labels()?;
     let mut values = Vec::with_capacity(labels.len() * columns);

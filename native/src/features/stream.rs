@@ -7,7 +7,6 @@ use parallax_train::Extractor;
 
 use super::extract::extract;
 use crate::data::progress::{Progress, Unit};
-use crate::device;
 
 /// Features of labelled examples, in order.
 pub trait Stream {
@@ -30,6 +29,8 @@ pub struct Images<'a> {
     pub source: &'a dyn Source,
     /// What the progress calls them.
     pub what: &'a str,
+    /// Threads that decode and resize images.
+    pub threads: usize,
 }
 
 impl Stream for Images<'_> {
@@ -44,7 +45,7 @@ impl Stream for Images<'_> {
         let (progress, images) = (Progress::stderr(), self.source.len() as u64);
         progress.start(self.what, images, Unit::Images);
         let mut done = 0;
-        let extracted = extract(self.extractor, self.source, device::threads(), |features| {
+        let extracted = extract(self.extractor, self.source, self.threads, |features| {
             visit(features)?;
             done += features.rows() as u64;
             progress.at(done);

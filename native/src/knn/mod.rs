@@ -2,13 +2,13 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 use parallax_data::Source;
-use parallax_probes::{Knn as Classifier, Neighbour, Queries, Search};
+use parallax_probes::{Knn as Classifier, Neighbour, Queries, Search, TopAccuracy};
 use parallax_train::{Extractor, encoder_from};
 use parallax_weights::WeightFile;
 
@@ -17,16 +17,19 @@ use crate::checkpoints::{self, Saved};
 use crate::cli::{Branch, On};
 use crate::data::SRC;
 use crate::device::Opened;
-use crate::features::{Images, Stream};
-use crate::sources::Pair;
+use crate::features::{FeatureFile, Images, Stream};
+use crate::sources::{Pair, same_classes};
 use crate::usage::BadArgument;
 use crate::{device, memory, recipe, weights};
+
+/// Bytes that the search may take for test features in a file.
+const PART: u64 = 1 << 30;
 
 #[derive(Args)]
 pub struct Knn {
     /// Weights (safetensors, PyTorch or detectron2 files of any known layout), a checkpoint's folder or a run's
-    #[arg(long, value_name = "FILE")]
-    pub weights: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "train_features")]
+    pub weights: Option<PathBuf>,
     /// Recipe of the network, for files without one [default: inferred from the shapes of the tensors]
     #[arg(long)]
     pub recipe: Option<String>,
@@ -36,6 +39,13 @@ pub struct Knn {
     /// Images to classify, likewise [default: the run's own test data]
     #[arg(long, value_name = "SRC")]
     pub test: Option<String>,
+    /// Features instead of images and weights, as `parallax features` writes them: the neighbours
+    #[arg(long, value_name = "FILE", requires = "test_features",
+        conflicts_with_all = ["weights", "recipe", "train", "test", "every"])]
+    pub train_features: Option<PathBuf>,
+    /// And those to classify
+    #[arg(long, value_name = "FILE", requires = "train_features")]
+    pub test_features: Option<PathBuf>,
     /// Which network of the file
     #[arg(long, value_enum, default_value_t = Branch::Online)]
     pub branch: Branch,
@@ -63,15 +73,19 @@ pub fn run(arguments: &Knn) -> Result<()> {
         opened: device::open(&arguments.on.device)?,
         sources: None,
     };
+    if let (Some(train), Some(test)) = (&arguments.train_features, &arguments.test_features) {
+        return command.files(train, test)?.print(arguments.json);
+    }
+    let weights = arguments.weights.as_deref().unwrap_or(Path::new(""));
     if arguments.every {
         let mut first = true;
-        return checkpoints::walk(&arguments.weights, |saved: Saved| {
+        return checkpoints::walk(weights, |saved: Saved| {
             let mut report = command.evaluate(&saved.weights)?;
             (report.step, report.epoch) = (Some(saved.step), Some(saved.epoch));
             report.print_row(arguments.json, std::mem::take(&mut first))
         });
     }
-    let mut file = weights::read(&arguments.weights)?.file;
+    let mut file = weights::read(weights)?.file;
     if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {
         file.recipe = Some(recipe::read(name, None, &[])?.to_toml()?);
     }
@@ -123,18 +137,57 @@ impl Command<'_> {
             extractor: &mut extractor,
             source: test.as_ref(),
             what: "test images",
+            threads: device::threads(),
         };
         let (test_labels, search) = (test.labels()?, self.search(&mut test)?);
         let mut train = Images {
             extractor: &mut extractor,
             source: train.as_ref(),
             what: "training images",
+            threads: device::threads(),
         };
         let (train_labels, neighbours) = (train.labels()?, compare(search, &mut train)?);
         let accuracy = self
             .classifier
             .vote(&neighbours, &train_labels, &test_labels);
         let examples = [train_labels.len(), test_labels.len()];
+        Ok(Report::new(accuracy, examples, &self.classifier))
+    }
+
+    /// Evaluates features in files. The training features are read once for each part of the test examples that fits into
+    /// memory.
+    fn files(&self, train: &Path, test: &Path) -> Result<Report> {
+        let (mut train, mut test) = (FeatureFile::open(train)?, FeatureFile::open(test)?);
+        if train.columns() != test.columns() {
+            let message = format!(
+                "{} has {} features an example, {} {}: both must come from the same encoder",
+                train.name(),
+                train.columns(),
+                test.name(),
+                test.columns()
+            );
+            return Err(BadArgument(message).into());
+        }
+        if let (Some(own), Some(other)) = (&train.classes, &test.classes) {
+            same_classes((&train.name(), own), (&test.name(), other))?;
+        }
+        let (train_labels, rows) = (train.labels()?, test.labels()?.len());
+        let k = self.classifier.neighbours;
+        let row = Search::memory(4097, test.columns(), k) - Search::memory(4096, test.columns(), k);
+        let part = ((PART / row) as usize).clamp(1, rows);
+        self.announce(part, test.columns());
+        let (mut top1, mut top5) = (0.0, 0.0);
+        for from in (0..rows).step_by(part) {
+            test.narrow(from..(from + part).min(rows));
+            let labels = test.labels()?;
+            let neighbours = compare(self.search(&mut test)?, &mut train)?;
+            let accuracy = self.classifier.vote(&neighbours, &train_labels, &labels);
+            let share = labels.len() as f64 / rows as f64;
+            top1 += share * accuracy.top1;
+            top5 += share * accuracy.top5;
+        }
+        let examples = [train_labels.len(), rows];
+        let accuracy = TopAccuracy { top1, top5 };
         Ok(Report::new(accuracy, examples, &self.classifier))
     }
 

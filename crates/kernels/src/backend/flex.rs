@@ -11,7 +11,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::cpu;
 use super::pooled::{shaped, tensor};
 use crate::dtype::is_half;
-use crate::ops::{Kernels, SavedNorm};
+use crate::ops::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
 use crate::reference;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
@@ -82,6 +82,35 @@ impl Kernels for Flex {
         let output = cpu::conv2d(&shape, x.values(), weight.values());
         let output = tensor(output, [shape.batch, height, width, shape.outputs]);
         rounded(output, dtype)
+    }
+
+    fn conv_normalized(
+        x: FlexTensor,
+        weight: FlexTensor,
+        norm: GivenNorm<Self>,
+        residual: Option<FlexTensor>,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FlexTensor {
+        let (x, weight) = (Contiguous::new(x), Contiguous::new(weight));
+        let of_channels = [norm.weight, norm.bias, norm.mean, norm.variance];
+        let of_channels = of_channels.map(Contiguous::new);
+        let [gamma, beta, mean, variance] = of_channels.each_ref().map(Contiguous::values);
+        let epsilon = norm.epsilon as f32;
+        let scale = gamma.iter().zip(variance);
+        let scale: Vec<f32> = scale.map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        let shift = beta.iter().zip(mean).zip(&scale);
+        let shift: Vec<f32> = shift.map(|((b, m), s)| b - m * s).collect();
+        let residual = residual.map(Contiguous::new);
+        let epilogue = cpu::Epilogue {
+            scale: &scale,
+            shift: &shift,
+            residual: residual.as_ref().map_or(&[], Contiguous::values),
+            relu,
+        };
+        let output = cpu::conv2d_with(&shape, x.values(), weight.values(), epilogue);
+        let [height, width] = shape.out_size();
+        tensor(output, [shape.batch, height, width, shape.outputs])
     }
 
     fn conv_grad_input(grad: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {

@@ -3,7 +3,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
-use super::kernels::{Kernels, SavedNorm};
+use super::kernels::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
@@ -158,6 +158,82 @@ impl<B: Kernels> GradientOps for B {
         shape: LinearShape,
     ) -> FloatTensor<B> {
         B::linear_grad_weight(x, grad, shape)
+    }
+}
+
+/// Products of [`Kernels`] in inference, on tensors without a graph.
+#[backend_extension(Flex, Cube)]
+pub trait InferenceOps: Backend {
+    /// See [`Kernels::conv_normalized`], here without residual.
+    fn inference_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        norm_weight: FloatTensor<Self>,
+        norm_bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
+    /// See [`Kernels::conv_normalized`], here with residual.
+    fn inference_conv_residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        norm_weight: FloatTensor<Self>,
+        norm_bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+}
+
+impl<B: Kernels> InferenceOps for B {
+    fn inference_conv(
+        x: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        norm_weight: FloatTensor<B>,
+        norm_bias: FloatTensor<B>,
+        mean: FloatTensor<B>,
+        variance: FloatTensor<B>,
+        epsilon: f64,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FloatTensor<B> {
+        let norm = GivenNorm {
+            weight: norm_weight,
+            bias: norm_bias,
+            mean,
+            variance,
+            epsilon,
+        };
+        B::conv_normalized(x, weight, norm, None, relu, shape)
+    }
+
+    fn inference_conv_residual(
+        x: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        norm_weight: FloatTensor<B>,
+        norm_bias: FloatTensor<B>,
+        mean: FloatTensor<B>,
+        variance: FloatTensor<B>,
+        residual: FloatTensor<B>,
+        epsilon: f64,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FloatTensor<B> {
+        let norm = GivenNorm {
+            weight: norm_weight,
+            bias: norm_bias,
+            mean,
+            variance,
+            epsilon,
+        };
+        B::conv_normalized(x, weight, norm, Some(residual), relu, shape)
     }
 }
 

@@ -16,6 +16,16 @@ pub trait Kernels: Backend {
     fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape)
     -> FloatTensor<Self>;
 
+    /// [`Kernels::conv`], batch norm with given statistics, the residual, and ReLU if `relu`, without a graph. Values are f32.
+    fn conv_normalized(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        norm: GivenNorm<Self>,
+        residual: Option<FloatTensor<Self>>,
+        relu: bool,
+        shape: ConvShape,
+    ) -> FloatTensor<Self>;
+
     /// The input gradient of [`Kernels::conv`].
     fn conv_grad_input(
         grad: FloatTensor<Self>,
@@ -99,6 +109,21 @@ pub trait Kernels: Backend {
         velocity: FloatTensor<Self>,
         options: SgdOptions,
     ) -> [FloatTensor<Self>; 2];
+}
+
+/// Batch norm with given statistics: `(x - mean) / sqrt(variance + epsilon) * weight + bias`. Tensors are `[channels]`.
+#[derive(Clone, Debug)]
+pub struct GivenNorm<B: Backend> {
+    /// Scale.
+    pub weight: FloatTensor<B>,
+    /// Shift.
+    pub bias: FloatTensor<B>,
+    /// Mean.
+    pub mean: FloatTensor<B>,
+    /// Variance.
+    pub variance: FloatTensor<B>,
+    /// Added to the variance.
+    pub epsilon: f64,
 }
 
 /// What batch norm saves for its backward pass.

@@ -3,5 +3,5 @@
 mod dispatch;
 mod kernels;
 
-pub use self::dispatch::{GradientOps, LayerOps, UpdateOps};
-pub use self::kernels::{Kernels, SavedNorm};
+pub use self::dispatch::{GradientOps, InferenceOps, LayerOps, UpdateOps};
+pub use self::kernels::{GivenNorm, Kernels, SavedNorm};

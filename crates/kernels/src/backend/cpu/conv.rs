@@ -6,6 +6,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::buffers::{Scratch, buffer};
+use super::epilogue::Epilogue;
 use super::pack::{Padding, Panels, blocks};
 use super::threads;
 use super::tile::{FEW, Segment, gather, load, rows, store};
@@ -17,8 +18,13 @@ const SOURCE_BLOCK: usize = 112 * 1024;
 /// Rows of a weight panel that are used on many pixels before the next ones come.
 const DEPTH_BLOCK: usize = 1024;
 
-/// See [`super::conv2d`].
-pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
+/// See [`super::conv2d_with`].
+pub fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    epilogue: Option<Epilogue<'_>>,
+) -> Vec<f32> {
     let [kh, kw] = shape.kernel;
     let (inputs, outputs) = (shape.inputs, shape.outputs);
     let padding = Padding {
@@ -69,6 +75,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
             column_stride: inputs * taps,
         },
         source: x,
+        epilogue,
     };
     product.run(shape.batch)
 }
@@ -146,6 +153,7 @@ pub fn grad_input(shape: &ConvShape, grad: &[f32], weight: &[f32]) -> Vec<f32> {
             column_stride: taps,
         },
         source: grad,
+        epilogue: None,
     };
     product.run(shape.batch)
 }
@@ -198,6 +206,7 @@ struct Product<'a> {
     phases: Vec<Phase>,
     weight: Weight<'a>,
     source: &'a [f32],
+    epilogue: Option<Epilogue<'a>>,
 }
 
 impl Product<'_> {
@@ -238,8 +247,11 @@ impl Product<'_> {
                 product: self,
                 packed: &packed,
                 first: block * images,
-                out,
+                out: &mut *out,
             });
+            if let Some(epilogue) = self.epilogue {
+                simd.vectorize(epilogue.on(block * images * self.out_len, out));
+            }
         });
     }
 }

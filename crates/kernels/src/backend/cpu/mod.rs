@@ -6,6 +6,7 @@
 mod buffers;
 mod conv;
 mod conv_weight;
+mod epilogue;
 mod linear_packed;
 mod linear_transposed;
 mod norm;
@@ -21,12 +22,13 @@ mod weight;
 mod winograd;
 
 pub(crate) use buffers::recycle;
+pub use epilogue::Epilogue;
 pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
 pub use pool::{max_pool, max_pool_backward};
 pub use rounding::{Rounding, RoundingError};
 pub use select::{
-    ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, linear, linear_grad_input,
-    linear_grad_weight,
+    ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, conv2d_with, linear,
+    linear_grad_input, linear_grad_weight,
 };
 pub use threads::each as in_parallel;
 pub use update::{sgd_step, weighted_sum};

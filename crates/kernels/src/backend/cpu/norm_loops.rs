@@ -11,7 +11,7 @@ use super::tile::{put, take};
 const L1_BLOCK: usize = 2 * 1024;
 
 /// A loop down the rows.
-trait Columns {
+pub(super) trait Columns {
     /// Processes `N` vectors of channels from `begin` on, in rows of which the first begins at `rows.start`. The last vector has
     /// `len` channels, the others are full.
     fn pass<S: Simd, const N: usize>(
@@ -25,7 +25,7 @@ trait Columns {
 
 /// Runs a loop over all values of a block, in the order of its rows for every channel.
 #[inline(always)]
-fn all<S: Simd>(simd: S, values: usize, channels: usize, mut columns: impl Columns) {
+pub(super) fn all<S: Simd>(simd: S, values: usize, channels: usize, mut columns: impl Columns) {
     let step = (L1_BLOCK / channels).max(1) * channels;
     for first in (0..values).step_by(step) {
         let rows = first..(first + step).min(values);
@@ -51,7 +51,7 @@ fn all<S: Simd>(simd: S, values: usize, channels: usize, mut columns: impl Colum
 
 /// `N` vectors, the last of `len` values.
 #[inline(always)]
-fn read<S: Simd, const N: usize>(
+pub(super) fn read<S: Simd, const N: usize>(
     simd: S,
     values: &[f32],
     begin: usize,
@@ -66,7 +66,7 @@ fn read<S: Simd, const N: usize>(
 }
 
 #[inline(always)]
-fn write<S: Simd, const N: usize>(
+pub(super) fn write<S: Simd, const N: usize>(
     simd: S,
     row: [S::f32s; N],
     out: &mut [f32],

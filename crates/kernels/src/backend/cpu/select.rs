@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::epilogue::Epilogue;
 use super::rounding::Rounding;
 use super::winograd::Winograd;
 use super::{conv, conv_weight, linear_packed, linear_transposed, winograd};
@@ -80,21 +81,50 @@ impl ConvPlan {
         // From now on this process keeps its rounding.
         Rounding::get();
         match (self, product) {
-            (Self::Winograd, Product::Forward) => {
-                Winograd::forward(shape, left, right).run(shape.batch)
-            }
+            (_, Product::Forward) => self.forward(shape, left, right, None),
             (Self::Winograd, Product::GradInput) => {
                 Winograd::grad_input(shape, left, right).run(shape.batch)
             }
             (Self::Winograd, Product::GradWeight) => winograd::grad_weight(shape, left, right),
             (Self::Subsampled, _) => conv_weight::grad_weight_of_subsampled(shape, left, right),
-            (Self::ImplicitGemm, Product::Forward) => conv::forward(shape, left, right),
             (Self::ImplicitGemm, Product::GradInput) => conv::grad_input(shape, left, right),
             (Self::ImplicitGemm, Product::GradWeight) => {
                 conv_weight::grad_weight(shape, left, right)
             }
         }
     }
+}
+
+impl ConvPlan {
+    /// The forward product, with what follows it.
+    ///
+    /// # Panics
+    /// As [`ConvPlan::run`].
+    pub fn forward(
+        self,
+        shape: &ConvShape,
+        x: &[f32],
+        weight: &[f32],
+        epilogue: Option<Epilogue<'_>>,
+    ) -> Vec<f32> {
+        Rounding::get();
+        match self {
+            Self::Winograd => Winograd::forward(shape, x, weight, epilogue).run(shape.batch),
+            Self::ImplicitGemm | Self::Subsampled => conv::forward(shape, x, weight, epilogue),
+        }
+    }
+}
+
+/// [`conv2d`] and what follows it.
+///
+/// Every slice must have the length that `shape` says.
+pub fn conv2d_with(
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    epilogue: Epilogue<'_>,
+) -> Vec<f32> {
+    ConvPlan::select(shape, Product::Forward).forward(shape, x, weight, Some(epilogue))
 }
 
 /// `x` `[batch, height, width, inputs]` and `weight` `[outputs, inputs, kernel, kernel]` to

@@ -25,7 +25,7 @@ use self::adapter::Adapter;
 use self::linear::LinearPlan;
 use self::plan::ConvPlan;
 
-use crate::ops::{Kernels, SavedNorm};
+use crate::ops::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
 
@@ -34,6 +34,17 @@ type Primitive = FloatTensor<CubeBackend>;
 impl Kernels for CubeBackend {
     fn conv(x: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
         ConvPlan::select(&shape, Product::Forward, Adapter::of_tensor(&x), None).run(x, weight)
+    }
+
+    fn conv_normalized(
+        x: Primitive,
+        weight: Primitive,
+        norm: GivenNorm<Self>,
+        residual: Option<Primitive>,
+        relu: bool,
+        shape: ConvShape,
+    ) -> Primitive {
+        norm::normalize_with(Self::conv(x, weight, shape), norm, residual, relu)
     }
 
     fn conv_grad_input(grad: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {

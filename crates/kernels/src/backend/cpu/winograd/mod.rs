@@ -19,6 +19,7 @@ pub use self::weight::grad_weight;
 use self::inverse::Outputs;
 use self::transform::{Grid, Inputs, Kernel, plane, transform};
 use super::buffers::{Scratch, buffer};
+use super::epilogue::Epilogue;
 use super::threads;
 use super::tile::{FEW, product, rows, store};
 use super::weight::Weight;
@@ -38,11 +39,17 @@ pub struct Winograd<'a> {
     taps: Vec<usize>,
     columns: usize,
     out_size: [usize; 2],
+    epilogue: Option<Epilogue<'a>>,
 }
 
 impl<'a> Winograd<'a> {
     /// The forward pass.
-    pub fn forward(shape: &ConvShape, x: &'a [f32], weight: &'a [f32]) -> Self {
+    pub fn forward(
+        shape: &ConvShape,
+        x: &'a [f32],
+        weight: &'a [f32],
+        epilogue: Option<Epilogue<'a>>,
+    ) -> Self {
         let weight = Weight {
             values: weight,
             channels: shape.inputs,
@@ -62,6 +69,7 @@ impl<'a> Winograd<'a> {
             taps: (0..9).collect(),
             columns: shape.outputs,
             out_size,
+            epilogue,
         }
     }
 
@@ -85,6 +93,7 @@ impl<'a> Winograd<'a> {
             taps: (0..9).rev().collect(),
             columns: shape.inputs,
             out_size: shape.size,
+            epilogue: None,
         }
     }
 
@@ -126,8 +135,11 @@ impl<'a> Winograd<'a> {
                 panels: &panels,
                 tiles: first..first + out.len() / out_len * down * across,
                 block,
-                out,
+                out: &mut *out,
             });
+            if let Some(epilogue) = self.epilogue {
+                simd.vectorize(epilogue.on(task * images * out_len, out));
+            }
         });
     }
 
@@ -188,6 +200,9 @@ impl<'a> Winograd<'a> {
             let panels = columns.chunks_exact(pixels * width);
             for (out, values) in out.chunks_mut(width).zip(panels) {
                 out.copy_from_slice(&values[pixel * width..][..out.len()]);
+            }
+            if let Some(epilogue) = self.epilogue {
+                simd.vectorize(epilogue.on(pixel * self.columns, out));
             }
         });
     }

@@ -19,7 +19,7 @@ use self::sums::{
 use super::launch::{LaunchCost, LaunchPlan, MAX_WORKGROUPS, bytes};
 use super::tensors::{empty, empty_f32, storage};
 use super::tile::load_width;
-use crate::ops::SavedNorm;
+use crate::ops::{GivenNorm, SavedNorm};
 
 /// Invocations of a workgroup, and of these along channels at most.
 const INVOCATIONS: u32 = 256;
@@ -168,7 +168,6 @@ pub(crate) fn norm(
     let plan = NormPlan::of(rows, channels);
     let (client, stored) = (x.client.clone(), storage(&x));
     let partial = empty_f32(&x, vec![plan.reduce.chunks, 2, channels]);
-    let out = empty(&x, vec![rows, channels]);
     // SAFETY: invocations past the last vector or the last row have no rows, and load at clamped places; the buffers
     // have the lengths that rows and channels imply.
     unsafe {
@@ -185,30 +184,66 @@ pub(crate) fn norm(
         );
     }
     let [mean, variance] = merged_statistics(partial, plan.chunks());
-    // SAFETY: as above.
+    let norm = GivenNorm {
+        weight,
+        bias,
+        mean: mean.clone(),
+        variance: variance.clone(),
+        epsilon: f64::from(epsilon),
+    };
+    [applied(x, norm, residual, relu, &plan), mean, variance]
+}
+
+/// Batch norm of `x` `[.., channels]`, contiguous, with given statistics, the residual, and ReLU: one pass.
+pub(crate) fn normalize_with(
+    x: CubeTensor,
+    norm: GivenNorm<CubeBackend>,
+    residual: Option<CubeTensor>,
+    relu: bool,
+) -> CubeTensor {
+    let dims = x.meta.shape().to_vec();
+    let channels = dims.last().copied().unwrap_or(1);
+    let rows = dims.iter().product::<usize>() / channels;
+    applied(x, norm, residual, relu, &NormPlan::of(rows, channels))
+}
+
+/// The elementwise pass; the result has the shape of `x`.
+#[expect(unsafe_code, reason = "the kernels check their bounds themselves")]
+fn applied(
+    x: CubeTensor,
+    norm: GivenNorm<CubeBackend>,
+    residual: Option<CubeTensor>,
+    relu: bool,
+    plan: &NormPlan,
+) -> CubeTensor {
+    let (client, stored) = (x.client.clone(), storage(&x));
+    let out = empty(&x, x.meta.shape().to_vec());
+    let of_channels = [norm.mean, norm.variance, norm.weight, norm.bias];
+    let [mean, variance, weight, bias] = of_channels.map(into_contiguous);
+    // SAFETY: as in `norm`.
     unsafe {
         normalize::launch_unchecked(
             &client,
             plan.count(plan.apply),
             plan.apply.group.size(),
             plan.width,
-            x.into_buffer_arg(),
-            mean.clone().into_buffer_arg(),
-            variance.clone().into_buffer_arg(),
-            into_contiguous(weight).into_buffer_arg(),
-            into_contiguous(bias).into_buffer_arg(),
+            into_contiguous(x).into_buffer_arg(),
+            mean.into_buffer_arg(),
+            variance.into_buffer_arg(),
+            weight.into_buffer_arg(),
+            bias.into_buffer_arg(),
             residual
                 .map(|residual| into_contiguous(residual).into_buffer_arg())
                 .into(),
             out.clone().into_buffer_arg(),
             plan.matrix(plan.apply),
-            epsilon,
+            norm.epsilon as f32,
             relu,
             plan.apply.group,
             stored,
         );
     }
-    [out, mean, variance]
+    out
 }
 
 /// See [`crate::ops::Kernels::norm_grad`].
