@@ -1,5 +1,10 @@
 //! [`Kernels`] as extensions of Burn's dispatch, which calls the implementation of a tensor's device.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "an extension takes every tensor by itself"
+)]
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 
