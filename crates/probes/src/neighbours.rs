@@ -171,6 +171,9 @@ impl Pending {
             });
         }
         for row in features.values.chunks_exact(columns) {
+            if self.values.is_empty() {
+                self.values.reserve_exact(self.block * columns);
+            }
             let squares: f64 = row.iter().map(|&value| f64::from(value).powi(2)).sum();
             let norm = squares.sqrt().max(1e-12) as f32;
             self.values.extend(row.iter().map(|value| value / norm));
