@@ -73,13 +73,17 @@ impl WebRun {
     }
 }
 
-/// The images of the classes that the recipe trains on.
+/// The images that the recipe trains on: those of the chosen classes, and of these the chosen ones.
 fn chosen(recipe: &Recipe, bank: &Arc<dyn Source>) -> Result<Arc<dyn Source>, JsError> {
-    let (ratio, seed) = (recipe.data.class_ratio, recipe.run.seed);
-    Ok(match ratio < 1.0 {
-        true => Arc::new(Subset::of_classes(Arc::clone(bank), ratio, seed)?),
-        false => Arc::clone(bank),
-    })
+    let (section, seed) = (&recipe.data, recipe.run.seed);
+    let mut train = Arc::clone(bank);
+    if section.class_ratio < 1.0 {
+        train = Arc::new(Subset::of_classes(train, section.class_ratio, seed)?);
+    }
+    if section.image_ratio < 1.0 {
+        train = Arc::new(Subset::of_images(train, section.image_ratio, seed)?);
+    }
+    Ok(train)
 }
 
 #[wasm_bindgen(js_class = Run)]

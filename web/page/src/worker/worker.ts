@@ -126,7 +126,7 @@ async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
   const overrides = [`run.seed=${seed}`];
   if (steps !== null) overrides.push(`run.total_steps=${steps}`);
   if (batch !== null) overrides.push(`run.batch_size=${batch}`);
-  if (ratio !== null) overrides.push(`data.class_ratio=${ratio}`);
+  if (ratio !== null) overrides.push(`data.class_ratio=${ratio}`, 'run.constant_iterations=true');
   const toml = recipe(`page/${method}-${size}`, overrides);
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   if (ratio !== null) about.ratio = ratio;
