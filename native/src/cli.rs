@@ -11,9 +11,11 @@ use crate::eval::{FineTune, LinearEval};
 use crate::features::FeaturesArguments;
 use crate::knn::Knn;
 use crate::norms::Norms;
+use crate::report::Report;
 use crate::score::Score;
 use crate::trace::Trace;
 use crate::transfer_op::TransferOp;
+use crate::study::Study;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -49,6 +51,10 @@ pub enum Command {
     Score(Score),
     /// One operation of a detector on given tensors, for comparison with another implementation
     TransferOp(TransferOp),
+    /// Carry out a grid of runs and their evaluations
+    Study(Study),
+    /// Write tables, figures and a page of runs and studies
+    Report(Report),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON

@@ -11,9 +11,9 @@ mod device;
 mod devices;
 mod eval;
 mod features;
-#[allow(dead_code, unused_imports, reason = "`parallax report` draws the rest")]
 mod figure;
 mod knn;
+mod lock;
 mod memory;
 mod norm_rescale;
 mod norms;
@@ -21,10 +21,13 @@ mod prefetch;
 mod pretrain;
 mod progress;
 mod recipe;
+mod report;
 mod run_folder;
 mod score;
 mod session;
 mod sources;
+mod stop;
+mod study;
 mod tensorboard;
 mod trace;
 mod transfer_op;
@@ -77,6 +80,8 @@ fn main() -> ExitCode {
         Command::Norms(arguments) => norms::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::TransferOp(arguments) => transfer_op::run(&arguments),
+        Command::Study(arguments) => study::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

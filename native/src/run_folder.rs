@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use parallax_train::{Checkpoint, Event, Keep};
 
 use crate::checkpoints::{self, CHECKPOINTS};
+use crate::lock;
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 
@@ -19,6 +20,8 @@ const DOOMED: &str = ".deleted";
 pub struct RunFolder {
     path: PathBuf,
     events: File,
+    /// Keeps other processes out.
+    _lock: File,
 }
 
 impl RunFolder {
@@ -38,17 +41,13 @@ impl RunFolder {
         Self::open(path)
     }
 
-    /// Opens the folder of a run that exists.
+    /// Opens the folder of a run that exists. No other process has it then.
     pub fn open(path: &Path) -> Result<Self> {
-        let events = path.join(EVENTS);
-        let events = File::options()
-            .create(true)
-            .append(true)
-            .open(&events)
-            .with_context(|| format!("{} cannot be written", events.display()))?;
+        let lock = lock::take(path)?;
         Ok(Self {
             path: path.to_path_buf(),
-            events,
+            events: open_events(path)?,
+            _lock: lock,
         })
     }
 
@@ -97,7 +96,7 @@ impl RunFolder {
             .flat_map(|line| [line, "\n"])
             .collect();
         write_whole(&path, text.as_bytes())?;
-        *self = Self::open(&self.path)?;
+        self.events = open_events(&self.path)?;
         Ok(())
     }
 
@@ -182,6 +181,16 @@ fn write_folder(partial: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
         file.sync_all()?;
     }
     File::open(partial)?.sync_all()
+}
+
+/// The log of events, to be appended to.
+fn open_events(run: &Path) -> Result<File> {
+    let path = run.join(EVENTS);
+    File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// A folder for a new run: `runs/NAME`, or the first free `runs/NAME-N`.

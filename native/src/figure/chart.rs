@@ -55,13 +55,7 @@ pub struct Axis {
     pub label: String,
     pub scale: Scale,
     pub ticks: Ticks,
-    /// The range [default: that of the data and a margin].
-    pub range: Option<Range>,
 }
-
-/// The ends of an axis.
-#[derive(Clone, Copy, Debug)]
-pub struct Range(pub f64, pub f64);
 
 impl Axis {
     /// Linear, with round ticks.
@@ -151,9 +145,6 @@ impl Map {
                 Some((low.min(value), high.max(value)))
             })
             .unwrap_or((1.0, 2.0));
-        if let Some(Range(from, to)) = axis.range {
-            return Self { from, to, log };
-        }
         if log {
             ends = (ends.0.log10(), ends.1.log10());
         }

@@ -17,9 +17,9 @@ use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 use canvas::Canvas;
-pub use chart::{Axis, Chart, Point, Range, Scale, Series, Style, Ticks};
+pub use chart::{Axis, Chart, Point, Scale, Series, Style, Ticks};
 pub use matrix::Matrix;
-pub use palette::{DARK, PALETTE};
+pub use palette::DARK;
 
 /// Canvas units of an SVG for each unit of a figure: the backend rounds coordinates to whole numbers.
 const SVG_SCALE: u32 = 10;
@@ -144,6 +144,7 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::palette::PALETTE;
     use super::*;
 
     fn figure() -> Figure {

@@ -14,6 +14,7 @@ use crate::eval::check_linear_probe;
 use crate::run_folder::{RunFolder, free_folder, last_folder};
 use crate::session::stop_on_ctrl_c;
 use crate::sources::Sources;
+use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;
 use crate::{memory, recipe};
 

@@ -1,0 +1,378 @@
+//! What a study would take: steps, hours and disk, from short runs of each kind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use parallax_train::{CheckpointSection, ProbeSection, Recipe, RunSection};
+use serde_json::{Value, json};
+
+use super::Study;
+use super::child::{self, Ended};
+use super::file::{Evaluate, Task};
+use super::plan::{JobKind, Plan, PlannedRun, options};
+use super::progress::duration;
+use crate::data::OnBadImage;
+use crate::sources::Sources;
+
+/// Steps of a short run, and those at its beginning that are not timed.
+const STEPS: usize = 10;
+const FIRST: usize = 3;
+/// Images of the embedded sample that a short evaluation takes: few for its constant cost, all for its rate.
+const FEW: [usize; 2] = [256, 64];
+const ALL: [usize; 2] = [2000, 500];
+/// A short evaluation that takes longer tells the rate well enough alone.
+const LONG: f64 = 20.0;
+
+/// Runs of one kind: they differ in length, seed and data alone.
+struct Kind {
+    name: String,
+    recipe: Recipe,
+    runs: Vec<usize>,
+    /// Steps of all its runs.
+    steps: u64,
+    checkpoints: u64,
+    seconds_per_step: f64,
+    /// Bytes of a checkpoint.
+    checkpoint: u64,
+}
+
+/// What is to be printed of a row.
+struct Row {
+    name: String,
+    count: usize,
+    steps: Option<u64>,
+    seconds: f64,
+    bytes: u64,
+}
+
+/// Prints the estimate.
+pub fn print(plan: &Plan, title: &str, arguments: &Study) -> Result<()> {
+    let place = std::env::temp_dir().join(format!("parallax-dry-run-{}", std::process::id()));
+    let rows = measure(plan, &place, &arguments.device);
+    let _ = fs::remove_dir_all(&place);
+    let rows = rows?;
+    let seconds: f64 = rows.iter().map(|row| row.seconds).sum();
+    let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
+    if arguments.json {
+        let kinds = rows.iter().map(|row| {
+            json!({ "kind": row.name, "count": row.count, "steps": row.steps, "seconds": row.seconds, "bytes": row.bytes })
+        });
+        let kinds: Vec<Value> = kinds.collect();
+        println!(
+            "{}",
+            json!({ "kinds": kinds, "runs": plan.runs.len(), "seconds": seconds, "bytes": bytes })
+        );
+        return Ok(());
+    }
+    println!(
+        "{title}\n\n{:<32} {:>6} {:>12} {:>10} {:>10}",
+        "", "count", "steps", "time", "disk"
+    );
+    for row in &rows {
+        let steps = row.steps.map(|steps| steps.to_string()).unwrap_or_default();
+        let (time, disk) = (duration(row.seconds), size(row.bytes));
+        println!(
+            "{:<32} {:>6} {steps:>12} {time:>10} {disk:>10}",
+            row.name, row.count
+        );
+    }
+    let steps: u64 = rows.iter().filter_map(|row| row.steps).sum();
+    let (time, disk) = (duration(seconds), size(bytes));
+    println!(
+        "{:<32} {:>6} {steps:>12} {time:>10} {disk:>10}",
+        "together",
+        plan.jobs.len()
+    );
+    println!(
+        "\nTimed on {} by short runs, without the probes during runs.",
+        arguments.device
+    );
+    Ok(())
+}
+
+fn measure(plan: &Plan, place: &Path, device: &str) -> Result<Vec<Row>> {
+    fs::create_dir_all(place).with_context(|| format!("{} cannot be made", place.display()))?;
+    let mut kinds: Vec<Kind> = Vec::new();
+    let mut counted: Vec<(Recipe, [usize; 3])> = Vec::new();
+    let mut images = Vec::new();
+    for (at, run) in plan.runs.iter().enumerate() {
+        let [train, bank, test] = count(&mut counted, &run.recipe)?;
+        images.push([bank, test]);
+        let steps = run.recipe.total_steps(train);
+        let interval = run.recipe.checkpoint_interval(train);
+        let checkpoints = interval.map_or(1, |interval| steps.div_ceil(interval));
+        let kind = match kinds
+            .iter()
+            .position(|kind| kind.recipe == of_kind(&run.recipe))
+        {
+            Some(kind) => kind,
+            None => {
+                kinds.push(Kind::measured(run, kinds.len(), place, device)?);
+                kinds.len() - 1
+            }
+        };
+        let kind = &mut kinds[kind];
+        kind.runs.push(at);
+        kind.steps += steps;
+        kind.checkpoints += checkpoints;
+    }
+    let mut rows: Vec<Row> = kinds
+        .iter()
+        .map(|kind| Row {
+            name: kind.name.clone(),
+            count: kind.runs.len(),
+            steps: Some(kind.steps),
+            seconds: kind.steps as f64 * kind.seconds_per_step,
+            bytes: kind.checkpoints * kind.checkpoint,
+        })
+        .collect();
+    for (at, evaluate) in plan.evaluations.iter().enumerate() {
+        rows.push(evaluations(
+            plan, at, evaluate, &kinds, &images, place, device,
+        )?);
+    }
+    Ok(rows)
+}
+
+/// The jobs of one evaluation.
+fn evaluations(
+    plan: &Plan,
+    at: usize,
+    evaluate: &Evaluate,
+    kinds: &[Kind],
+    images: &[[usize; 2]],
+    place: &Path,
+    device: &str,
+) -> Result<Row> {
+    let mut row = Row {
+        name: evaluate.name.clone(),
+        count: 0,
+        steps: None,
+        seconds: 0.0,
+        bytes: 0,
+    };
+    for (number, kind) in kinds.iter().enumerate() {
+        let is_own = |job: &&super::plan::Job| {
+            matches!(job.kind, JobKind::Evaluate { evaluation, .. } if evaluation == at)
+                && kind.runs.contains(&job.run)
+        };
+        let own: Vec<_> = plan.jobs.iter().filter(is_own).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let [constant, rate] = cost(evaluate, &place.join(number.to_string()), device)?;
+        let times = match evaluate.every {
+            true => kind.checkpoints.div_ceil(kind.runs.len() as u64) as f64,
+            false => 1.0,
+        };
+        for job in own {
+            let seconds = constant + rate * passes(evaluate, images[job.run]);
+            row.seconds += times * seconds;
+            row.count += 1;
+        }
+    }
+    Ok(row)
+}
+
+/// Images that an evaluation takes through the network.
+fn passes(evaluate: &Evaluate, [train, test]: [usize; 2]) -> f64 {
+    let number = |key: &str| {
+        let option = evaluate.options.iter().find(|(option, _)| option == key);
+        option.and_then(|(_, value)| value.parse::<f64>().ok())
+    };
+    let (train, test) = (train as f64, test as f64);
+    let large_norm = evaluate
+        .options
+        .iter()
+        .any(|(_, value)| value.starts_with("large-norm"));
+    let (epochs, every) = match (evaluate.task, large_norm) {
+        (Task::Knn, _) => (1.0, 1.0),
+        (Task::LinearEval, false) => (100.0, 20.0),
+        (Task::LinearEval, true) => (80.0, 20.0),
+        (Task::Finetune, _) => (24.0, 4.0),
+    };
+    let epochs = number("epochs").unwrap_or(epochs);
+    let every = number("eval-every")
+        .filter(|every| *every > 0.0)
+        .unwrap_or(every);
+    let once = evaluate
+        .options
+        .iter()
+        .any(|(key, value)| key == "augment" && value == "none");
+    match (evaluate.task, once) {
+        // Features are computed once.
+        (Task::LinearEval, true) => train + test,
+        (Task::LinearEval, false) => epochs * train + test,
+        _ => epochs * train + (epochs / every).ceil() * test,
+    }
+}
+
+impl Kind {
+    /// Times the steps of a short run.
+    fn measured(run: &PlannedRun, number: usize, place: &Path, device: &str) -> Result<Self> {
+        eprintln!("timing {STEPS} steps of {}", run.name);
+        let out = place.join(number.to_string());
+        let mut words = vec![
+            "pretrain".to_string(),
+            run.recipe_name.clone(),
+            "--device".to_string(),
+        ];
+        words.extend([
+            device.to_string(),
+            "--out".to_string(),
+            out.display().to_string(),
+        ]);
+        let short = [
+            format!("run.total_steps={STEPS}"),
+            "schedule.warmup_steps=1".to_string(),
+            "probe.knn_every=0".to_string(),
+            "probe.table=false".to_string(),
+            "checkpoint.every=0".to_string(),
+        ];
+        for text in run.overrides.iter().chain(&short) {
+            words.extend(["--set".to_string(), text.clone()]);
+        }
+        finish(&words, place)?;
+        let events = fs::read_to_string(out.join("events.jsonl"))?;
+        let steps = events
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let batch = run.recipe.run.batch_size as f64;
+        let times = steps.filter_map(|event| Some(batch / event["images_per_second"].as_f64()?));
+        let mut times: Vec<f64> = times.skip(FIRST).collect();
+        times.sort_by(f64::total_cmp);
+        let Some(median) = times.get(times.len() / 2) else {
+            bail!("the short run of {} logged no steps", run.name);
+        };
+        Ok(Self {
+            name: run.recipe_name.clone(),
+            recipe: of_kind(&run.recipe),
+            runs: Vec::new(),
+            steps: 0,
+            checkpoints: 0,
+            seconds_per_step: *median,
+            checkpoint: bytes(&out.join("checkpoints")),
+        })
+    }
+}
+
+/// A recipe without what makes no difference to the time of a step.
+fn of_kind(recipe: &Recipe) -> Recipe {
+    let run = RunSection {
+        epochs: 1,
+        total_steps: None,
+        seed: 0,
+        ..recipe.run.clone()
+    };
+    let mut kind = recipe.clone();
+    kind.run = run;
+    (kind.data.class_ratio, kind.checkpoint) = (1.0, CheckpointSection::default());
+    kind.probe = ProbeSection {
+        online: recipe.probe.online,
+        ..ProbeSection::default()
+    };
+    kind
+}
+
+/// Training images, and those of kNN and its test, of a recipe's data.
+fn count(counted: &mut Vec<(Recipe, [usize; 3])>, recipe: &Recipe) -> Result<[usize; 3]> {
+    let same = |other: &Recipe| other.data == recipe.data;
+    if let Some((_, found)) = counted.iter().find(|(other, _)| same(other)) {
+        return Ok(*found);
+    }
+    let sources = Sources::open(recipe, OnBadImage::Error)?;
+    let found = [sources.train.len(), sources.bank.len(), sources.test.len()];
+    counted.push((recipe.clone(), found));
+    Ok(found)
+}
+
+/// Seconds of an evaluation: a constant, and those of each image.
+fn cost(evaluate: &Evaluate, run: &Path, device: &str) -> Result<[f64; 2]> {
+    eprintln!("timing {}", evaluate.name);
+    let few = timed(evaluate, run, device, FEW)?;
+    let passes = |[train, test]: [usize; 2]| (train + test) as f64;
+    if few > LONG {
+        return Ok([0.0, few / passes(FEW)]);
+    }
+    let all = timed(evaluate, run, device, ALL)?;
+    let rate = ((all - few) / (passes(ALL) - passes(FEW))).max(0.0);
+    Ok([(few - rate * passes(FEW)).max(0.0), rate])
+}
+
+/// Seconds of one evaluation of so many training and test images of the sample, one epoch.
+fn timed(evaluate: &Evaluate, run: &Path, device: &str, images: [usize; 2]) -> Result<f64> {
+    let place = run.with_extension(format!("{}-{}", evaluate.name, images[0]));
+    fs::create_dir_all(&place)?;
+    let list = |split: &str, images: usize| -> Result<String> {
+        let path: PathBuf = place.join(format!("{split}.txt"));
+        let lines = (0..images)
+            .map(|index| format!("{index}\n"))
+            .collect::<String>();
+        fs::write(
+            &path,
+            format!("# parallax list: split={split} source=sample\n{lines}"),
+        )?;
+        Ok(format!("list:{}", path.display()))
+    };
+    let mut words = vec![
+        evaluate.task.command().to_string(),
+        "--weights".to_string(),
+        run.display().to_string(),
+    ];
+    words.extend([
+        "--device".to_string(),
+        device.to_string(),
+        "--json".to_string(),
+    ]);
+    words.extend(["--train".to_string(), list("train", images[0])?]);
+    words.extend(["--test".to_string(), list("test", images[1])?]);
+    let own = [
+        "--train=",
+        "--test=",
+        "--epochs=",
+        "--batch-size=",
+        "--milestones=",
+        "--every",
+    ];
+    words.extend(options(evaluate).filter(|option| own.iter().all(|own| !option.starts_with(own))));
+    if evaluate.task != Task::Knn {
+        let out = place.join("out").display().to_string();
+        words.extend(["--epochs=1", "--batch-size=64", "--out"].map(str::to_string));
+        words.push(out);
+    }
+    let began = Instant::now();
+    finish(&words, &place)?;
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// Runs a command to its end.
+fn finish(words: &[String], place: &Path) -> Result<()> {
+    let never = AtomicBool::new(false);
+    match child::run(words, &place.join("log.txt"), true, &never, &|_| {})? {
+        Ended::Well(_) => Ok(()),
+        Ended::Failed(message) => bail!("{}: {message}", words.join(" ")),
+        Ended::Stopped => bail!("stopped"),
+    }
+}
+
+/// Bytes of all files in a folder.
+fn bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        0.0 => String::new(),
+        b if b < 1e9 => format!("{:.0} MB", (b / 1e6).ceil()),
+        b => format!("{:.1} GB", b / 1e9),
+    }
+}

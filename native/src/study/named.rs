@@ -1,0 +1,63 @@
+//! The studies that come with Parallax.
+
+macro_rules! studies {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../studies/", $name, ".toml")))),*]
+    };
+}
+
+/// Names and texts: those of the paper, and small ones of each on CIFAR-10.
+const STUDIES: [(&str, &str); 12] = studies![
+    "fig1",
+    "fig2",
+    "fig3",
+    "table2",
+    "table3",
+    "table4",
+    "fig1-small",
+    "fig2-small",
+    "fig3-small",
+    "table2-small",
+    "table3-small",
+    "table4-small",
+];
+
+/// The names.
+pub fn names() -> Vec<&'static str> {
+    STUDIES.iter().map(|(name, _)| *name).collect()
+}
+
+/// The text of a study.
+pub fn text(name: &str) -> Option<&'static str> {
+    let found = STUDIES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::file::StudyFile;
+    use super::super::plan::Plan;
+    use super::*;
+
+    #[test]
+    fn every_study_expands() {
+        for name in names() {
+            let (short, study) = StudyFile::read(name).unwrap_or_else(|error| panic!("{error:#}"));
+            let plan = Plan::of(&study, None).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            assert_eq!(short, name);
+            assert!(
+                !study.title.is_empty() && plan.jobs.len() > plan.runs.len(),
+                "{name}"
+            );
+            if name.ends_with("-small") {
+                let seeds = plan.runs.iter().map(|run| run.recipe.run.seed);
+                assert_eq!(
+                    seeds.collect::<std::collections::BTreeSet<_>>().len(),
+                    3,
+                    "{name}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Progress of a study on standard error: a bar on a terminal, else a line at the begin and the end of each job.
+
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::carry_out::Outcome;
+use super::plan::{JobKind, Plan};
+
+/// Progress of all jobs.
+pub struct Progress<'a> {
+    plan: &'a Plan,
+    bar: ProgressBar,
+    terminal: bool,
+    times: Mutex<Times>,
+}
+
+/// What was done in this process.
+struct Times {
+    began: Instant,
+    /// Work of the finished jobs, and of all that were not done at the start.
+    done: f64,
+    all: f64,
+    finished: usize,
+}
+
+impl<'a> Progress<'a> {
+    /// Of a study with so many jobs done before.
+    pub fn new(plan: &'a Plan, done: usize) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = match terminal {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let all = (0..plan.jobs.len()).map(|job| work(plan, job)).sum::<f64>();
+        let times = Times {
+            began: Instant::now(),
+            done: 0.0,
+            all,
+            finished: done,
+        };
+        Self {
+            plan,
+            bar,
+            terminal,
+            times: Mutex::new(times),
+        }
+    }
+
+    /// A job was done before.
+    pub fn begin(&self, job: usize) {
+        let text = self.place(job);
+        match self.terminal {
+            true => self.bar.set_message(fitting(&text)),
+            false => eprintln!("{text}"),
+        }
+    }
+
+    /// A job's process said something.
+    pub fn line(&self, job: usize, line: &str) {
+        if self.terminal {
+            self.bar
+                .set_message(fitting(&format!("{}  {line}", self.place(job))));
+        }
+    }
+
+    /// A job came to its end.
+    pub fn end(&self, job: usize, outcome: &Outcome, took: Duration) {
+        let text = {
+            let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+            times.done += work(self.plan, job);
+            times.finished += 1;
+            let left = match outcome {
+                Outcome::Stopped => String::new(),
+                _ => left(&times)
+                    .map(|left| format!(", about {left} left"))
+                    .unwrap_or_default(),
+            };
+            let name = self.plan.name(&self.plan.jobs[job]);
+            let count = format!("{}/{}", times.finished, self.plan.jobs.len());
+            match outcome {
+                Outcome::Failed(message) => format!("{name} failed: {message}"),
+                Outcome::Stopped => format!("{name} stopped"),
+                _ => format!(
+                    "{name}: {count} done in {}{left}",
+                    duration(took.as_secs_f64())
+                ),
+            }
+        };
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn place(&self, job: usize) -> String {
+        let run = self.plan.jobs[job].run + 1;
+        format!(
+            "run {run} of {}, {}",
+            self.plan.runs.len(),
+            self.plan.name(&self.plan.jobs[job])
+        )
+    }
+}
+
+/// A rough measure of a job's work, in images that are trained on.
+fn work(plan: &Plan, job: usize) -> f64 {
+    let job = &plan.jobs[job];
+    let recipe = &plan.runs[job.run].recipe;
+    // The number of images is not known here; it is the same for all.
+    let images = match recipe.run.total_steps {
+        Some(steps) => (steps * recipe.run.batch_size as u64) as f64 / 50_000.0,
+        None => recipe.run.epochs as f64,
+    };
+    match &job.kind {
+        JobKind::Pretrain => images.max(0.01),
+        JobKind::Rescale { .. } => 0.01,
+        JobKind::Evaluate { .. } => 0.5,
+    }
+}
+
+fn left(times: &Times) -> Option<String> {
+    let left = times.all - times.done;
+    (times.done > 0.0 && left > 1e-9)
+        .then(|| duration(times.began.elapsed().as_secs_f64() * left / times.done))
+}
+
+/// `45 s`, `12 min`, `3.4 h`, `5.1 days`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 100.0 * 60.0 => format!("{:.0} min", s / 60.0),
+        s if s < 72.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86400.0),
+    }
+}
+
+/// As much of a line as a terminal has room for.
+fn fitting(text: &str) -> String {
+    let columns = usize::from(Term::stderr().size().1).saturating_sub(4);
+    text.chars().take(columns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_written_for_people() {
+        let texts = [3.2, 600.0, 36_000.0, 864_000.0].map(duration);
+        assert_eq!(texts, ["3 s", "10 min", "10.0 h", "10.0 days"]);
+    }
+}
