@@ -86,7 +86,7 @@ fn the_page_holds_every_figure_and_nothing_from_elsewhere() {
         "length-knn",
         "loss-supervised",
         "loss-moco-v2-plus",
-        "confusion-linear-supervised-100-epochs",
+        "confusion-linear-supervised-200-epochs",
     ] {
         for ending in ["svg", "png"] {
             let file = format!("{name}.{ending}");

@@ -164,7 +164,7 @@ fn killed_and_interrupted_studies_go_on() {
     let out = scratch.join("out");
     for (signal, code) in [("-KILL", None), ("-INT", Some(0))] {
         let mut command = call(&file, &out, &["--resume"]);
-        let mut child = command
+        let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -205,7 +205,7 @@ fn killed_and_interrupted_studies_go_on() {
 fn mistakes_are_named_before_anything_runs() {
     let scratch = Scratch::new();
     let out = scratch.join("out");
-    let mut check = |text: &str, texts: &[&str]| {
+    let check = |text: &str, texts: &[&str]| {
         let file = study(&scratch, text);
         fail(&mut call(&file, &out, &[]), 2, texts);
         assert!(!out.exists());

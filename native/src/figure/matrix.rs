@@ -4,7 +4,7 @@ use anyhow::Result;
 use plotters::prelude::DrawingBackend;
 
 use super::canvas::{Align, Canvas, Font, Stroke};
-use super::palette::{GREY, GRID, INK, PALETTE, PAPER, Rgb};
+use super::palette::{GREY, GRID, INK, PALETTE, Rgb};
 
 const TITLE: Font = Font {
     size: 15.0,
@@ -31,8 +31,11 @@ const MARGIN: f64 = 14.0;
 const SIDE: f64 = 420.0;
 /// Names longer than this are cut.
 const LETTERS: usize = 14;
-/// Space for the names at the left and below.
-const NAMES: f64 = 104.0;
+/// Width of a letter of a name, on average.
+const LETTER: f64 = 6.6;
+/// Cells keep their colours on a dark page, and so do the numbers in them.
+const LIGHT: Rgb = (0xFE, 0xFE, 0xFE);
+const DARK_TEXT: Rgb = (0x21, 0x21, 0x21);
 /// Cells have numbers up to so many classes, names up to so many.
 const WITH_NUMBERS: usize = 15;
 const WITH_NAMES: usize = 40;
@@ -56,17 +59,29 @@ pub struct Matrix {
 impl Matrix {
     /// Width and height in units.
     pub(super) fn size(&self) -> (u32, u32) {
-        let left = 2.0 * MARGIN + LABEL.size + NAMES;
+        let left = 2.0 * MARGIN + LABEL.size + self.room();
         let above = 70.0;
-        let below = NAMES + LABEL.size + 2.0 * MARGIN;
+        let below = self.room() + LABEL.size + 2.0 * MARGIN;
         ((left + SIDE + MARGIN) as u32, (above + SIDE + below) as u32)
+    }
+
+    /// Space for the names at the left and below.
+    fn room(&self) -> f64 {
+        if self.fractions.len() > WITH_NAMES {
+            return 0.0;
+        }
+        let letters = self
+            .names
+            .iter()
+            .map(|name| name.chars().count().min(LETTERS));
+        letters.max().unwrap_or_default() as f64 * LETTER + 10.0
     }
 
     /// Draws everything.
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<()> {
         canvas.text(&self.title, (MARGIN, MARGIN + 8.0), TITLE, Align::Left)?;
         canvas.text(&self.note, (MARGIN, MARGIN + 30.0), NOTE, Align::Left)?;
-        let (left, top) = (2.0 * MARGIN + LABEL.size + NAMES, 70.0);
+        let (left, top) = (2.0 * MARGIN + LABEL.size + self.room(), 70.0);
         let classes = self.fractions.len().max(1);
         let cell = SIDE / classes as f64;
         for (row, fractions) in self.fractions.iter().enumerate() {
@@ -77,8 +92,8 @@ impl Matrix {
                 let percent = (100.0 * fraction).round();
                 if classes <= WITH_NUMBERS && percent > 0.0 {
                     let color = match *fraction > 0.5 {
-                        true => PAPER,
-                        false => INK,
+                        true => LIGHT,
+                        false => DARK_TEXT,
                     };
                     let font = Font { color, ..NAME };
                     let middle = (x + cell / 2.0, y + cell / 2.0);
@@ -121,13 +136,13 @@ impl Matrix {
     }
 }
 
-/// From the background to the first colour of series.
+/// From white to the first colour of series.
 fn shade(fraction: f64) -> Rgb {
     let mix = |from: u8, to: u8| {
         let (from, to) = (f64::from(from), f64::from(to));
         (from + (to - from) * fraction.clamp(0.0, 1.0)).round() as u8
     };
-    let (from, to) = (PAPER, PALETTE[0]);
+    let (from, to) = (LIGHT, PALETTE[0]);
     (mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
 }
 

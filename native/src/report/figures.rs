@@ -198,10 +198,16 @@ fn losses(groups: &[Group<'_>]) -> Vec<Named> {
             .filter(|g| g.runs.iter().any(|run| run.losses.len() > 1))
             .collect();
         let settings: Vec<Setting> = own.iter().map(|group| group.setting.clone()).collect();
+        // The title names the method.
+        let label = |setting: &Setting| {
+            let label = setting.label(&settings);
+            let rest = label.strip_prefix(&setting.name()).unwrap_or_default();
+            rest.trim_start_matches(", ").to_string()
+        };
         let series: Vec<Series> = own
             .iter()
             .map(|group| Series {
-                label: group.setting.label(&settings),
+                label: label(&group.setting),
                 style: Style::Curve,
                 points: loss(group),
             })
@@ -267,7 +273,15 @@ fn confusions(groups: &[Group<'_>]) -> Vec<Named> {
     let settings: Vec<Setting> = groups.iter().map(|group| group.setting.clone()).collect();
     let mut figures = Vec::new();
     for measure in [Measure::Linear, Measure::Finetune] {
-        for group in groups {
+        for (at, group) in groups.iter().enumerate() {
+            // Of each method the last: the longest run on all classes.
+            let is_same = |other: &Group| {
+                let (a, b) = (&other.setting, &group.setting);
+                a.system == b.system && a.arch == b.arch && a.taxonomy == b.taxonomy
+            };
+            if groups[at + 1..].iter().any(is_same) {
+                continue;
+            }
             let last = |run: &&super::collect::Run| run.last_evaluation(measure, None).cloned();
             let found: Vec<_> = group.runs.iter().filter_map(last).collect();
             let matrices = found

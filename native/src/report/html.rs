@@ -18,7 +18,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }
 p { max-width: 50rem; } .note { color: var(--grey); font-size: .9rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-.text { text-align: left; } th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
+.text { text-align: left; } th { white-space: normal; border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(36rem, 100%), 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figure svg { width: 100%; height: auto; max-width: 45rem; }
 figcaption { color: var(--grey); font-size: .85rem; } a { color: inherit; }

@@ -121,7 +121,7 @@ fn summary(groups: &[Group<'_>]) -> Table {
     let row = |group: &Group| {
         let mut row = vec![Cell::Text(group.setting.label(&settings))];
         row.extend(measures.iter().map(|m| Cell::of(group.summary(*m, None))));
-        row.push(Cell::Text(group.runs.len().to_string()));
+        row.push(Cell::Count(group.runs.len()));
         row
     };
     Table {

@@ -146,17 +146,25 @@ impl Paper {
         (note.join(" "), names, lines.collect())
     }
 
+    /// What is compared: for the table of anchors, what was measured of rescaled weights.
     fn measures(&self, groups: &[Group<'_>]) -> Vec<Measure> {
-        let anchors = |group: &Group| anchors(group);
         let measured = |measure: &Measure| {
             groups.iter().any(|group| match self.key {
                 Key::Anchor => anchors(group)
                     .iter()
-                    .any(|anchor| group.summary(*measure, anchor.as_deref()).is_some()),
+                    .flatten()
+                    .any(|anchor| group.summary(*measure, Some(anchor)).is_some()),
                 _ => group.summary(*measure, None).is_some(),
             })
         };
-        Measure::ALL.into_iter().filter(measured).collect()
+        // A probe stands in for an evaluation that was not made.
+        let stands_in = |measure: &Measure| match measure {
+            Measure::Probe => !measured(&Measure::Linear),
+            Measure::KnnProbe => !measured(&Measure::Knn),
+            _ => true,
+        };
+        let all = Measure::ALL.into_iter();
+        all.filter(measured).filter(stands_in).collect()
     }
 
     fn own(&self, groups: &[Group<'_>], measures: &[Measure]) -> Vec<Own> {

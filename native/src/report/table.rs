@@ -11,6 +11,7 @@ pub enum Cell {
     Text(String),
     /// A number with one decimal.
     Number(f64),
+    Count(usize),
     /// Mean and standard deviation.
     Summary(Summary),
     Nothing,
@@ -27,6 +28,7 @@ impl Cell {
         match self {
             Self::Text(text) => text.clone(),
             Self::Number(number) => format!("{number:.1}"),
+            Self::Count(count) => count.to_string(),
             Self::Summary(summary) => summary.text(),
             Self::Nothing => "–".to_string(),
         }
