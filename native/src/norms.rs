@@ -201,7 +201,7 @@ fn rounded(value: f64, decimals: i32, most: i32, of_power: usize) -> String {
 }
 
 /// A text in at most so many columns, its middle left out.
-fn shortened(text: &str, columns: usize) -> String {
+pub fn shortened(text: &str, columns: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= columns {
         return text.to_string();

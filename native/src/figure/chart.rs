@@ -24,6 +24,8 @@ const MARGIN: f64 = 14.0;
 const RADIUS: f64 = 3.6;
 /// Length of a series' line in the legend.
 const KEY: f64 = 26.0;
+/// Points with error bars of several series stand so far apart where they have the same x.
+const APART: f64 = 5.0;
 /// Part of the range that stays free at both ends of an axis.
 const PAD: f64 = 0.05;
 
@@ -110,6 +112,7 @@ pub struct Chart {
 }
 
 /// The rectangle of the axes and how values lie in it.
+#[derive(Clone, Copy)]
 struct Frame {
     left: f64,
     right: f64,
@@ -120,6 +123,15 @@ struct Frame {
 }
 
 impl Frame {
+    /// The same, moved to the right.
+    fn moved(&self, by: f64) -> Self {
+        Self {
+            left: self.left + by,
+            right: self.right + by,
+            ..*self
+        }
+    }
+
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (
             self.left + self.x.of(x) * (self.right - self.left),
@@ -129,6 +141,7 @@ impl Frame {
 }
 
 /// Maps the range of an axis to 0 to 1.
+#[derive(Clone, Copy)]
 struct Map {
     from: f64,
     to: f64,
@@ -224,7 +237,12 @@ impl Chart {
         };
         self.axes(canvas, &frame, &ticks, height)?;
         for (number, series) in self.series.iter().enumerate() {
-            series.draw(canvas, &frame, number)?;
+            let middle = (self.series.len() - 1) as f64 / 2.0;
+            let aside = match series.style {
+                Style::Measured => (number as f64 - middle) * APART,
+                Style::Curve | Style::Profile => 0.0,
+            };
+            series.draw(canvas, &frame.moved(aside), number)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::carry_out::Outcome;
 use super::plan::{JobKind, Plan};
+use crate::norms::shortened;
 
 /// Progress of all jobs.
 pub struct Progress<'a> {
@@ -54,20 +55,25 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A job was done before.
+    /// A job begins.
     pub fn begin(&self, job: usize) {
-        let text = self.place(job);
         match self.terminal {
-            true => self.bar.set_message(fitting(&text)),
-            false => eprintln!("{text}"),
+            true => self.line(job, ""),
+            false => {
+                let (count, name) = self.place(job);
+                eprintln!("{count}, {name}");
+            }
         }
     }
 
     /// A job's process said something.
     pub fn line(&self, job: usize, line: &str) {
         if self.terminal {
-            self.bar
-                .set_message(fitting(&format!("{}  {line}", self.place(job))));
+            let left = left(&self.times.lock().unwrap_or_else(PoisonError::into_inner));
+            let left = left.map(|left| format!(", about {left} left"));
+            let (count, name) = self.place(job);
+            let text = fitting(&count, &name, &left.unwrap_or_default(), line);
+            self.bar.set_message(text);
         }
     }
 
@@ -102,13 +108,11 @@ impl<'a> Progress<'a> {
         self.bar.finish_and_clear();
     }
 
-    fn place(&self, job: usize) -> String {
-        let run = self.plan.jobs[job].run + 1;
-        format!(
-            "run {run} of {}, {}",
-            self.plan.runs.len(),
-            self.plan.name(&self.plan.jobs[job])
-        )
+    /// `run 3 of 12`, and the name of the job.
+    fn place(&self, job: usize) -> (String, String) {
+        let job = &self.plan.jobs[job];
+        let count = format!("run {} of {}", job.run + 1, self.plan.runs.len());
+        (count, self.plan.name(job))
     }
 }
 
@@ -144,9 +148,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// As much of a line as a terminal has room for.
-fn fitting(text: &str) -> String {
+/// A line that a terminal has room for: of the name the middle is left out first, and what the process says is cut.
+fn fitting(count: &str, name: &str, left: &str, line: &str) -> String {
     let columns = usize::from(Term::stderr().size().1).saturating_sub(4);
+    let room = columns.saturating_sub(count.len() + 2 + left.len()).max(12);
+    let text = format!("{count}, {}{left}  {line}", shortened(name, room));
     text.chars().take(columns).collect()
 }
 
