@@ -55,11 +55,7 @@ impl Work<'_> {
                 State::New | State::Begun => Outcome::Waiting,
             })
             .collect();
-        let done = before
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Done)
-            .count();
-        let progress = Progress::new(self.plan, done);
+        let progress = Progress::new(self.plan, &before, workers);
         let (shared, changed) = (Mutex::new(before), Condvar::new());
         thread::scope(|scope| {
             for _ in 0..workers {

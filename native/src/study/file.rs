@@ -178,7 +178,7 @@ impl StudyFile {
             .flat_map(|grid| &grid.recipes)
             .map(String::as_str)
             .collect();
-        if let Some(own) = taken(&mut table, "for", |key, value| section(key, value))? {
+        if let Some(own) = taken(&mut table, "for", section)? {
             for (recipe, value) in own {
                 if !recipes.contains(&recipe.as_str()) {
                     return bad(format!("for.{recipe}: no grid has the recipe '{recipe}'"));

@@ -3,6 +3,7 @@
 mod carry_out;
 mod child;
 mod estimate;
+mod eta;
 mod file;
 mod named;
 mod plan;
@@ -77,10 +78,14 @@ pub fn run(arguments: &Study) -> Result<()> {
     state::check(&plan, &out)?;
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
     let stop = stop_on_ctrl_c()?;
+    let title = match study.title.is_empty() {
+        true => &name,
+        false => &study.title,
+    };
     let (runs, jobs) = (plan.runs.len(), plan.jobs.len());
     eprintln!(
         "{}\n{runs} runs, {} evaluations and other jobs, in {}",
-        study.title,
+        title,
         jobs - runs,
         out.display()
     );

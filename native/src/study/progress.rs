@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::carry_out::Outcome;
-use super::plan::{JobKind, Plan};
+use super::eta::Eta;
+use super::plan::Plan;
 use crate::norms::shortened;
 
 /// Progress of all jobs.
@@ -19,18 +20,15 @@ pub struct Progress<'a> {
     times: Mutex<Times>,
 }
 
-/// What was done in this process.
+/// What was done.
 struct Times {
-    began: Instant,
-    /// Work of the finished jobs, and of all that were not done at the start.
-    done: f64,
-    all: f64,
+    eta: Eta,
     finished: usize,
 }
 
 impl<'a> Progress<'a> {
-    /// Of a study with so many jobs done before.
-    pub fn new(plan: &'a Plan, done: usize) -> Self {
+    /// Of a study with these outcomes of former processes, so many jobs at a time.
+    pub fn new(plan: &'a Plan, before: &[Outcome], workers: usize) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = match terminal {
             true => ProgressDrawTarget::stderr(),
@@ -40,12 +38,11 @@ impl<'a> Progress<'a> {
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
-        let all = (0..plan.jobs.len()).map(|job| work(plan, job)).sum::<f64>();
+        let left = |job: &usize| before[*job] != Outcome::Done;
+        let left: Vec<usize> = (0..plan.jobs.len()).filter(left).collect();
         let times = Times {
-            began: Instant::now(),
-            done: 0.0,
-            all,
-            finished: done,
+            finished: plan.jobs.len() - left.len(),
+            eta: Eta::new(plan, left.into_iter(), workers),
         };
         Self {
             plan,
@@ -81,7 +78,7 @@ impl<'a> Progress<'a> {
     pub fn end(&self, job: usize, outcome: &Outcome, took: Duration) {
         let text = {
             let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-            times.done += work(self.plan, job);
+            times.eta.end(self.plan, job, took.as_secs_f64());
             times.finished += 1;
             let left = match outcome {
                 Outcome::Stopped => String::new(),
@@ -116,26 +113,8 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// A rough measure of a job's work, in images that are trained on.
-fn work(plan: &Plan, job: usize) -> f64 {
-    let job = &plan.jobs[job];
-    let recipe = &plan.runs[job.run].recipe;
-    // The number of images is not known here; it is the same for all.
-    let images = match recipe.run.total_steps {
-        Some(steps) => (steps * recipe.run.batch_size as u64) as f64 / 50_000.0,
-        None => recipe.run.epochs as f64,
-    };
-    match &job.kind {
-        JobKind::Pretrain => images.max(0.01),
-        JobKind::Rescale { .. } => 0.01,
-        JobKind::Evaluate { .. } => 0.5,
-    }
-}
-
 fn left(times: &Times) -> Option<String> {
-    let left = times.all - times.done;
-    (times.done > 0.0 && left > 1e-9)
-        .then(|| duration(times.began.elapsed().as_secs_f64() * left / times.done))
+    times.eta.seconds().map(duration)
 }
 
 /// `45 s`, `12 min`, `3.4 h`, `5.1 days`.
