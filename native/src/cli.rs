@@ -13,12 +13,8 @@ use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::report::Report;
 use crate::score::Score;
-<<<<<<< HEAD
-use crate::trace::Trace;
-use crate::transfer_op::TransferOp;
-=======
->>>>>>> 323dfc7 (Progress of a study in one line; error bars of several series stand apart)
 use crate::study::Study;
+use crate::trace::Trace;
 use crate::transfer_op::TransferOp;
 
 /// Self-supervised visual pre-training on GPU or CPU.

@@ -22,7 +22,8 @@ use super::walk::{Shared, conclude, walk};
 use super::{Evaluated, KEPT};
 use crate::prefetch::Prefetch;
 use crate::progress::Lines;
-use crate::session::{Ended, Report, Stepped, Task, carry_out, stop_on_ctrl_c};
+use crate::session::{Ended, Report, Stepped, Task, carry_out};
+use crate::stop::stop_on_ctrl_c;
 use crate::{device, memory};
 
 const TASK: &str = "finetune";

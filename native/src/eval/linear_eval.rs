@@ -23,7 +23,8 @@ use super::walk::{Shared, conclude, walk};
 use super::{Evaluated, KEPT};
 use crate::device;
 use crate::progress::Lines;
-use crate::session::{Ended, Report, Stepped, Task, carry_out, stop_on_ctrl_c};
+use crate::session::{Ended, Report, Stepped, Task, carry_out};
+use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;
 
 const TASK: &str = "linear-eval";

@@ -12,7 +12,6 @@ use crate::cli::Pretrain;
 use crate::device::{self, Opened};
 use crate::eval::check_linear_probe;
 use crate::run_folder::{RunFolder, free_folder, last_folder};
-use crate::session::stop_on_ctrl_c;
 use crate::sources::Sources;
 use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;

@@ -1,12 +1,11 @@
-//! What carries out a run of any kind: the loop over what its driver says, its reports, and Ctrl-C.
+//! What carries out a run of any kind: the loop over what its driver says, and its reports.
 
 mod report;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use parallax_probes::Metrics;
 use parallax_train::{Checkpoint, Control, Driver, Due, Event, Keep, RunError, Stop};
 
@@ -150,18 +149,4 @@ fn suspend(step: u64, report: &mut Report) -> Result<()> {
     let path = report.folder.path().display();
     eprintln!("stopped at step {step}; continue with --resume --out {path}");
     Ok(())
-}
-
-/// A flag that Ctrl-C sets; a second Ctrl-C leaves at once.
-pub fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping after this step; press Ctrl-C again to leave at once");
-    })
-    .context("the handler for Ctrl-C could not be set")?;
-    Ok(stop)
 }

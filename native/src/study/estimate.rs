@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use parallax_train::{CheckpointSection, ProbeSection, Recipe, RunSection};
+use parallax_train::{CheckpointSection, DataShape, ProbeSection, Recipe, RunSection};
 use serde_json::{Value, json};
 
 use super::Study;
@@ -96,10 +96,10 @@ pub fn print(plan: &Plan, title: &str, arguments: &Study) -> Result<()> {
 fn measure(plan: &Plan, place: &Path, device: &str) -> Result<Vec<Row>> {
     fs::create_dir_all(place).with_context(|| format!("{} cannot be made", place.display()))?;
     let mut kinds: Vec<Kind> = Vec::new();
-    let mut counted: Vec<(Recipe, [usize; 3])> = Vec::new();
+    let mut counted: Vec<(Recipe, Images)> = Vec::new();
     let mut images = Vec::new();
     for (at, run) in plan.runs.iter().enumerate() {
-        let [train, bank, test] = count(&mut counted, &run.recipe)?;
+        let (train, [bank, test]) = count(&mut counted, &run.recipe)?;
         images.push([bank, test]);
         let steps = run.recipe.total_steps(train);
         let interval = run.recipe.checkpoint_interval(train);
@@ -277,14 +277,18 @@ fn of_kind(recipe: &Recipe) -> Recipe {
     kind
 }
 
-/// Training images, and those of kNN and its test, of a recipe's data.
-fn count(counted: &mut Vec<(Recipe, [usize; 3])>, recipe: &Recipe) -> Result<[usize; 3]> {
+/// What is trained on, and the numbers of labelled images and of test images.
+type Images = (DataShape, [usize; 2]);
+
+/// The images of a recipe.
+fn count(counted: &mut Vec<(Recipe, Images)>, recipe: &Recipe) -> Result<Images> {
     let same = |other: &Recipe| other.data == recipe.data;
     if let Some((_, found)) = counted.iter().find(|(other, _)| same(other)) {
         return Ok(*found);
     }
     let sources = Sources::open(recipe, OnBadImage::Error)?;
-    let found = [sources.train.len(), sources.bank.len(), sources.test.len()];
+    let train = DataShape::of(sources.train.as_ref());
+    let found = (train, [sources.bank.len(), sources.test.len()]);
     counted.push((recipe.clone(), found));
     Ok(found)
 }

@@ -41,7 +41,11 @@ mod tests {
 
     #[test]
     fn every_study_is_whole() {
-        for name in names() {
+        // Those of table 2 name taxonomies, which are files of their own.
+        let names = names()
+            .into_iter()
+            .filter(|name| !name.starts_with("table2"));
+        for name in names {
             let (short, study) = StudyFile::read(name).unwrap_or_else(|error| panic!("{error:#}"));
             assert_eq!(short, name);
             assert!(
