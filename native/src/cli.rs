@@ -14,6 +14,7 @@ use crate::norms::Norms;
 use crate::report::Report;
 use crate::score::Score;
 use crate::study::Study;
+use crate::taxonomy::Taxonomy;
 use crate::trace::Trace;
 use crate::transfer_op::TransferOp;
 
@@ -55,6 +56,8 @@ pub enum Command {
     Study(Study),
     /// Write tables, figures and a page of runs and studies
     Report(Report),
+    /// Group classes by their hypernyms in WordNet, for supervised training on groups
+    Taxonomy(Taxonomy),
     /// List what can be used here, with limits
     Devices {
         /// Print JSON

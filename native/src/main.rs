@@ -28,6 +28,7 @@ mod session;
 mod sources;
 mod stop;
 mod study;
+mod taxonomy;
 mod tensorboard;
 mod trace;
 mod transfer_op;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         Command::TransferOp(arguments) => transfer_op::run(&arguments),
         Command::Study(arguments) => study::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Taxonomy(arguments) => taxonomy::run(&arguments),
         Command::Devices { json } => devices::run(json),
         Command::Bench { command } => bench::run(&command),
         Command::Data { command } => data::cli::run(command),

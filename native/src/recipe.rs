@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use parallax_train::{RECIPES, Recipe};
+use parallax_train::{RECIPES, Recipe, Taxonomy};
 
+use crate::taxonomy;
 use crate::usage::BadArgument;
 
 /// Reads a recipe; `data` overrides `data.source`.
@@ -27,6 +28,12 @@ pub fn read(name: &str, data: Option<&str>, overrides: &[String]) -> Result<Reci
     if let Some(data) = data {
         recipe.data.source = data.to_string();
     }
+    if let Taxonomy::File(name) = &recipe.data.taxonomy
+        && Path::new(name).is_file()
+    {
+        recipe.data.taxonomy = Taxonomy::Groups(taxonomy::read(Path::new(name))?);
+    }
+    recipe.data.taxonomy.groups()?;
     Ok(recipe)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use parallax_data::{Source, Subset, hold_out};
+use parallax_data::{Source, hold_out};
 use parallax_train::Recipe;
 
 use crate::data::{self, OnBadImage, Split, has_own_test};
@@ -11,7 +11,7 @@ use crate::usage::BadArgument;
 
 /// What a run is trained and evaluated on.
 pub struct Sources {
-    /// Training images: those of the chosen classes, and of these the chosen ones.
+    /// Training images: the part of them that the recipe names, with the groups of its taxonomy as targets.
     pub train: Arc<dyn Source>,
     /// Labelled training images of all classes, for probes.
     pub bank: Arc<dyn Source>,
@@ -35,14 +35,7 @@ impl Sources {
             })?;
             (Arc::new(bank), Arc::new(test))
         };
-        let seed = recipe.run.seed;
-        let mut train = Arc::clone(&bank);
-        if section.class_ratio < 1.0 {
-            train = Arc::new(Subset::of_classes(train, section.class_ratio, seed)?);
-        }
-        if section.image_ratio < 1.0 {
-            train = Arc::new(Subset::of_images(train, section.image_ratio, seed)?);
-        }
+        let train = recipe.training_data(&bank)?;
         Ok(Self { train, bank, test })
     }
 }

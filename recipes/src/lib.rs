@@ -48,6 +48,18 @@ pub const PAGE_RECIPES: [(&str, &str); 16] = recipes![
     "page/byol-lars-small",
 ];
 
+/// Names and texts of the taxonomies, maps of classes to groups: `animal-vehicle` of CIFAR-10.
+pub const TAXONOMIES: [(&str, &str); 1] = [(
+    "animal-vehicle",
+    include_str!("../taxonomies/animal-vehicle.json"),
+)];
+
+/// The text of a taxonomy.
+pub fn taxonomy(name: &str) -> Option<&'static str> {
+    let found = TAXONOMIES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
+
 /// The text of a recipe: `byol`, `page/byol-tiny`.
 pub fn text(name: &str) -> Option<&'static str> {
     let mut all = RECIPES.iter().chain(&PAGE_RECIPES);

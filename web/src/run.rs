@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use js_sys::{Float32Array, Uint32Array};
-use parallax_data::{Source, Subset};
+use parallax_data::Source;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, knn_accuracy, principal_plane};
 use parallax_train::{
@@ -73,19 +73,6 @@ impl WebRun {
     }
 }
 
-/// The images that the recipe trains on: those of the chosen classes, and of these the chosen ones.
-fn chosen(recipe: &Recipe, bank: &Arc<dyn Source>) -> Result<Arc<dyn Source>, JsError> {
-    let (section, seed) = (&recipe.data, recipe.run.seed);
-    let mut train = Arc::clone(bank);
-    if section.class_ratio < 1.0 {
-        train = Arc::new(Subset::of_classes(train, section.class_ratio, seed)?);
-    }
-    if section.image_ratio < 1.0 {
-        train = Arc::new(Subset::of_images(train, section.image_ratio, seed)?);
-    }
-    Ok(train)
-}
-
 #[wasm_bindgen(js_class = Run)]
 impl WebRun {
     /// Begins a run by a recipe in TOML; see [`recipe`](crate::recipe). It takes the data over.
@@ -101,7 +88,7 @@ impl WebRun {
             return Err(JsError::new(message));
         }
         let (bank, test) = data.split()?;
-        let train = chosen(&recipe, &bank)?;
+        let train = recipe.training_data(&bank)?;
         let opened = device::open(device.to_rust()?).await?;
         let run = Run::new(recipe, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, (bank, test), opened)
@@ -129,7 +116,7 @@ impl WebRun {
         ];
         let checkpoint = Checkpoint { step: 0, files };
         let (bank, test) = data.split()?;
-        let train = chosen(&parsed, &bank)?;
+        let train = parsed.training_data(&bank)?;
         let opened = device::open(device.to_rust()?).await?;
         let run = Run::resume(&checkpoint, DataShape::of(train.as_ref()), &opened.device)?;
         Self::assemble(run, train, (bank, test), opened)

@@ -1,8 +1,8 @@
 //! Data sets: sources of annotated images, the order of a run, subsets, image decoding.
 //!
 //! A [`Source`] is a set of images with annotations, [`Order`] the shuffled order in which a run visits them, [`Subset`] a
-//! part of a source, [`List`] a part of a data set as a text file, [`sample`] the embedded data set. No function
-//! opens a file: callers pass bytes.
+//! part of a source, [`List`] a part of a data set as a text file, [`taxonomy`] groups of classes, [`sample`]
+//! the embedded data set. No function opens a file: callers pass bytes.
 
 mod annotation;
 pub mod coco;
@@ -18,6 +18,7 @@ pub mod source;
 pub mod sprite;
 mod subsample;
 pub mod subset;
+pub mod taxonomy;
 pub mod voc;
 
 pub use annotation::Annotation;

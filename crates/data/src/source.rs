@@ -48,6 +48,17 @@ pub trait Source: Send + Sync {
         self.len()
     }
 
+    /// Number of labels that supervised training distinguishes: the classes, or groups of them.
+    fn targets(&self) -> usize {
+        self.classes().len()
+    }
+
+    /// The label that supervised training learns for an image, below [`Source::targets`]: its class, or the group of its class
+    /// ([`Grouped`](crate::taxonomy::Grouped)). `u32::MAX` where there is none.
+    fn target(&self, index: usize) -> u32 {
+        self.label(index)
+    }
+
     /// Number of images of each class, in the order of [`Source::classes`].
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];

@@ -25,6 +25,8 @@ pub struct Batch {
     pub views: BatchViews,
     /// The class label of each image.
     pub labels: Vec<u32>,
+    /// What supervised training learns for each image, where that is not its class ([`Source::target`]).
+    pub targets: Option<Vec<u32>>,
     /// Whether the second view's keys enter the queue: a coin flip for each BN group.
     pub enqueue_second: Vec<bool>,
     /// The order in which keys are assigned to BN groups (ShuffleBN): a permutation of the batch.
@@ -135,12 +137,16 @@ impl Loader {
             draws.unit() < 0.5
         };
         let label = |sample: &SampleIndex| self.source.label(sample.index as usize);
+        let target = |sample: &SampleIndex| self.source.target(sample.index as usize);
+        let labels: Vec<u32> = examples.iter().map(label).collect();
+        let targets: Vec<u32> = examples.iter().map(target).collect();
         Ok(Batch {
             step,
             size: self.size,
             pixels: [self.side as usize; 2],
             views,
-            labels: examples.iter().map(label).collect(),
+            targets: Some(targets).filter(|targets| *targets != labels),
+            labels,
             enqueue_second: (0..self.groups).map(coin).collect(),
             order: shuffle_order(self.seed, step, self.size),
         })

@@ -5,6 +5,7 @@ use parallax_views::Pipeline;
 use crate::error::RecipeError;
 use crate::groups::ParamGroup;
 use crate::recipe::Recipe;
+use crate::taxonomy::Taxonomy;
 
 impl Recipe {
     /// Checks every value's range.
@@ -74,6 +75,10 @@ impl Recipe {
             r if !(r.data.image_ratio > 0.0 && r.data.image_ratio <= 1.0) => {
                 wrong("data.image_ratio", "must be above 0 and at most 1")
             }
+            r if r.data.taxonomy != Taxonomy::None && !r.method.name.spec().labels => wrong(
+                "data.taxonomy",
+                "groups the labels of method.name = supervised; other methods use none",
+            ),
             r => r.optimizer.groups.iter().try_for_each(ParamGroup::check),
         }
     }

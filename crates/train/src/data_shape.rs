@@ -9,6 +9,8 @@ pub struct DataShape {
     pub examples: usize,
     /// Classes of their labels.
     pub classes: usize,
+    /// Labels that supervised training distinguishes: the classes, or groups of them (`data.taxonomy`).
+    pub targets: usize,
     /// Examples before classes or images were left out: with `run.constant_iterations` the epochs of the recipe are epochs
     /// over so many.
     pub full_examples: usize,
@@ -20,6 +22,7 @@ impl DataShape {
         Self {
             examples,
             classes,
+            targets: classes,
             full_examples: examples,
         }
     }
@@ -27,6 +30,7 @@ impl DataShape {
     /// That of a source.
     pub fn of(source: &dyn Source) -> Self {
         Self {
+            targets: source.targets(),
             full_examples: source.full_len(),
             ..Self::new(source.len(), source.classes().len())
         }

@@ -11,8 +11,10 @@ use crate::precision::Precision;
 pub(crate) struct DeviceBatch {
     /// Images.
     pub size: usize,
-    /// `[batch]`.
+    /// Classes, `[batch]`.
     pub labels: Tensor<1, Int>,
+    /// What supervised training learns, `[batch]`.
+    targets: Tensor<1, Int>,
     /// `[batch, 3, height, width]` each; the first twice where the method takes one view.
     views: [Tensor<4>; 2],
     enqueue_second: Vec<bool>,
@@ -31,11 +33,17 @@ impl DeviceBatch {
         let first = views.next();
         let first = first.ok_or_else(|| RunError::Device("the batch has no views".to_string()))?;
         let second = views.next().unwrap_or_else(|| first.clone());
-        let labels = batch.labels.into_iter().map(|label| label as i32);
-        let labels = TensorData::new(labels.collect::<Vec<i32>>(), [batch.size]);
+        let upload = |labels: Vec<u32>| {
+            let labels = labels.into_iter().map(|label| label as i32);
+            let labels = TensorData::new(labels.collect::<Vec<i32>>(), [batch.size]);
+            Tensor::from_data(labels, device)
+        };
+        let labels: Tensor<1, Int> = upload(batch.labels);
+        let targets = batch.targets.map_or_else(|| labels.clone(), upload);
         Ok(Self {
             size: batch.size,
-            labels: Tensor::from_data(labels, device),
+            labels,
+            targets,
             views: [first, second],
             enqueue_second: batch.enqueue_second,
             order: batch.order,
@@ -55,11 +63,11 @@ impl DeviceBatch {
         let own = own.filter(|place| (begin..end).contains(place));
         let [first, second] = self.views.clone();
         let (first, second, labels) = match count {
-            1 => (first, second, self.labels.clone()),
+            1 => (first, second, self.targets.clone()),
             _ => (
                 first.narrow(0, begin, size),
                 second.narrow(0, begin, size),
-                self.labels.clone().narrow(0, begin, size),
+                self.targets.clone().narrow(0, begin, size),
             ),
         };
         Views {

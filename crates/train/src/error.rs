@@ -3,6 +3,7 @@
 use std::fmt;
 
 use parallax_data::DataError;
+use parallax_data::taxonomy::TaxonomyError;
 use parallax_probes::ProbeError;
 use parallax_weights::WeightsError;
 
@@ -25,6 +26,9 @@ pub enum RecipeError {
         /// What it must be.
         reason: String,
     },
+    /// A taxonomy that is not valid, or does not match the data.
+    #[error("data.taxonomy: {0}")]
+    Taxonomy(#[from] TaxonomyError),
     /// No embedded recipe has this name.
     #[error("there is no recipe '{0}'")]
     Unknown(String),

@@ -36,6 +36,8 @@ mod run;
 mod schedule;
 mod sgd;
 mod step;
+mod taxonomy;
+mod training_data;
 mod views;
 
 pub use batch::{Batch, Loader, Preview, shuffle_order};
@@ -60,7 +62,7 @@ pub use precision::Precision;
 pub use preset::{Augment, Decay, Preset, PresetSpec};
 pub use recipe::{
     CheckpointSection, DataSection, LinearEvalSection, MethodSection, ModelSection, OptimizerKind,
-    OptimizerSection, ProbeSection, Recipe, RunSection, ScheduleSection, Taxonomy, ViewsSection,
+    OptimizerSection, ProbeSection, Recipe, RunSection, ScheduleSection, ViewsSection,
 };
 pub use report::{
     LOSS, LR, ONLINE_ACCURACY, ONLINE_LOSS, OnlineReport, StepReport, TARGET_MOMENTUM,
@@ -68,4 +70,5 @@ pub use report::{
 pub use run::Run;
 pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
+pub use taxonomy::Taxonomy;
 pub use views::BatchViews;

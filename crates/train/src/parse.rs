@@ -28,7 +28,8 @@ impl Recipe {
             set(&mut table, text)?;
         }
         paper::fill(&mut table)?;
-        let recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
+        let mut recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
+        recipe.data.taxonomy.resolve()?;
         recipe.check()?;
         Ok(recipe)
     }

@@ -12,6 +12,7 @@ use crate::keep::Keep;
 use crate::precision::Precision;
 use crate::preset::{Augment, Preset};
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
+use crate::taxonomy::Taxonomy;
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are errors; [`Recipe::parse`] fills in missing ones with the paper's
 /// values for the method.
@@ -100,17 +101,9 @@ section! {
         /// Fraction of the images of each of these classes that is trained on.
         #[serde(skip_serializing_if = "is_one")]
         image_ratio: f64 = 1.0,
-        /// How classes are grouped.
+        /// How classes are grouped for supervised training: `none`, `animal-vehicle`, a map's file, or a map.
         taxonomy: Taxonomy = Taxonomy::None,
     }
-}
-
-/// Groupings of classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Taxonomy {
-    /// The classes as they are.
-    None,
 }
 
 section! {
@@ -323,12 +316,12 @@ impl Recipe {
         }
     }
 
-    /// What the method is built from; `classes` are the data's.
-    pub fn method_config(&self, classes: usize) -> MethodConfig {
+    /// What the method is built from; `targets` are those of the data ([`DataShape::targets`]).
+    pub fn method_config(&self, targets: usize) -> MethodConfig {
         let section = &self.method;
         MethodConfig {
             network: ResNetConfig {
-                out: section.out.unwrap_or(classes),
+                out: section.out.unwrap_or(targets),
                 ..self.backbone()
             },
             bn: BnConfig {

@@ -62,14 +62,25 @@ impl Run {
         if examples < batch {
             return Err(RunError::TooFew { examples, batch });
         }
+        if recipe
+            .data
+            .taxonomy
+            .groups()?
+            .is_some_and(|map| map.groups.len() < data.targets)
+        {
+            let reason =
+                "groups classes, but the data are not grouped: train on Recipe::training_data";
+            let (key, reason) = ("data.taxonomy".to_string(), reason.to_string());
+            return Err(RecipeError::Value { key, reason }.into());
+        }
         recipe.run.precision.check(device)?;
-        let needed = MemoryEstimate::of(&recipe, data.classes).largest;
+        let needed = MemoryEstimate::of(&recipe, data.targets).largest;
         if let Some(most) = largest_tensor(device).filter(|&most| needed > most) {
             return Err(RunError::TooLarge { needed, most });
         }
-        let config = recipe.method_config(data.classes);
-        if recipe.method.name.spec().labels && config.network.out < data.classes {
-            let reason = format!("is less than the {} classes of the data", data.classes);
+        let config = recipe.method_config(data.targets);
+        if recipe.method.name.spec().labels && config.network.out < data.targets {
+            let reason = format!("is less than the {} labels of the data", data.targets);
             let key = "method.out".to_string();
             return Err(RecipeError::Value { key, reason }.into());
         }
@@ -126,7 +137,7 @@ impl Run {
 
     /// What the method was built from.
     pub fn method_config(&self) -> MethodConfig {
-        self.recipe.method_config(self.data.classes)
+        self.recipe.method_config(self.data.targets)
     }
 
     /// The backbone as it was before the first step, initialised again from the seed.

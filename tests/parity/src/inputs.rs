@@ -99,6 +99,7 @@ pub fn around(
         labels: (0..size as u32)
             .map(|place| mix(10_003 + 8 * k, place) % classes)
             .collect(),
+        targets: None,
         enqueue_second: (0..groups)
             .map(|group| mix(10_004 + 8 * k, group) & 1 == 1)
             .collect(),
