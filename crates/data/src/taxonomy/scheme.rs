@@ -111,7 +111,7 @@ fn at_depth(
 ) -> Result<Vec<Option<Synset>>, TaxonomyError> {
     let ancestor = |&class: &Synset| {
         let chain = nouns.chain(class)?;
-        Ok(chain.into_iter().rev().take(depth + 1).last())
+        Ok(chain.get(chain.len().saturating_sub(depth + 1)).copied())
     };
     classes.iter().map(ancestor).collect()
 }
