@@ -137,7 +137,9 @@ fn rescaled_weights_are_evaluated() {
     let out = scratch.join("out");
     let grid = "[[grid]]\nrecipe = ['demo', 'page/byol-tiny']\nrun.total_steps = 3\n";
     let rescale = "recipes = 'demo'\nrescale = ['none', 'constant:0.5', 'page/byol-tiny']\n";
-    let file = study(&scratch, &format!("{grid}{SET}{KNN}{rescale}"));
+    let finetune = "[[evaluate]]\ntask = 'finetune'\nrecipes = 'demo'\nrescale = 'none'\nepochs = 1\n\
+        [[evaluate]]\ntask = 'linear-eval'\nepochs = 1\naugment = 'none'\n";
+    let file = study(&scratch, &format!("{grid}{SET}{KNN}{rescale}{finetune}"));
     succeed(&mut call(&file, &out, &[]));
     let run = out.join("demo");
     let top1 = |anchor: &str| -> f64 {
@@ -146,6 +148,9 @@ fn rescaled_weights_are_evaluated() {
             .as_f64()
             .unwrap()
     };
+    let found = run.join("evaluations/finetune-none/result.json");
+    let found: Value = serde_json::from_slice(&fs::read(found).unwrap()).unwrap();
+    assert_eq!(found["task"], "finetune");
     // Batch norm undoes a constant in front of it.
     assert!((top1("none") - top1("constant-0.5")).abs() < 2.0);
     top1("byol-tiny");

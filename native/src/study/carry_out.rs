@@ -199,7 +199,10 @@ impl Work<'_> {
                     let place =
                         self.plan
                             .evaluated(self.out, job.run, *evaluation, anchor.as_ref());
-                    add(&["--out", &place.display().to_string(), "--resume"]);
+                    add(&["--out", &place.display().to_string()]);
+                    if state::of(self.plan, job, self.out) == State::Begun {
+                        add(&["--resume"]);
+                    }
                     if evaluate.options.iter().all(|(key, _)| key != "seed") {
                         add(&["--seed", &run.recipe.run.seed.to_string()]);
                     }

@@ -14,7 +14,7 @@ use super::child::{self, Ended};
 use super::file::{Evaluate, Task};
 use super::plan::{JobKind, Plan, PlannedRun, options};
 use super::progress::duration;
-use crate::data::OnBadImage;
+use crate::data::{self, OnBadImage, Split};
 use crate::sources::Sources;
 
 /// Steps of a short run, and those at its beginning that are not timed.
@@ -154,6 +154,7 @@ fn evaluations(
         seconds: 0.0,
         bytes: 0,
     };
+    let given = Given::of_options(evaluate)?;
     for (number, kind) in kinds.iter().enumerate() {
         let is_own = |job: &&super::plan::Job| {
             matches!(job.kind, JobKind::Evaluate { evaluation, .. } if evaluation == at)
@@ -169,12 +170,33 @@ fn evaluations(
             false => 1.0,
         };
         for job in own {
-            let seconds = constant + rate * passes(evaluate, images[job.run]);
+            let seconds = constant + rate * passes(evaluate, given.of(images[job.run]));
             row.seconds += times * seconds;
             row.count += 1;
         }
     }
     Ok(row)
+}
+
+/// The numbers of training and test images that an evaluation names; none where they are the run's own.
+struct Given([Option<usize>; 2]);
+
+impl Given {
+    fn of_options(evaluate: &Evaluate) -> Result<Self> {
+        let count = |key: &str, split| {
+            let option = evaluate.options.iter().find(|(option, _)| option == key);
+            let source = option.map(|(_, source)| data::open(source, split, OnBadImage::Error));
+            Ok::<_, anyhow::Error>(source.transpose()?.map(|source| source.len()))
+        };
+        Ok(Self([
+            count("train", Split::Train)?,
+            count("test", Split::Test)?,
+        ]))
+    }
+
+    fn of(&self, own: [usize; 2]) -> [usize; 2] {
+        [self.0[0].unwrap_or(own[0]), self.0[1].unwrap_or(own[1])]
+    }
 }
 
 /// Images that an evaluation takes through the network.

@@ -35,7 +35,8 @@ pub fn of(plan: &Plan, job: &Job, out: &Path) -> State {
         },
         JobKind::Evaluate { evaluation, anchor } => {
             let place = plan.evaluated(out, job.run, *evaluation, anchor.as_ref());
-            let whole = match plan.evaluations[*evaluation].every {
+            let every = plan.evaluations[*evaluation].every;
+            let whole = match every {
                 false => place.join(RESULT).is_file(),
                 true => {
                     let saved = checkpoints::list(&folder);
@@ -46,7 +47,8 @@ pub fn of(plan: &Plan, job: &Job, out: &Path) -> State {
             };
             match whole {
                 true => State::Done,
-                false if place.exists() => State::Begun,
+                false if every && place.exists() => State::Begun,
+                false if place.join("eval.toml").is_file() => State::Begun,
                 false => State::New,
             }
         }
