@@ -1,7 +1,7 @@
 //! What distinguishes runs, apart from their seeds.
 
 use parallax_methods::MethodKind;
-use toml::Table;
+use toml::{Table, Value};
 
 /// A setting of a run.
 #[derive(Clone, Debug, Default, PartialEq, PartialOrd)]
@@ -16,7 +16,7 @@ pub struct Setting {
     pub unit: &'static str,
     /// Fraction of the classes.
     pub ratio: f64,
-    /// Name of the taxonomy's file without its ending, or nothing.
+    /// The taxonomy's scheme as `bottom-up-6`, or the names of its groups, or nothing.
     pub taxonomy: String,
     /// Where the images come from.
     pub source: String,
@@ -38,7 +38,6 @@ impl Setting {
             _ => "",
         };
         let arch = text("model", "arch").unwrap_or_default();
-        let taxonomy = text("data", "taxonomy").unwrap_or_default();
         let (length, unit) = match number("run", "total_steps") {
             Some(steps) => (steps, "steps"),
             None => (number("run", "epochs").unwrap_or_default(), "epochs"),
@@ -52,13 +51,7 @@ impl Setting {
             length,
             unit,
             ratio: number("data", "class_ratio").unwrap_or(1.0),
-            taxonomy: match taxonomy.as_str() {
-                "none" => String::new(),
-                file => {
-                    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-                    name.trim_end_matches(".json").to_string()
-                }
-            },
+            taxonomy: value("data", "taxonomy").map(taxonomy).unwrap_or_default(),
             source: text("data", "source").unwrap_or_default(),
         }
     }
@@ -116,5 +109,45 @@ impl Setting {
             }
         }
         label
+    }
+}
+
+/// The name of a recipe's taxonomy: runs store the map itself.
+fn taxonomy(value: &Value) -> String {
+    let text = |value: Option<&Value>| Some(value?.as_str()?.to_string());
+    if let Some(scheme) = text(value.get("scheme")) {
+        return scheme.replace(':', "-");
+    }
+    let groups = value.get("groups").and_then(Value::as_array);
+    let names = groups
+        .into_iter()
+        .flatten()
+        .filter_map(|group| text(group.get("name")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    match (value.as_str(), names.len()) {
+        (Some("none"), _) => String::new(),
+        (Some(name), _) => name.to_string(),
+        (None, 0..=3) => names.join("-"),
+        (None, groups) => format!("{groups} groups"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taxonomies_are_named_by_their_scheme_or_their_groups() {
+        let name = |text: &str| Setting::of(&format!("[data]\n{text}").parse().unwrap()).taxonomy;
+        assert_eq!(name("taxonomy = 'none'"), "");
+        assert_eq!(name("source = 'sample'"), "");
+        assert_eq!(
+            name("taxonomy = { scheme = 'bottom-up:6', groups = [] }"),
+            "bottom-up-6"
+        );
+        let groups = "taxonomy = { groups = [{ name = 'vehicle', members = [] }, { name = 'animal', members = [] }] }";
+        assert_eq!(name(groups), "animal-vehicle");
     }
 }
