@@ -67,6 +67,10 @@ fn check(result: &Value, task: &str, steps: u64) {
     // The test images are balanced.
     let mean = per_class.iter().map(number).sum::<f64>() / 10.0;
     assert!((mean - top1).abs() < 1e-9, "{mean} {top1}");
+    let right = (0..10)
+        .map(|class| number(&result["confusion"][class][class]))
+        .sum::<f64>();
+    assert!((right / 5.0 - top1).abs() < 1e-9, "{right} {top1}");
     let curve = result["curve"].as_array().unwrap();
     let epochs: Vec<f64> = curve.iter().map(|point| number(&point["epoch"])).collect();
     assert_eq!(epochs.len(), 3, "{result}");

@@ -90,6 +90,7 @@ mod tests {
                 top1,
                 top5: 50.0,
                 per_class: vec![],
+                confusion: vec![],
             };
             history.push(step, step as f64, &scores);
         }

@@ -18,7 +18,12 @@ pub struct Scores {
     pub top5: f64,
     /// Top-1 accuracy of the examples of each class; `None` where there are none.
     pub per_class: Vec<Option<f64>>,
+    /// Examples of each class (rows) by the class with the highest score; empty with more than 100 classes.
+    pub confusion: Vec<Vec<u32>>,
 }
+
+/// The most classes of which a confusion matrix is counted: of more it is neither read nor drawn.
+const CONFUSED: usize = 100;
 
 /// How many examples of each class there are, and how often its score was the highest or among the five highest.
 #[derive(Clone, Copy, Default)]
@@ -40,6 +45,8 @@ pub async fn score(
     let [classes, width] = classifier.weight.dims();
     check(features, width, classes)?;
     let mut counts = vec![Count::default(); classes];
+    let confused = if classes > CONFUSED { 0 } else { classes };
+    let mut confusion = vec![vec![0; confused]; confused];
     let block = (BLOCK / classes.max(width)).max(1);
     let rows = features.values().chunks(block * width);
     for (values, labels) in rows.zip(features.labels().chunks(block)) {
@@ -54,6 +61,9 @@ pub async fn score(
             count.examples += 1;
             count.first += usize::from(rank == 0);
             count.five += usize::from(rank < 5);
+            if let Some(row) = confusion.get_mut(label as usize) {
+                row[highest(logits)] += 1;
+            }
         }
     }
     let percent = |hits: usize, of: usize| 100.0 * hits as f64 / of as f64;
@@ -65,7 +75,17 @@ pub async fn score(
             .iter()
             .map(|count| (count.examples > 0).then(|| percent(count.first, count.examples)))
             .collect(),
+        confusion,
     })
+}
+
+/// The class with the highest score, the lowest of equal ones.
+fn highest(logits: &[f32]) -> usize {
+    let higher = |best: usize, class: usize| match logits[class] > logits[best] {
+        true => class,
+        false => best,
+    };
+    (1..logits.len()).fold(0, higher)
 }
 
 /// Refuses features that a classifier cannot take.
@@ -139,6 +159,10 @@ mod tests {
         let mut per_class = vec![None; 7];
         (per_class[6], per_class[2]) = (Some(50.0), Some(0.0));
         assert_eq!(scores.per_class, per_class);
+        let taken = |label: usize, class: usize| scores.confusion[label][class];
+        assert_eq!((taken(6, 6), taken(6, 0), taken(2, 0)), (1, 1, 1));
+        let all: u32 = scores.confusion.iter().flatten().sum();
+        assert_eq!(all, 3);
         let strange = Features::new(vec![0.0; 7], vec![7], 7).unwrap();
         let error = pollster::block_on(score(&classifier, &strange, &device)).unwrap_err();
         assert!(error.to_string().contains("label 7"), "{error}");

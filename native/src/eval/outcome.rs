@@ -49,6 +49,10 @@ pub struct Outcome {
     pub best_step: u64,
     /// Top-1 of each class, of the last evaluation; none of a class without test images.
     pub per_class: Vec<Option<f64>>,
+    /// Test images of each class (rows) by the class that they were taken for, of the last evaluation; without with more
+    /// than 100 classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<u32>>,
     /// Every evaluation.
     pub curve: Vec<Point>,
     /// Time that it took, since it was last resumed.
@@ -65,6 +69,7 @@ impl Outcome {
             best_top1: best.map_or(scores.top1, |best| best.top1),
             best_step: best.map_or(0, |best| best.step),
             per_class: scores.per_class.clone(),
+            confusion: scores.confusion.clone(),
             curve: history.points.clone(),
             ..self
         }
@@ -90,6 +95,7 @@ impl Outcome {
             best_top1: 0.0,
             best_step: 0,
             per_class: Vec::new(),
+            confusion: Vec::new(),
             curve: Vec::new(),
             seconds: 0.0,
         }
