@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::norm_loops::{Columns, all, read, write};
+use super::norm_loops::{Columns, add_and_activate, all, read, write};
 
 /// `act(x * scale + shift + residual)` of a convolution's output x: batch norm with given statistics.
 #[derive(Clone, Copy)]
@@ -63,7 +63,6 @@ impl Columns for Part<'_, '_> {
             residual,
             relu,
         } = self.epilogue;
-        let zero = simd.splat_f32s(0.0);
         let step = scale.len();
         let scale = read::<S, N>(simd, scale, begin, len);
         let shift = read::<S, N>(simd, shift, begin, len);
@@ -72,19 +71,7 @@ impl Columns for Part<'_, '_> {
             for (n, value) in values.iter_mut().enumerate() {
                 *value = simd.add_f32s(simd.mul_f32s(*value, scale[n]), shift[n]);
             }
-            if !residual.is_empty() {
-                let residual = read::<S, N>(simd, residual, row + begin, len);
-                for (value, residual) in values.iter_mut().zip(residual) {
-                    *value = simd.add_f32s(*value, residual);
-                }
-            }
-            if relu {
-                for value in &mut values {
-                    // Not `max`, which does not propagate NaN.
-                    let below = simd.less_than_f32s(*value, zero);
-                    *value = simd.select_f32s(below, zero, *value);
-                }
-            }
+            add_and_activate(simd, &mut values, (residual, row + begin, len), relu);
             write(simd, values, self.out, row + begin, len);
         }
     }

@@ -83,6 +83,31 @@ pub(super) fn write<S: Simd, const N: usize>(
     }
 }
 
+/// Adds the residual, whose values begin at a position and of whose last vector `len` count, if there is one; then ReLU, if
+/// asked for.
+#[inline(always)]
+pub(super) fn add_and_activate<S: Simd, const N: usize>(
+    simd: S,
+    values: &mut [S::f32s; N],
+    (residual, begin, len): (&[f32], usize, usize),
+    relu: bool,
+) {
+    if !residual.is_empty() {
+        let residual = read::<S, N>(simd, residual, begin, len);
+        for (value, residual) in values.iter_mut().zip(residual) {
+            *value = simd.add_f32s(*value, residual);
+        }
+    }
+    if relu {
+        let zero = simd.splat_f32s(0.0);
+        for value in values {
+            // Not `max`, which does not propagate NaN.
+            let below = simd.less_than_f32s(*value, zero);
+            *value = simd.select_f32s(below, zero, *value);
+        }
+    }
+}
+
 /// `act((x - mean) * scale + bias + residual)`
 pub struct Normalize<'a> {
     pub x: &'a [f32],
@@ -116,26 +141,14 @@ impl Columns for Normalize<'_> {
         let mean = read::<S, N>(simd, self.mean, begin, len);
         let scale = read::<S, N>(simd, self.scale, begin, len);
         let bias = read::<S, N>(simd, self.bias, begin, len);
-        let zero = simd.splat_f32s(0.0);
         for row in rows.step_by(self.mean.len()) {
             let mut values = read::<S, N>(simd, self.x, row + begin, len);
             for (n, value) in values.iter_mut().enumerate() {
                 let centred = simd.sub_f32s(*value, mean[n]);
                 *value = simd.add_f32s(simd.mul_f32s(centred, scale[n]), bias[n]);
             }
-            if !self.residual.is_empty() {
-                let residual = read::<S, N>(simd, self.residual, row + begin, len);
-                for (value, residual) in values.iter_mut().zip(residual) {
-                    *value = simd.add_f32s(*value, residual);
-                }
-            }
-            if self.relu {
-                for value in &mut values {
-                    // Not `max`, which does not propagate NaN.
-                    let below = simd.less_than_f32s(*value, zero);
-                    *value = simd.select_f32s(below, zero, *value);
-                }
-            }
+            let residual = (self.residual, row + begin, len);
+            add_and_activate(simd, &mut values, residual, self.relu);
             write(simd, values, self.out, row + begin, len);
         }
     }
