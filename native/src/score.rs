@@ -1,6 +1,5 @@
 //! `parallax score`: scores of detections and segmentations.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -14,7 +13,9 @@ use parallax_score::voc::{VocDetection, VocScores};
 use parallax_score::{cityscapes, coco, voc};
 use serde::{Deserialize, Serialize};
 
+use crate::data::walk::collect;
 use crate::usage::BadArgument;
+use crate::whole::read_given;
 
 #[derive(Args)]
 pub struct Score {
@@ -150,21 +151,17 @@ fn table<'a>(
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    if !path.exists() {
-        return Err(BadArgument(format!("{} does not exist", path.display())).into());
-    }
-    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
-}
-
 fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).with_context(|| format!("{} is not UTF-8", path.display()))
+    String::from_utf8(read_given(path)?).with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 fn score_coco(arguments: &Score, task: coco::Task) -> Result<CocoScores> {
-    let truth = CocoDataset::parse(&arguments.gt.display().to_string(), &read(&arguments.gt)?)?;
+    let truth = CocoDataset::parse(
+        &arguments.gt.display().to_string(),
+        &read_given(&arguments.gt)?,
+    )?;
     let name = arguments.detections.display().to_string();
-    let found = CocoDetection::parse(&name, &read(&arguments.detections)?)?;
+    let found = CocoDetection::parse(&name, &read_given(&arguments.detections)?)?;
     coco::score(&truth, &found, task).context(name)
 }
 
@@ -203,7 +200,7 @@ fn score_voc(arguments: &Score) -> Result<VocScores> {
     let found = match path.is_dir() {
         true => devkit(path, &classes)?,
         false => {
-            let lines: Vec<VocLine> = serde_json::from_slice(&read(path)?)
+            let lines: Vec<VocLine> = serde_json::from_slice(&read_given(path)?)
                 .with_context(|| format!("{} is not a JSON list of detections", path.display()))?;
             let rounded = |line: VocLine| {
                 VocDetection::rounded(line.image_id, line.category, line.corners, line.score)
@@ -256,25 +253,16 @@ fn devkit(folder: &Path, classes: &[String]) -> Result<Vec<VocDetection>> {
     Ok(found)
 }
 
-/// All files below a folder with an ending, in order.
-fn files_below(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+/// All files in a folder and its sub-folders with an extension, in order.
+fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Err(BadArgument(format!("{} is not a folder", folder.display())).into());
     }
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|found| found == ending) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.retain(|file| file.extension().is_some_and(|found| found == extension));
+    files.sort();
+    Ok(files)
 }
 
 fn score_cityscapes(gt: &Path, predictions: &Path) -> Result<cityscapes::CityscapesScores> {
@@ -295,7 +283,8 @@ fn score_cityscapes(gt: &Path, predictions: &Path) -> Result<cityscapes::Citysca
     }
     let predictions_found = files_below(predictions, "png")?;
     let decode = |path: &Path| {
-        LabelMap::decode(&path.display().to_string(), &read(path)?).map_err(anyhow::Error::from)
+        LabelMap::decode(&path.display().to_string(), &read_given(path)?)
+            .map_err(anyhow::Error::from)
     };
     let mut confusion = Confusion::default();
     for truth in &truths {

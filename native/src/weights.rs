@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use parallax_train::WEIGHTS_FILE;
 use parallax_weights::{Export, Import, Names};
 
 use crate::checkpoints;
 use crate::cli::{Branch, To};
 use crate::usage::BadArgument;
-use crate::whole::write_whole;
+use crate::whole::{read_given, write_whole};
 
 impl From<Branch> for parallax_weights::Branch {
     fn from(branch: Branch) -> Self {
@@ -30,10 +30,7 @@ pub fn read(path: &Path) -> Result<Import> {
             .join(WEIGHTS_FILE),
         false => path.to_path_buf(),
     };
-    if !path.exists() {
-        return Err(BadArgument(format!("{} does not exist", path.display())).into());
-    }
-    let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let bytes = read_given(&path)?;
     Ok(Import::read(&path.display().to_string(), &bytes)?)
 }
 

@@ -1,10 +1,20 @@
-//! Atomic writes of files.
+//! Whole files: reading those that arguments name, and atomic writes.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+
+use crate::usage::BadArgument;
+
+/// Reads a file that an argument names: that there is none is an error of the arguments.
+pub fn read_given(path: &Path) -> Result<Vec<u8>> {
+    if !path.exists() {
+        return Err(BadArgument(format!("{} does not exist", path.display())).into());
+    }
+    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
 
 /// Replaces a file atomically: written to a temporary file, synced, renamed. The old file stays if anything fails.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {

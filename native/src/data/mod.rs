@@ -12,7 +12,7 @@ pub mod inspect;
 mod list;
 pub mod progress;
 mod subsample;
-mod walk;
+pub mod walk;
 pub mod wordnet;
 
 use std::fmt;

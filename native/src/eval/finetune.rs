@@ -134,9 +134,6 @@ fn fine_tune(
     if carry_out(&mut task, driver, &mut report, stop)? == Ended::Suspended {
         return Ok(None);
     }
-    let table = Vec::new();
-    report.emit(&Event::Done { step: total, table })?;
-    report.progress.finish();
     let outcome = Outcome {
         epochs: config.epochs,
         batch_size: config.batch_size,
@@ -148,12 +145,8 @@ fn fine_tune(
         seconds: began.elapsed().as_secs_f64(),
         ..Outcome::of(TASK, &encoder)
     };
-    let Some(scores) = &task.scores else {
-        return Ok(None);
-    };
-    let outcome = outcome.with_scores(task.run.history(), scores);
-    conclude(&report.folder, &outcome)?;
-    Ok(Some(outcome))
+    let measured = (task.run.history(), task.scores.as_ref());
+    conclude(&mut report, total, outcome, measured)
 }
 
 /// A fine-tuning with its data.

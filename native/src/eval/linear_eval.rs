@@ -215,9 +215,6 @@ fn evaluate(
     if carry_out(&mut task, driver, &mut report, stop)? == Ended::Suspended {
         return Ok(None);
     }
-    let table = Vec::new();
-    report.emit(&Event::Done { step: total, table })?;
-    report.progress.finish();
     let config = task.run.config();
     let outcome = Outcome {
         preset: Some(config.preset.name().to_string()),
@@ -231,12 +228,8 @@ fn evaluate(
         seconds: began.elapsed().as_secs_f64(),
         ..Outcome::of(TASK, &encoder)
     };
-    let Some(scores) = &task.scores else {
-        return Ok(None);
-    };
-    let outcome = outcome.with_scores(task.run.history(), scores);
-    conclude(&report.folder, &outcome)?;
-    Ok(Some(outcome))
+    let measured = (task.run.history(), task.scores.as_ref());
+    conclude(&mut report, total, outcome, measured)
 }
 
 /// A linear evaluation with its features.

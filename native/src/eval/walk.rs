@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use parallax_data::Source;
-use parallax_train::Recipe;
+use parallax_eval::{History, Scores};
+use parallax_train::{Event, Recipe};
 
 use super::Evaluated;
 use super::encoder::Encoder;
@@ -13,7 +14,7 @@ use super::folder::{SETTINGS, place};
 use super::outcome::{Outcome, RESULT};
 use crate::checkpoints;
 use crate::device::{self, Opened};
-use crate::run_folder::RunFolder;
+use crate::session::Report;
 use crate::sources::Pair;
 use crate::usage::BadArgument;
 
@@ -91,9 +92,22 @@ pub fn walk(
     })
 }
 
-/// Writes the result of an evaluation.
-pub fn conclude(folder: &RunFolder, outcome: &Outcome) -> Result<()> {
-    let mut text = serde_json::to_vec(outcome)?;
+/// Ends an evaluation in its reports and writes its result; nothing where it was not scored.
+pub fn conclude(
+    report: &mut Report,
+    step: u64,
+    outcome: Outcome,
+    measured: (&History, Option<&Scores>),
+) -> Result<Option<Outcome>> {
+    let table = Vec::new();
+    report.emit(&Event::Done { step, table })?;
+    report.progress.finish();
+    let (history, Some(scores)) = measured else {
+        return Ok(None);
+    };
+    let outcome = outcome.with_scores(history, scores);
+    let mut text = serde_json::to_vec(&outcome)?;
     text.push(b'\n');
-    folder.write(RESULT, &text)
+    report.folder.write(RESULT, &text)?;
+    Ok(Some(outcome))
 }

@@ -22,6 +22,7 @@ use crate::data::OnBadImage;
 use crate::eval::Preset;
 use crate::sources::Sources;
 use crate::usage::BadArgument;
+use crate::whole::read_given;
 use crate::{device, recipe};
 
 #[derive(Args)]
@@ -145,10 +146,7 @@ fn output(arguments: &Trace) -> Result<Box<dyn Write>> {
 
 /// A safetensors file with normalised names: without the prefix `module.`, a linear head as `fc.0`.
 fn read(path: &Path) -> Result<WeightFile> {
-    if !path.exists() {
-        return Err(BadArgument(format!("{} does not exist", path.display())).into());
-    }
-    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let bytes = read_given(path)?;
     let mut file = WeightFile::from_bytes(&path.display().to_string(), &bytes)?;
     let tensors = std::mem::take(&mut file.tensors);
     file.tensors = tensors

@@ -3,14 +3,12 @@
 mod ops;
 mod tensors;
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::usage::BadArgument;
-use crate::whole::write_whole;
+use crate::whole::{read_given, write_whole};
 use ops::Params;
 use tensors::{Inputs, Outputs};
 
@@ -61,15 +59,9 @@ pub enum Op {
 
 /// Computes the operation and writes its results.
 pub fn run(arguments: &TransferOp) -> Result<()> {
-    let read = |path: &PathBuf| {
-        if !path.exists() {
-            return Err(BadArgument(format!("{} does not exist", path.display())).into());
-        }
-        fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
-    };
-    let inputs = Inputs::parse(&read(&arguments.inputs)?)
+    let inputs = Inputs::parse(&read_given(&arguments.inputs)?)
         .with_context(|| arguments.inputs.display().to_string())?;
-    let params = Params::parse(&read(&arguments.params)?)
+    let params = Params::parse(&read_given(&arguments.params)?)
         .with_context(|| arguments.params.display().to_string())?;
     let mut outputs = Outputs::default();
     ops::compute(arguments.op, &inputs, &params, &mut outputs)?;
