@@ -4,6 +4,8 @@
 //! and the batch norms between them are declared memory-bound, so that the backward pass recomputes them, one block at a
 //! time. They give the same bits, because every sum has one order.
 
+mod spatial;
+
 use std::any::TypeId;
 use std::marker::PhantomData;
 

@@ -5,21 +5,26 @@
 //!
 //! Modules, each of which imports only those above it:
 //!
-//! - [`shape`], [`options`] and `dtype` describe operands;
+//! - [`shape`], [`options`], `dtype`, `sampling` and `pixel_labels` describe operands;
 //! - [`ops`] is the interface of a device, the trait [`ops::Kernels`], and its entry into Burn's dispatch;
 //! - `reference` computes in f64, for tests;
 //! - [`backend`] implements the trait for CPUs and GPUs. The CPU's loops, in [`backend::cpu`], do not depend on Burn;
 //! - `autodiff` has the backward rules;
-//! - [`layers`], [`gradients`] and [`update`] are the functions that networks, benchmarks and optimisers call.
+//! - [`layers`], `resample`, `hard_pixels`, [`gradients`] and [`update`] are the functions that networks, benchmarks and
+//!   optimisers call.
 
 mod autodiff;
 pub mod backend;
 mod dtype;
 pub mod gradients;
+mod hard_pixels;
 pub mod layers;
 pub mod ops;
 pub mod options;
+mod pixel_labels;
 mod reference;
+mod resample;
+mod sampling;
 pub mod shape;
 pub mod update;
 
@@ -33,10 +38,16 @@ pub use backend::gpu::pool::pool_launches;
 pub use backend::gpu::tile::Tile;
 pub use backend::gpu::tiled::{conv_with_tile, linear_with_tile};
 pub use dtype::{stores, widen};
+pub use hard_pixels::hard_pixels;
 pub use layers::{
     Normed, batch_norm, conv2d, conv2d_normalized, linear, log_softmax, max_pool2d, normalize_with,
     row_sums,
 };
 pub use options::{Activation, ConvOptions, SgdOptions};
+pub use pixel_labels::{LogitShape, PixelLabels};
+pub use resample::{
+    average_pool2d, deconv2x2, resize_bilinear, roi_align, scale_bilinear, upsample_nearest2x,
+};
+pub use sampling::{Roi, RoiAlign, Sampling};
 pub use shape::{ConvShape, LinearShape, PoolShape, Product};
 pub use update::{sgd_step, weighted_sum};

@@ -1,6 +1,8 @@
 //! The operations in f64 on the CPU: plain loops, written as the definitions are, for checks in which rounding to f32 would
 //! hide an error. A run computes in f32.
 
+pub mod spatial;
+
 use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
 

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use parallax_kernels::{
-    Activation, ConvOptions, batch_norm, conv2d, linear, log_softmax, max_pool2d, normalize_with,
+    Activation, ConvOptions, PixelLabels, Roi, RoiAlign, average_pool2d, batch_norm, conv2d,
+    deconv2x2, hard_pixels, linear, log_softmax, max_pool2d, normalize_with, resize_bilinear,
+    roi_align, upsample_nearest2x,
 };
 
 /// Of the difference.
@@ -183,4 +185,64 @@ fn pooling_and_linear_layers() {
         linear(x.clone(), weight.clone(), Some(bias))
     });
     check("log-softmax", [3, 6], log_softmax);
+}
+
+#[test]
+fn regions_of_interest() {
+    let roi = |image, corners| Roi { image, corners };
+    let rois = [
+        roi(1, [1.5, 2.25, 20.0, 17.5]),
+        roi(0, [-6.0, -9.0, 31.0, 12.0]),
+        roi(1, [3.0, 3.0, 3.5, 3.25]),
+        roi(0, [22.0, 25.0, 90.0, 80.0]),
+    ];
+    for (output, sampling_ratio, aligned) in [(3, 0, true), (2, 2, true), (4, 0, false)] {
+        let options = RoiAlign {
+            sampling_ratio,
+            aligned,
+            ..RoiAlign::new(0.25, output)
+        };
+        check(&format!("{options:?}"), [2, 7, 6, 3], |x| {
+            roi_align(x, &rois, options)
+        });
+    }
+}
+
+#[test]
+fn resampling() {
+    check("nearest", [2, 3, 4, 3], upsample_nearest2x);
+    for size in [[9, 13], [3, 2], [1, 1]] {
+        check(&format!("bilinear to {size:?}"), [2, 4, 5, 3], |x| {
+            resize_bilinear(x, size)
+        });
+    }
+    check("means", [2, 5, 6, 3], |x| average_pool2d(x, [2, 4]));
+    let (x, bias) = (values([2, 3, 4, 3], 0.1), values([5], 0.4));
+    let weight = values([3, 5, 2, 2], 0.2);
+    check("input of a deconvolution", [2, 3, 4, 3], |x| {
+        deconv2x2(x, weight.clone(), Some(bias.clone()))
+    });
+    check("weight of a deconvolution", [3, 5, 2, 2], |weight| {
+        deconv2x2(x.clone(), weight, Some(bias.clone()))
+    });
+    check("bias of a deconvolution", [5], |bias| {
+        deconv2x2(x.clone(), weight.clone(), Some(bias))
+    });
+}
+
+#[test]
+fn the_hardest_pixels() {
+    let labels = PixelLabels {
+        values: (0..2 * 12 * 15)
+            .map(|i| if i % 13 == 0 { 9 } else { (i % 7 % 4) as u8 })
+            .collect(),
+        batch: 2,
+        size: [12, 15],
+        ignore: 9,
+    };
+    for share in [0.2, 1.0] {
+        check(&format!("hardest {share}"), [2, 4, 5, 4], |logits| {
+            hard_pixels(logits, labels.clone(), 3, share)
+        });
+    }
 }

@@ -8,7 +8,7 @@ use parallax_kernels::{
 };
 
 /// Smooth values without a pattern that a wrong index could hide in.
-fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
+pub(crate) fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Tensor<D> {
     let count: usize = shape.iter().product();
     let value = |i: usize| ((i % 7919) as f64 * (0.61 + phase)).sin() as f32;
     let values: Vec<f32> = (0..count).map(value).collect();
@@ -16,21 +16,24 @@ fn values<const D: usize>(shape: [usize; D], phase: f64, device: &Device) -> Ten
 }
 
 /// One operation: from a device with autodiff to its output and the gradients by its inputs, each flat.
-type Case = Box<dyn Fn(&Device) -> Vec<Tensor<1>>>;
+pub(crate) type Case = Box<dyn Fn(&Device) -> Vec<Tensor<1>>>;
 
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+pub(crate) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     let count: usize = tensor.dims().iter().product();
     tensor.reshape([count])
 }
 
 /// The gradients that a weighted sum of the output gives.
-fn pull<const D: usize>(output: &Tensor<D>, device: &Device) -> burn::tensor::Gradients {
+pub(crate) fn pull<const D: usize>(output: &Tensor<D>, device: &Device) -> burn::tensor::Gradients {
     (output.clone() * values(output.dims(), 0.29, device))
         .sum()
         .backward()
 }
 
-fn gradient<const D: usize>(tensor: &Tensor<D>, gradients: &burn::tensor::Gradients) -> Tensor<1> {
+pub(crate) fn gradient<const D: usize>(
+    tensor: &Tensor<D>,
+    gradients: &burn::tensor::Gradients,
+) -> Tensor<1> {
     // A missing gradient becomes an empty tensor, which equals nothing.
     match tensor.grad(gradients) {
         Some(gradient) => flat(gradient),
@@ -226,6 +229,7 @@ fn cases() -> Vec<(String, Case)> {
         cases.push((format!("linear {shape:?}"), linear_case(shape)));
     }
     cases.extend(rest_cases());
+    cases.extend(crate::spatial::spatial_cases());
     cases
 }
 

@@ -12,6 +12,7 @@ mod linear;
 mod paper_scale;
 mod replay;
 mod shapes;
+mod spatial;
 mod trace;
 mod views;
 

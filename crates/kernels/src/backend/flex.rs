@@ -3,6 +3,8 @@
 //! Half precision is converted to f32 on the way in and rounded on the way out, as GPU kernels do. This is for tests of what
 //! storing activations in half precision does; a run on the CPU stores f32. f64 is computed by [`reference`].
 
+mod spatial;
+
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, FloatDType};
@@ -13,7 +15,9 @@ use super::pooled::{shaped, tensor};
 use crate::dtype::is_half;
 use crate::ops::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
+use crate::pixel_labels::{LogitShape, PixelLabels};
 use crate::reference;
+use crate::sampling::Sampling;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// A contiguous tensor of f32.
@@ -279,6 +283,32 @@ impl Kernels for Flex {
             &options,
         );
         [gradient, velocity]
+    }
+
+    fn sample(x: FlexTensor, sampling: &Sampling) -> FlexTensor {
+        spatial::sample(x, sampling)
+    }
+
+    fn sample_grad(grad: FlexTensor, sampling: &Sampling) -> FlexTensor {
+        spatial::sample_grad(grad, sampling)
+    }
+
+    fn pixel_losses(
+        logits: FlexTensor,
+        labels: &PixelLabels,
+        shape: LogitShape,
+    ) -> [FlexTensor; 2] {
+        spatial::pixel_losses(logits, labels, shape)
+    }
+
+    fn pixel_losses_grad(
+        logits: FlexTensor,
+        logarithms: FlexTensor,
+        grad: FlexTensor,
+        labels: &PixelLabels,
+        shape: LogitShape,
+    ) -> FlexTensor {
+        spatial::pixel_losses_grad(logits, logarithms, grad, labels, shape)
     }
 }
 

@@ -4,6 +4,8 @@ use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 
 use crate::options::SgdOptions;
+use crate::pixel_labels::{LogitShape, PixelLabels};
+use crate::sampling::Sampling;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// Forward and backward passes on tensors without a graph, of the shapes that the arguments say.
@@ -109,6 +111,29 @@ pub trait Kernels: Backend {
         velocity: FloatTensor<Self>,
         options: SgdOptions,
     ) -> [FloatTensor<Self>; 2];
+
+    /// `[batch, height, width, channels]` to `[regions, height', width', channels]`. Values are f32.
+    fn sample(x: FloatTensor<Self>, sampling: &Sampling) -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::sample`].
+    fn sample_grad(grad: FloatTensor<Self>, sampling: &Sampling) -> FloatTensor<Self>;
+
+    /// Cross-entropies of logits `[batch, height, width, classes]`, bilinearly interpolated to the size of the labels, zero
+    /// where these are to be ignored, and the logarithms of the sums of exponentials: both `[labels]`. Values are f32.
+    fn pixel_losses(
+        logits: FloatTensor<Self>,
+        labels: &PixelLabels,
+        shape: LogitShape,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// The gradient of the logits of [`Kernels::pixel_losses`], from the logits, the logarithms and the losses' gradient.
+    fn pixel_losses_grad(
+        logits: FloatTensor<Self>,
+        logarithms: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        labels: &PixelLabels,
+        shape: LogitShape,
+    ) -> FloatTensor<Self>;
 }
 
 /// Batch norm with given statistics: `(x - mean) / sqrt(variance + epsilon) * weight + bias`. Tensors are `[channels]`.

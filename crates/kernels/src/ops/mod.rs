@@ -2,6 +2,8 @@
 
 mod dispatch;
 mod kernels;
+mod spatial;
 
 pub use self::dispatch::{GradientOps, InferenceOps, LayerOps, UpdateOps};
 pub use self::kernels::{GivenNorm, Kernels, SavedNorm};
+pub use self::spatial::SpatialOps;

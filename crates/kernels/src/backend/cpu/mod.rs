@@ -7,13 +7,16 @@ mod buffers;
 mod conv;
 mod conv_weight;
 mod epilogue;
+mod exponential;
 mod linear_packed;
 mod linear_transposed;
 mod norm;
 mod norm_loops;
 mod pack;
+mod pixel_losses;
 mod pool;
 mod rounding;
+mod sampling;
 mod select;
 mod threads;
 mod tile;
@@ -24,8 +27,10 @@ mod winograd;
 pub(crate) use buffers::recycle;
 pub use epilogue::Epilogue;
 pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
+pub use pixel_losses::{pixel_losses, pixel_losses_backward};
 pub use pool::{max_pool, max_pool_backward};
 pub use rounding::{Rounding, RoundingError};
+pub use sampling::{sample, sample_backward};
 pub use select::{
     ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, conv2d_with, linear,
     linear_grad_input, linear_grad_weight,

@@ -12,8 +12,10 @@ mod implicit_gemm;
 pub(crate) mod launch;
 pub(crate) mod linear;
 pub(crate) mod norm;
+mod pixel_losses;
 pub(crate) mod plan;
 pub(crate) mod pool;
+mod sampling;
 mod split_k;
 mod tensors;
 pub(crate) mod tile;
@@ -27,6 +29,8 @@ use self::plan::ConvPlan;
 
 use crate::ops::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
+use crate::pixel_labels::{LogitShape, PixelLabels};
+use crate::sampling::Sampling;
 use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
 
 type Primitive = FloatTensor<CubeBackend>;
@@ -103,5 +107,27 @@ impl Kernels for CubeBackend {
         options: SgdOptions,
     ) -> [Primitive; 2] {
         update::sgd(weight, gradient, velocity, options)
+    }
+
+    fn sample(x: Primitive, sampling: &Sampling) -> Primitive {
+        sampling::sample(x, sampling)
+    }
+
+    fn sample_grad(grad: Primitive, sampling: &Sampling) -> Primitive {
+        sampling::sample_grad(grad, sampling)
+    }
+
+    fn pixel_losses(logits: Primitive, labels: &PixelLabels, shape: LogitShape) -> [Primitive; 2] {
+        pixel_losses::pixel_losses(logits, labels, &shape)
+    }
+
+    fn pixel_losses_grad(
+        logits: Primitive,
+        logarithms: Primitive,
+        grad: Primitive,
+        labels: &PixelLabels,
+        shape: LogitShape,
+    ) -> Primitive {
+        pixel_losses::pixel_losses_grad(logits, logarithms, grad, labels, &shape)
     }
 }
