@@ -9,6 +9,7 @@ mod gpu_views;
 mod inputs;
 mod kernels;
 mod linear;
+mod operation;
 mod paper_scale;
 mod replay;
 mod shapes;

@@ -7,7 +7,7 @@ use parallax_kernels::{
     upsample_nearest2x,
 };
 
-use crate::kernels::{Case, flat, gradient, pull, values};
+use crate::operation::{Case, flat, gradient, pull, values};
 
 /// An operation on one input.
 fn of<const O: usize>(

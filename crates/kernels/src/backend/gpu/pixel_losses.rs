@@ -39,11 +39,11 @@ fn between(place: u32, size: u32, step: f32) -> Between {
     let at = f32::max((f32::cast_from(place) + 0.5f32) * step - 0.5f32, 0.0f32);
     let low = u32::min(u32::cast_from(at), size - 1);
     let inside = low + 1 < size;
-    let weight = at - f32::cast_from(low);
+    let weight = f32::max(at - f32::cast_from(low), 0.0f32);
     Between {
         low,
         high: select(inside, low + 1, low),
-        weight: select(inside, f32::min(f32::max(weight, 0.0f32), 1.0f32), 0.0f32),
+        weight: select(inside, f32::min(weight, 1.0f32), 0.0f32),
     }
 }
 
