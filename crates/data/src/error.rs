@@ -22,6 +22,14 @@ pub enum DataError {
         /// The message of the decoder.
         reason: String,
     },
+    /// An image that cannot be written as a file.
+    #[error("{name}: cannot be encoded: {reason}")]
+    Encode {
+        /// The image.
+        name: String,
+        /// What is wrong, or the message of the encoder.
+        reason: String,
+    },
     /// An annotation of boxes or masks that cannot be used.
     #[error("{name}: {reason}")]
     Annotation {

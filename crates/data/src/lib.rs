@@ -11,6 +11,8 @@ mod error;
 mod holdout;
 mod jpeg;
 mod label_map;
+#[cfg(libjpeg)]
+mod libjpeg;
 pub mod list;
 pub mod order;
 pub mod sample;
@@ -26,6 +28,8 @@ pub use decode::decode;
 pub use error::DataError;
 pub use holdout::hold_out;
 pub use label_map::LabelMap;
+#[cfg(libjpeg)]
+pub use libjpeg::encode_jpeg;
 pub use list::List;
 pub use order::{Order, SampleIndex};
 pub use source::{Memory, Source};

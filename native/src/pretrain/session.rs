@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use parallax_data::Source;
+use parallax_data::decode::JPEG_DECODER;
 use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
 use parallax_probes::{EvaluatorKind, Metrics, evaluate};
@@ -60,6 +61,7 @@ pub fn train(
         "device": opened.name,
         "adapter": opened.adapter,
         "kernels": kernels,
+        "jpeg_decoder": JPEG_DECODER,
         "examples": examples,
         "total_steps": total,
     });

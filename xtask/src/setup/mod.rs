@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 pub mod apt;
 pub mod browser;
+pub mod nasm;
 pub mod npm;
 mod rust_src;
 mod target;
@@ -16,8 +17,9 @@ mod vulkan;
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Every step, in order.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("rust", toolchain::get),
+    ("nasm", nasm::get),
     ("target", target::get),
     ("wasm-bindgen", tools::get_wasm_bindgen),
     ("wasm-pack", tools::get_wasm_pack),
