@@ -1,6 +1,8 @@
 //! `parallax transfer-op`: one operation of a detector on given tensors, for comparison with another implementation.
 
+mod on_device;
 mod ops;
+mod params;
 mod tensors;
 
 use std::path::PathBuf;
@@ -8,8 +10,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
+use crate::cli::On;
 use crate::whole::{read_given, write_whole};
-use ops::Params;
+use params::Params;
 use tensors::{Inputs, Outputs};
 
 #[derive(Args)]
@@ -26,9 +29,11 @@ pub struct TransferOp {
     /// The results: safetensors
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub on: On,
 }
 
-/// The operations. All run on the CPU, whatever the device of a run.
+/// The operations. roi-align, bilinear and hard-pixels run on --device, the others on the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Op {
     /// Anchors of feature maps: grids [levels, 2]; strides, sizes, ratios
@@ -55,6 +60,12 @@ pub enum Op {
     Paste,
     /// Detections: boxes [n, 4], logits [n, k + 1], deltas [n, 4 k]; image, output, score, nms, top, weights
     Detections,
+    /// Features of regions: features [n, c, h, w], rois [r, 5] (image, box), grad; scale, output, sampling_ratio, aligned
+    RoiAlign,
+    /// Features interpolated: x [n, c, h, w], grad; scale
+    Bilinear,
+    /// Mean loss of the hardest pixels: logits [n, k, h, w], labels [n, H, W]; ignore, share, stride
+    HardPixels,
 }
 
 /// Computes the operation and writes its results.
@@ -64,7 +75,8 @@ pub fn run(arguments: &TransferOp) -> Result<()> {
     let params = Params::parse(&read_given(&arguments.params)?)
         .with_context(|| arguments.params.display().to_string())?;
     let mut outputs = Outputs::default();
-    ops::compute(arguments.op, &inputs, &params, &mut outputs)?;
+    let on = &arguments.on.device;
+    ops::compute(arguments.op, &inputs, &params, &mut outputs, on)?;
     params
         .all_read()
         .with_context(|| arguments.params.display().to_string())?;

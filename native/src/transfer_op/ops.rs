@@ -1,62 +1,31 @@
 //! The operations on tensors.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use parallax_boxes::{
     DetectionOptions, LevelOptions, Matcher, ProposalOptions, Size, anchors, cell_anchors, decode,
     detections, encode, iou_matrix, key_order, level, mask_target, nms_by_group, paste, proposals,
     sample,
 };
 use parallax_score::{Rle, polygon};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::Op;
+use super::on_device;
+use super::params::Params;
 use super::tensors::{Inputs, Outputs};
-
-/// The parameters, of which each must be read once.
-pub struct Params {
-    values: BTreeMap<String, Value>,
-    read: RefCell<BTreeSet<String>>,
-}
-
-impl Params {
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        Ok(Self {
-            values: serde_json::from_slice(bytes).context("not a JSON object")?,
-            read: RefCell::default(),
-        })
-    }
-
-    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
-        let value = self.values.get(key);
-        let value = value.with_context(|| format!("parameter '{key}' is missing"))?;
-        self.read.borrow_mut().insert(key.to_string());
-        serde_json::from_value(value.clone()).with_context(|| format!("parameter '{key}'"))
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
-    /// Refuses parameters that the operation does not have.
-    pub fn all_read(&self) -> Result<()> {
-        let read = self.read.borrow();
-        match self.values.keys().find(|key| !read.contains(*key)) {
-            Some(key) => bail!("parameter '{key}' is not one of the operation's"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// Places and counts as the integers of a file.
 fn places(places: &[usize]) -> impl Iterator<Item = i64> {
     places.iter().map(|&place| place as i64)
 }
 
-pub fn compute(op: Op, inputs: &Inputs, params: &Params, out: &mut Outputs) -> Result<()> {
+/// Computes an operation, on the device of that name where it runs on one.
+pub fn compute(
+    op: Op,
+    inputs: &Inputs,
+    params: &Params,
+    out: &mut Outputs,
+    on: &str,
+) -> Result<()> {
     match op {
         Op::Anchors => {
             let grids = inputs.get("grids", &[None, Some(2)])?.integers();
@@ -224,6 +193,9 @@ pub fn compute(op: Op, inputs: &Inputs, params: &Params, out: &mut Outputs) -> R
             );
             out.integers("classes", found.iter().map(|found| found.class as i64));
         }
+        Op::RoiAlign => on_device::align(inputs, params, out, on)?,
+        Op::Bilinear => on_device::bilinear(inputs, params, out, on)?,
+        Op::HardPixels => on_device::hardest(inputs, params, out, on)?,
     }
     Ok(())
 }
