@@ -226,7 +226,7 @@ fn regions_interpolation_and_hard_pixels_are_torchs_on_every_device() {
 
         let case = &cases["hard_pixels"][0];
         let label = |i: usize| {
-            if i * 7 % 11 == 0 {
+            if (i * 7).is_multiple_of(11) {
                 255
             } else {
                 (i * i / 50 % 7) as u8
