@@ -17,6 +17,7 @@ use crate::study::Study;
 use crate::taxonomy::Taxonomy;
 use crate::trace::Trace;
 use crate::transfer_op::TransferOp;
+use crate::transfer_trace::TransferTrace;
 
 /// Self-supervised visual pre-training on GPU or CPU.
 #[derive(Parser)]
@@ -52,6 +53,8 @@ pub enum Command {
     Score(Score),
     /// One operation of a detector on given tensors, for comparison with another implementation
     TransferOp(TransferOp),
+    /// Steps of detection or segmentation from given weights on given batches, for comparison with another implementation
+    TransferTrace(TransferTrace),
     /// Carry out a grid of runs and their evaluations
     Study(Study),
     /// Write tables, figures and a page of runs and studies

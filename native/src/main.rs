@@ -32,6 +32,7 @@ mod taxonomy;
 mod tensorboard;
 mod trace;
 mod transfer_op;
+mod transfer_trace;
 mod usage;
 mod weights;
 mod whole;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Command::Norms(arguments) => norms::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::TransferOp(arguments) => transfer_op::run(&arguments),
+        Command::TransferTrace(arguments) => transfer_trace::run(&arguments),
         Command::Study(arguments) => study::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Taxonomy(arguments) => taxonomy::run(&arguments),

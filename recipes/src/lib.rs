@@ -48,6 +48,21 @@ pub const PAGE_RECIPES: [(&str, &str); 16] = recipes![
     "page/byol-lars-small",
 ];
 
+/// Names and texts of the recipes for detection and segmentation.
+pub const TRANSFER_RECIPES: [(&str, &str); 5] = [
+    ("voc07-c4", include_str!("../transfer/voc07-c4.toml")),
+    ("voc0712-c4", include_str!("../transfer/voc0712-c4.toml")),
+    ("coco-c4", include_str!("../transfer/coco-c4.toml")),
+    ("coco-fpn", include_str!("../transfer/coco-fpn.toml")),
+    ("cityscapes", include_str!("../transfer/cityscapes.toml")),
+];
+
+/// The text of a recipe for detection or segmentation.
+pub fn transfer(name: &str) -> Option<&'static str> {
+    let found = TRANSFER_RECIPES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
+
 /// Names and texts of the taxonomies, maps of classes to groups: `animal-vehicle` of CIFAR-10.
 pub const TAXONOMIES: [(&str, &str); 1] = [(
     "animal-vehicle",

@@ -23,7 +23,7 @@ pub use levels::{LevelOptions, level};
 pub use masks::{mask_target, paste};
 pub use matcher::{Match, Matcher};
 pub use nms::{nms, nms_by_group};
-pub use proposals::{Proposal, ProposalOptions, proposals};
+pub use proposals::{NotFinite, Proposal, ProposalOptions, proposals};
 pub use sample::{Sampled, key_order, sample};
 
 /// x1, y1, x2, y2 in pixels from the image's upper left corner; continuous coordinates, so that a box from 0 to 1 is one

@@ -26,6 +26,9 @@ pub enum Mode {
     TrainBiased,
     /// The statistics of the batch; the running ones are not updated: every BN group but the first.
     Batch,
+    /// The statistics of the batch, which replace the running ones, with the biased variance: what precise batch norm
+    /// averages (methods.md 7.7).
+    Measure,
     /// The running statistics, which are not updated. Scale and shift are still trained.
     Eval,
     /// As `Eval`, and scale and shift have no gradient: a frozen batch norm is a constant affine function of each channel.
@@ -46,6 +49,7 @@ pub struct BatchNorm {
     pub running_mean: Param<Tensor<1>>,
     /// Running variance, `[channels]`: a buffer, never trained
     pub running_var: Param<Tensor<1>>,
+    count: usize,
 }
 
 impl BatchNorm {
@@ -58,7 +62,24 @@ impl BatchNorm {
             bias: Param::from_tensor(init.constant(channels, 0.0)),
             running_mean: buffer(0.0),
             running_var: buffer(1.0),
+            count: 0,
         }
+    }
+
+    /// Values of a channel in the last batch whose statistics were taken, 0 before the first.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Sets [`BatchNorm::count`] to 0.
+    pub fn reset_count(&mut self) {
+        self.count = 0;
+    }
+
+    /// Replaces the running statistics, `[channels]` each, without graph.
+    pub fn set_running(&mut self, mean: Tensor<1>, variance: Tensor<1>) {
+        replace(&mut self.running_mean, mean);
+        replace(&mut self.running_var, variance);
     }
 
     /// `activation(normalised x * weight + bias + residual)`; `x`, `residual` and the output are `[batch, .., channels]`.
@@ -82,12 +103,17 @@ impl BatchNorm {
             return normalize_with(x, running, (weight, bias), residual, activation, BN_EPSILON);
         }
         let dims = x.dims();
-        let count = (dims.iter().product::<usize>() / dims[D - 1]) as f64;
+        self.count = dims.iter().product::<usize>() / dims[D - 1];
+        let count = self.count as f64;
         let batch = batch_norm(x, weight, bias, residual, activation, BN_EPSILON);
         // The biased variance normalises, the unbiased one goes into the running variance (methods.md 2.1).
         let variance = match mode {
             Mode::Train | Mode::Sync => Some(batch.variance * (count / (count - 1.0).max(1.0))),
             Mode::TrainBiased => Some(batch.variance),
+            Mode::Measure => {
+                self.set_running(batch.mean.inner(), batch.variance.inner());
+                return batch.output;
+            }
             Mode::Batch | Mode::Eval | Mode::Frozen => None,
         };
         if let Some(variance) = variance {
@@ -125,14 +151,16 @@ pub fn conv_norm(
 
 /// `running <- (1 - BN_MOMENTUM) running + BN_MOMENTUM batch`.
 fn update_running(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
-    let before = running.val();
-    let on_graph = before.is_autodiff();
-    let next = weighted_sum(
-        before.inner(),
-        1.0 - BN_MOMENTUM,
-        batch.inner(),
-        BN_MOMENTUM,
-    );
-    let next = if on_graph { next.autodiff() } else { next };
-    *running = Param::from_tensor(next.detach()).set_require_grad(false);
+    let before = running.val().inner();
+    let next = weighted_sum(before, 1.0 - BN_MOMENTUM, batch.inner(), BN_MOMENTUM);
+    replace(running, next);
+}
+
+/// Replaces a buffer by a tensor without graph.
+fn replace(buffer: &mut Param<Tensor<1>>, next: Tensor<1>) {
+    let next = match buffer.val().is_autodiff() {
+        true => next.autodiff(),
+        false => next,
+    };
+    *buffer = Param::from_tensor(next.detach()).set_require_grad(false);
 }

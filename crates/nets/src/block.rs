@@ -65,6 +65,19 @@ impl Block {
         }
     }
 
+    /// Every batch norm of the block, in the order of its tensors.
+    pub fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+        let (mut norms, downsample) = match self {
+            Block::Basic(block) => (vec![&mut block.bn1, &mut block.bn2], &mut block.downsample),
+            Block::Bottleneck(block) => (
+                vec![&mut block.bn1, &mut block.bn2, &mut block.bn3],
+                &mut block.downsample,
+            ),
+        };
+        norms.extend(downsample.as_mut().map(|(_, norm)| norm));
+        norms
+    }
+
     /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
     pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         match self {

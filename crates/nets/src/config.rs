@@ -56,9 +56,14 @@ impl Arch {
         }
     }
 
+    /// Channels of the output of stage `number`, from 0, for a width of the first stage.
+    pub fn channels(self, width: usize, number: usize) -> usize {
+        self.expansion() * (width << number)
+    }
+
     /// Channels of the pooled features for a width of the first stage.
     pub fn features(self, width: usize) -> usize {
-        self.expansion() * (width << (self.stages() - 1))
+        self.channels(width, self.stages() - 1)
     }
 }
 
@@ -82,6 +87,12 @@ impl Stem {
             Stem::Cifar => (3, 1),
             Stem::Small => (3, 2),
         }
+    }
+
+    /// Pixels of an image between neighbouring pixels of the first stage's input.
+    pub fn stride(self) -> usize {
+        let (_, stride) = self.conv();
+        if self.has_pool() { 2 * stride } else { stride }
     }
 
     pub(crate) fn has_pool(self) -> bool {

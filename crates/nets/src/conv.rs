@@ -87,7 +87,12 @@ impl Conv2d {
             ..
         } = config;
         let weight = init.normal_fan_out([outputs, inputs, kernel, kernel]);
-        let bias = config.bias.then(|| init.constant(outputs, 0.0));
+        Self::of(init, config, weight)
+    }
+
+    /// With another weight, `[out, in, kernel, kernel]`; the bias is 0.
+    pub fn of(init: &Init, config: ConvConfig, weight: Tensor<4>) -> Self {
+        let bias = config.bias.then(|| init.constant(config.outputs, 0.0));
         Self {
             weight: Param::from_tensor(weight),
             bias: bias.map(Param::from_tensor),

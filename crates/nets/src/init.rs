@@ -47,11 +47,29 @@ impl<'a> Init<'a> {
         Tensor::from_data(TensorData::new(values, shape), self.device)
     }
 
+    /// N(0, std^2).
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f64) -> Tensor<D> {
+        let mut draws = self.draws();
+        self.filled(shape, || (std * draws.normal()) as f32)
+    }
+
+    /// U(-bound, bound).
+    pub fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f64) -> Tensor<D> {
+        let mut draws = self.draws();
+        self.filled(shape, || draws.uniform(-bound, bound) as f32)
+    }
+
     /// N(0, 2 / fan_out), for the weights of convolutions, `[out, in, kernel, kernel]` (methods.md 2.1).
     pub fn normal_fan_out(&mut self, shape: [usize; 4]) -> Tensor<4> {
         let std = (2.0 / (shape[0] * shape[2] * shape[3]) as f64).sqrt();
-        let mut draws = self.draws();
-        self.filled(shape, || (std * draws.normal()) as f32)
+        self.normal(shape, std)
+    }
+
+    /// U(-sqrt(3 / fan_in), sqrt(3 / fan_in)), the "xavier fill" of detectors (methods.md 7.3); fan_in is the product of all
+    /// dimensions but the first.
+    pub fn xavier<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        let fan_in: usize = shape[1..].iter().product();
+        self.uniform(shape, (3.0 / fan_in as f64).sqrt())
     }
 
     /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for the weight and bias of a linear layer.
@@ -60,9 +78,7 @@ impl<'a> Init<'a> {
         shape: [usize; D],
         fan_in: usize,
     ) -> Tensor<D> {
-        let bound = 1.0 / (fan_in as f64).sqrt();
-        let mut draws = self.draws();
-        self.filled(shape, || draws.uniform(-bound, bound) as f32)
+        self.uniform(shape, 1.0 / (fan_in as f64).sqrt())
     }
 
     /// Random unit vectors as rows, `[rows, columns]`: the initial keys of a queue (methods.md 3.2).

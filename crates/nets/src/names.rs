@@ -1,7 +1,8 @@
 //! The named tensors of a module, in a fixed order: for files, optimisers and EMAs.
 //!
-//! They work on any module of Burn. A name is the path of fields to a tensor, joined by dots; the variants of an enum and
-//! the list of layers in a [`Head`](crate::Head) have no part in it, so that names are PyTorch's.
+//! They work on any module of Burn. A name is the path of fields to a tensor, joined by dots; the variants of an enum, the list
+//! of layers in a [`Head`](crate::Head) and the convolution in a [`ConvNorm`](crate::ConvNorm) have no part in it, so that names
+//! are PyTorch's.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -17,8 +18,11 @@ struct Path(Vec<Option<String>>);
 
 impl Path {
     fn enter(&mut self, name: &str, container: &str) {
-        let head = container == "Struct:Head" && name == "layers";
-        let silent = head || container.starts_with("Enum:");
+        let inner = matches!(
+            (container, name),
+            ("Struct:Head", "layers") | ("Struct:ConvNorm", "conv")
+        );
+        let silent = inner || container.starts_with("Enum:");
         self.0.push((!silent).then(|| name.to_string()));
     }
 

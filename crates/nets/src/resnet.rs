@@ -103,6 +103,35 @@ impl ResNet {
         blocks.iter_mut().fold(x, |x, block| block.forward(x, mode))
     }
 
+    /// Every batch norm of the backbone, in the order of its tensors.
+    pub fn batch_norms(&mut self) -> Vec<&mut BatchNorm> {
+        let Self {
+            bn1,
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            ..
+        } = self;
+        let blocks = [layer1, layer2, layer3, layer4].into_iter().flatten();
+        std::iter::once(bn1)
+            .chain(blocks.flat_map(Block::batch_norms))
+            .collect()
+    }
+
+    /// Moves the blocks of stage `number`, from 0, out of the network, which then ends before them: a detector applies its last
+    /// stage to regions of the map of the stage before (methods.md 7.4).
+    pub fn take_stage(&mut self, number: usize) -> Vec<Block> {
+        let blocks = match number {
+            0 => &mut self.layer1,
+            1 => &mut self.layer2,
+            2 => &mut self.layer3,
+            3 => &mut self.layer4,
+            _ => return Vec::new(),
+        };
+        std::mem::take(blocks)
+    }
+
     /// Images `[batch, 3, height, width]` to the feature map of each stage, `[batch, height', width', channels]`: four maps,
     /// in [`Arch::Tiny`](crate::Arch::Tiny) three.
     ///

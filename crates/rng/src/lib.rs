@@ -28,6 +28,8 @@ pub enum Stream {
     Shuffle = 6,
     /// Which classes a subset keeps.
     Subset = 7,
+    /// Which anchors and proposals a detector learns from.
+    Sampling = 8,
 }
 
 /// The four output words of Philox4x32-10.

@@ -73,7 +73,10 @@ impl Run {
 }
 
 /// Copies a vector from the device.
-pub(crate) async fn read(figures: Tensor<1>) -> Result<Vec<f64>, RunError> {
+///
+/// # Errors
+/// When the device fails.
+pub async fn read(figures: Tensor<1>) -> Result<Vec<f64>, RunError> {
     let data = figures.into_data_async().await;
     let data = data.map_err(RunError::of_device)?;
     Ok(data.iter::<f64>().collect())

@@ -49,6 +49,7 @@ pub use error::{LESS_MEMORY, RecipeError, RunError};
 pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features, probe};
 pub use event::Event;
 pub use extract::{Extractor, ViewBatch, ViewLoader, ViewPart, batches, read};
+pub use forward::read as read_figures;
 pub use gradients::ParamGradients;
 pub use groups::ParamGroup;
 pub use keep::Keep;
@@ -58,6 +59,7 @@ pub use norms::Norms;
 pub use optimizer::{Optimizer, Rule};
 pub use parallax_recipes::{PAGE_RECIPES, RECIPES};
 pub use parallax_weights::{ONLINE, TARGET};
+pub use parse::overridden;
 pub use precision::Precision;
 pub use preset::{Augment, Decay, Preset, PresetSpec};
 pub use recipe::{

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
+
 use crate::error::RunError;
 use crate::forward::read;
-use crate::gradients::param_squares;
+use crate::gradients::{ParamGradients, param_squares};
 use crate::run::Run;
 
 /// L2 norms of the online network's trained parameters by name.
@@ -17,6 +19,23 @@ pub struct Norms {
 }
 
 impl Norms {
+    /// Of the gradients and of the trained parameters of a module.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn of<M: Module>(gradients: &ParamGradients, module: &M) -> Result<Self, RunError> {
+        let (names, squares) = gradients.squares();
+        let gradients = match squares {
+            Some(squares) => roots(names, &read(squares).await?),
+            None => BTreeMap::new(),
+        };
+        let parameters = parameter_norms(module).await?;
+        Ok(Self {
+            gradients,
+            parameters,
+        })
+    }
+
     /// Norm of the whole gradient as one vector.
     pub fn gradient(&self) -> f64 {
         whole(&self.gradients)
@@ -35,10 +54,14 @@ fn whole(norms: &BTreeMap<String, f64>) -> f64 {
 impl Run {
     /// Norms of the online network's trained parameters by name.
     pub(crate) async fn param_norms(&self) -> Result<BTreeMap<String, f64>, RunError> {
-        match param_squares(self.method.online()) {
-            (names, Some(squares)) => Ok(roots(names, &read(squares).await?)),
-            (_, None) => Ok(BTreeMap::new()),
-        }
+        parameter_norms(self.method.online()).await
+    }
+}
+
+async fn parameter_norms<M: Module>(module: &M) -> Result<BTreeMap<String, f64>, RunError> {
+    match param_squares(module) {
+        (names, Some(squares)) => Ok(roots(names, &read(squares).await?)),
+        (_, None) => Ok(BTreeMap::new()),
     }
 }
 

@@ -23,10 +23,7 @@ impl Recipe {
     /// # Ok::<(), parallax_train::RecipeError>(())
     /// ```
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, RecipeError> {
-        let mut table: Table = text.parse().map_err(RecipeError::Toml)?;
-        for text in overrides {
-            set(&mut table, text)?;
-        }
+        let mut table = overridden(text, overrides)?;
         paper::fill(&mut table)?;
         let mut recipe = Recipe::deserialize(Value::Table(table)).map_err(RecipeError::Toml)?;
         recipe.data.taxonomy.resolve()?;
@@ -41,6 +38,18 @@ impl Recipe {
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         toml::to_string(self).map_err(|error| RecipeError::Write(error.to_string()))
     }
+}
+
+/// A recipe's table with overrides of the form `section.key=value`.
+///
+/// # Errors
+/// On invalid TOML and malformed overrides.
+pub fn overridden(text: &str, overrides: &[String]) -> Result<Table, RecipeError> {
+    let mut table: Table = text.parse().map_err(RecipeError::Toml)?;
+    for text in overrides {
+        set(&mut table, text)?;
+    }
+    Ok(table)
 }
 
 /// Applies one override.
@@ -72,45 +81,36 @@ mod tests {
     use super::*;
     use crate::data_shape::DataShape;
 
-    fn overridden(text: &str) -> Result<Recipe, RecipeError> {
+    fn demo(text: &str) -> Result<Recipe, RecipeError> {
         Recipe::named("demo", &[text.to_string()])
     }
 
     #[test]
     fn overrides_reach_their_key() {
         assert_eq!(
-            overridden("optimizer.base_lr=0.06")
-                .unwrap()
-                .optimizer
-                .base_lr,
+            demo("optimizer.base_lr=0.06").unwrap().optimizer.base_lr,
             0.06
         );
-        assert_eq!(
-            overridden("data.source=cifar10").unwrap().data.source,
-            "cifar10"
-        );
+        assert_eq!(demo("data.source=cifar10").unwrap().data.source, "cifar10");
         let data = DataShape::new(64, 2);
-        assert_eq!(
-            overridden("run.total_steps=7").unwrap().total_steps(data),
-            7
-        );
+        assert_eq!(demo("run.total_steps=7").unwrap().total_steps(data), 7);
     }
 
     #[test]
     fn evaluators_are_chosen_by_name() {
-        let chosen = overridden("probe.evaluators=['linear']").unwrap();
+        let chosen = demo("probe.evaluators=['linear']").unwrap();
         assert_eq!(chosen.probe.evaluators, [EvaluatorKind::Linear]);
         assert!(chosen.to_toml().unwrap().contains("evaluators"));
-        let default = overridden("run.seed=1").unwrap();
+        let default = demo("run.seed=1").unwrap();
         assert_eq!(default.probe.evaluators, EvaluatorKind::ALL);
         assert!(!default.to_toml().unwrap().contains("evaluators"));
-        let message = overridden("probe.evaluators=['svm']").unwrap_err();
+        let message = demo("probe.evaluators=['svm']").unwrap_err();
         let message = message.to_string();
         assert!(
             message.contains("svm") && message.contains("knn"),
             "{message}"
         );
-        let message = overridden("probe.evaluators=[]").unwrap_err().to_string();
+        let message = demo("probe.evaluators=[]").unwrap_err().to_string();
         assert!(message.contains("probe.table=false"), "{message}");
     }
 
@@ -134,9 +134,7 @@ mod tests {
         assert_eq!(recipe.probes_at(10, data), [EvaluatorKind::Knn]);
         let both = [EvaluatorKind::Knn, EvaluatorKind::LinearEval];
         assert_eq!(recipe.probes_at(20, data), both);
-        let message = overridden("probe.linear_eval.speed=1")
-            .unwrap_err()
-            .to_string();
+        let message = demo("probe.linear_eval.speed=1").unwrap_err().to_string();
         assert!(
             message.contains("speed") && message.contains("base_lr"),
             "{message}"
@@ -145,12 +143,12 @@ mod tests {
 
     #[test]
     fn an_unknown_key_lists_the_known_ones() {
-        let message = overridden("optimizer.speed=1").unwrap_err().to_string();
+        let message = demo("optimizer.speed=1").unwrap_err().to_string();
         assert!(
             message.contains("speed") && message.contains("base_lr"),
             "{message}"
         );
-        let message = overridden("optimiser.base_lr=1").unwrap_err().to_string();
+        let message = demo("optimiser.base_lr=1").unwrap_err().to_string();
         assert!(
             message.contains("optimiser") && message.contains("optimizer"),
             "{message}"
@@ -159,18 +157,15 @@ mod tests {
 
     #[test]
     fn wrong_types_and_values_are_named() {
-        let message = overridden("run.epochs=many").unwrap_err().to_string();
+        let message = demo("run.epochs=many").unwrap_err().to_string();
         assert!(message.contains("epochs"), "{message}");
-        let message = overridden("method.name=simclr").unwrap_err().to_string();
+        let message = demo("method.name=simclr").unwrap_err().to_string();
         assert!(
             message.contains("simclr") && message.contains("moco-v2-plus"),
             "{message}"
         );
-        let message = overridden("run.batch_size=1").unwrap_err().to_string();
+        let message = demo("run.batch_size=1").unwrap_err().to_string();
         assert!(message.contains("run.batch_size"), "{message}");
-        assert!(matches!(
-            overridden("epochs"),
-            Err(RecipeError::Override(_))
-        ));
+        assert!(matches!(demo("epochs"), Err(RecipeError::Override(_))));
     }
 }

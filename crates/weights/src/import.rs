@@ -82,27 +82,9 @@ impl Import {
     /// # Ok::<(), parallax_weights::WeightsError>(())
     /// ```
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
-        let damaged = |reason: String| WeightsError::Format {
-            file: name.to_string(),
-            reason,
-        };
         if !is_safetensors(bytes) {
-            let container = Container::of(bytes).ok_or_else(|| damaged(unknown(bytes)))?;
-            let found = container
-                .read(bytes)
-                .map_err(|error| torch_error(name, error))?;
-            let tensors = found.into_iter().map(|found| (found.name, found.view));
-            let packing = match container {
-                Container::Zip => Packing::Torch,
-                Container::Legacy => Packing::TorchLegacy,
-                Container::Plain => Packing::Pickle,
-            };
-            return Self::place(
-                name,
-                packing,
-                tensors.collect(),
-                view_values(name, bytes.len()),
-            );
+            let (packing, tensors) = unpacked(name, bytes)?;
+            return Self::place(name, packing, tensors, view_values(name, bytes.len()));
         }
         let file = WeightFile::from_bytes(name, bytes)?;
         let tensors = file.tensors.into_iter().map(|(name, t)| (name, Ok(t)));
@@ -110,6 +92,33 @@ impl Import {
         let mut import = Self::place(name, Packing::Safetensors, tensors.collect(), take)?;
         import.file.recipe = file.recipe;
         Ok(import)
+    }
+
+    /// The tensors of a file under the names that they have in it, without what containers and wrappers add
+    /// (`state_dict.`, `model.`, `module.`): for networks that are more than a ResNet. Values that are not tensors of numbers
+    /// are left out.
+    ///
+    /// # Errors
+    /// When the file is damaged or of another kind, or holds Python objects beyond tensors and plain values.
+    pub fn read_bare(name: &str, bytes: &[u8]) -> Result<WeightFile, WeightsError> {
+        let tensors: Vec<NamedTensor> = if is_safetensors(bytes) {
+            let file = WeightFile::from_bytes(name, bytes)?;
+            file.tensors.into_values().collect()
+        } else {
+            let (_, views) = unpacked(name, bytes)?;
+            let mut unpack = view_values(name, bytes.len());
+            let readable = views
+                .into_iter()
+                .filter_map(|(name, view)| Some((name, view.ok()?)));
+            readable
+                .map(|(name, view)| unpack(&name, view))
+                .collect::<Result<_, _>>()?
+        };
+        let renamed = tensors.into_iter().map(|tensor| NamedTensor {
+            name: bare(&tensor.name),
+            ..tensor
+        });
+        Ok(WeightFile::new(name, renamed.collect()))
     }
 
     /// Renames the tensors and unpacks those that have a name.
@@ -176,6 +185,26 @@ impl Import {
         }
         Ok(import)
     }
+}
+
+/// A tensor's name in a file, and its values or why it has none.
+type Unpacked<'a> = (String, Result<View<'a>, String>);
+
+/// The tensors of a file of PyTorch or of a pickle.
+fn unpacked<'a>(file: &str, bytes: &'a [u8]) -> Result<(Packing, Vec<Unpacked<'a>>), WeightsError> {
+    let container = Container::of(bytes).ok_or_else(|| WeightsError::Format {
+        file: file.to_string(),
+        reason: unknown(bytes),
+    })?;
+    let found = container.read(bytes);
+    let found = found.map_err(|error| torch_error(file, error))?;
+    let packing = match container {
+        Container::Zip => Packing::Torch,
+        Container::Legacy => Packing::TorchLegacy,
+        Container::Plain => Packing::Pickle,
+    };
+    let tensors = found.into_iter().map(|found| (found.name, found.view));
+    Ok((packing, tensors.collect()))
 }
 
 /// Unpacks the tensors of a file of `size` bytes, up to a limit.

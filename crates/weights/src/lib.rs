@@ -25,7 +25,7 @@ pub use export::{Branch, Export, Names};
 pub use file::{NamedTensor, WeightFile};
 pub use import::{Import, Packing, Unused};
 pub use layout::Layout;
-pub use names::{ONLINE, TARGET};
+pub use names::{ONLINE, TARGET, to_detectron2};
 pub use network::{LoadReport, collect, copy, load};
 pub use norms::{LayerNorm, layer_norms};
 pub use rescale::{Anchor, RescaleReport, Scope, norm_rescale};

@@ -82,8 +82,9 @@ pub(crate) fn first_stage<'a>(names: impl Iterator<Item = &'a str>) -> Option<us
     names.filter_map(stage).min()
 }
 
-/// detectron2's name of a backbone's tensor (methods.md 7.1).
-pub(crate) fn to_detectron2(name: &str) -> String {
+/// detectron2's name of a backbone's tensor (methods.md 7.1), which is `name` in torchvision: `layer1.0.bn1.bias` becomes
+/// `res2.0.conv1.norm.bias`.
+pub fn to_detectron2(name: &str) -> String {
     let mut name = match name.contains("layer") {
         true => name.to_string(),
         false => format!("stem.{name}"),

@@ -3,7 +3,7 @@
 mod on_device;
 mod ops;
 mod params;
-mod tensors;
+pub mod tensors;
 
 use std::path::PathBuf;
 

@@ -208,31 +208,8 @@ fn rasterize(inputs: &Inputs, params: &Params, out: &mut Outputs) -> Result<()> 
         true => Some(inputs.boxes("boxes")?),
         false => None,
     };
-    let named = splits
-        .chunks_exact(2)
-        .map(|split| split[0] as usize + 1)
-        .max();
-    let count = boxes.as_ref().map_or(named.unwrap_or(0), Vec::len);
-    ensure!(
-        named.unwrap_or(0) <= count,
-        "'polygon_splits' names an instance without a box"
-    );
-    let mut polygons: Vec<Vec<Vec<f64>>> = vec![Vec::new(); count];
-    let mut rest = &points.values[..];
-    for split in splits.chunks_exact(2) {
-        let length = 2 * split[1].max(0) as usize;
-        ensure!(
-            length <= rest.len(),
-            "'polygon_splits' has more vertices than 'polygons'"
-        );
-        let (own, behind) = rest.split_at(length);
-        polygons[split[0] as usize].push(own.to_vec());
-        rest = behind;
-    }
-    ensure!(
-        rest.is_empty(),
-        "'polygons' has more vertices than 'polygon_splits'"
-    );
+    let polygons = points.split_polygons(&splits, boxes.as_ref().map(Vec::len))?;
+    let count = polygons.len();
     let mut masks = Vec::new();
     let size: [u32; 2] = match (&boxes, params.has("size")) {
         (Some(boxes), true) => {

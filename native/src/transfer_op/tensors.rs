@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -26,6 +26,42 @@ impl Input {
     pub fn boxes(&self) -> Vec<[f32; 4]> {
         let row = |four: &[f64]| [four[0], four[1], four[2], four[3]].map(|value| value as f32);
         self.values.chunks_exact(4).map(row).collect()
+    }
+}
+
+impl Input {
+    /// The polygons of each instance, `x, y, x, y, ...`: `self` holds all vertices, `[vertices, 2]`, and `splits` instance and
+    /// number of vertices of each polygon. Without `count`, as many instances as are named.
+    pub fn split_polygons(
+        &self,
+        splits: &[i64],
+        count: Option<usize>,
+    ) -> Result<Vec<Vec<Vec<f64>>>> {
+        let instances = splits.chunks_exact(2).map(|split| split[0].max(0) as usize);
+        let named = instances.clone().map(|instance| instance + 1).max();
+        let named = named.unwrap_or(0);
+        let count = count.unwrap_or(named);
+        ensure!(
+            named <= count,
+            "'polygon_splits' names an instance without a box"
+        );
+        let mut polygons: Vec<Vec<Vec<f64>>> = vec![Vec::new(); count];
+        let mut rest = &self.values[..];
+        for (instance, split) in instances.zip(splits.chunks_exact(2)) {
+            let length = 2 * split[1].max(0) as usize;
+            ensure!(
+                length <= rest.len(),
+                "'polygon_splits' has more vertices than 'polygons'"
+            );
+            let (own, behind) = rest.split_at(length);
+            polygons[instance].push(own.to_vec());
+            rest = behind;
+        }
+        ensure!(
+            rest.is_empty(),
+            "'polygons' has more vertices than 'polygon_splits'"
+        );
+        Ok(polygons)
     }
 }
 
@@ -110,9 +146,14 @@ impl Outputs {
     }
 
     pub fn integers(&mut self, name: &str, values: impl IntoIterator<Item = i64>) {
-        let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
-        let shape = vec![bytes.len() / size_of::<i64>()];
-        self.0.push((name.to_string(), Dtype::I64, shape, bytes));
+        let values: Vec<i64> = values.into_iter().collect();
+        self.integers_of(name, &[values.len()], values);
+    }
+
+    pub fn integers_of(&mut self, name: &str, shape: &[usize], values: Vec<i64>) {
+        let bytes = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        self.0
+            .push((name.to_string(), Dtype::I64, shape.to_vec(), bytes));
     }
 
     pub fn bytes(&mut self, name: &str, shape: &[usize], values: Vec<u8>) {

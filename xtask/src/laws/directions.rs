@@ -40,6 +40,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["data", "nets", "probes", "train", "views", "weights"],
     ),
     (
+        "transfer",
+        &[
+            "boxes", "kernels", "nets", "recipes", "rng", "score", "train", "views", "weights",
+        ],
+    ),
+    (
         "bench",
         &["gpu-views", "kernels", "nets", "rng", "train", "views"],
     ),
