@@ -8,7 +8,9 @@ use parallax_nets::Mode;
 use parallax_views::Image;
 
 use crate::detector::heads::Maps;
-use crate::detector::pass::{BOX_CODE, HostOutput, read, sizes_of};
+use crate::detector::host::{HostOutput, read};
+use crate::detector::pass::sizes_of;
+use crate::detector::region_losses::BOX_CODE;
 use crate::detector::regions::rois;
 use crate::detector::{Detector, DetectorPlan};
 use crate::error::TransferError;

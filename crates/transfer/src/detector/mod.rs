@@ -3,9 +3,11 @@
 mod anchors;
 mod backbone;
 mod heads;
+mod host;
 mod inference;
 mod mask_head;
 mod pass;
+mod region_losses;
 mod regions;
 mod rpn;
 

@@ -1,0 +1,77 @@
+//! What a step copies from the device: the proposal network's output, from which proposals are made.
+
+use burn::tensor::Tensor;
+use parallax_boxes::{Corners, Proposal, ProposalOptions, Size, decode, proposals};
+use parallax_train::RunError;
+
+use crate::detector::rpn::{CODE, RpnOutput};
+use crate::error::TransferError;
+
+/// IoU of the proposals' NMS.
+const NMS: f32 = 0.7;
+
+/// The proposal network's output in host memory.
+pub(crate) struct HostOutput {
+    logits: Vec<f32>,
+    deltas: Vec<f32>,
+    anchors: usize,
+}
+
+impl HostOutput {
+    pub(crate) async fn read(output: &RpnOutput) -> Result<Self, RunError> {
+        let [images, anchors] = output.logits.dims();
+        let count = images * anchors;
+        let logits = output.logits.clone().without_autodiff().reshape([count]);
+        let deltas = output
+            .deltas
+            .clone()
+            .without_autodiff()
+            .reshape([4 * count]);
+        let mut values = read(Tensor::cat(vec![logits, deltas], 0)).await?;
+        let deltas = values.split_off(count);
+        Ok(Self {
+            logits: values,
+            deltas,
+            anchors,
+        })
+    }
+
+    /// The proposals of image number `image`, at most `limits` of a level before NMS and of all after it.
+    pub(crate) fn proposals(
+        &self,
+        image: usize,
+        levels: &[Vec<Corners>],
+        size: Size,
+        [pre_nms, post_nms]: [usize; 2],
+        strict: bool,
+    ) -> Result<Vec<Proposal>, TransferError> {
+        let mut at = image * self.anchors;
+        let mut boxes: Vec<(Vec<Corners>, &[f32])> = Vec::with_capacity(levels.len());
+        for anchors in levels {
+            let deltas = self.deltas[4 * at..].chunks_exact(4);
+            let decoded = anchors.iter().zip(deltas).map(|(&anchor, delta)| {
+                decode(anchor, [delta[0], delta[1], delta[2], delta[3]], CODE)
+            });
+            boxes.push((decoded.collect(), &self.logits[at..at + anchors.len()]));
+            at += anchors.len();
+        }
+        let levels: Vec<_> = boxes
+            .iter()
+            .map(|(boxes, logits)| (&boxes[..], *logits))
+            .collect();
+        let options = ProposalOptions {
+            image: size,
+            pre_nms,
+            post_nms,
+            threshold: NMS,
+        };
+        Ok(proposals(&levels, &options, strict)?)
+    }
+}
+
+/// Values from a device.
+pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, RunError> {
+    let data = tensor.into_data_async().await;
+    let data = data.map_err(|error| RunError::Device(format!("{error:?}")))?;
+    Ok(data.iter::<f32>().collect())
+}
