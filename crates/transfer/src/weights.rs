@@ -91,7 +91,7 @@ pub fn load_backbone<M: Module>(
     };
     for (name, expected) in &own {
         let name = to_detectron2(name);
-        // Heads of another number of classes start anew; a backbone that does not fit is a mistake.
+        // Heads of another number of classes start again; a backbone that does not fit is a mistake.
         let backbone = name.starts_with("backbone.") || name.starts_with("roi_heads.res5.");
         if let Some(found) = suffix(&file, &name)
             && backbone
