@@ -15,6 +15,7 @@ mod replay;
 mod shapes;
 mod spatial;
 mod trace;
+mod transfer;
 mod views;
 
 pub use any_shape::{check_any_shapes, check_non_finite};
@@ -25,6 +26,7 @@ pub use paper_scale::{Compared, StepDeviation, paper_scale};
 pub use replay::{CASES, Case, DEEP_CASES, Deviation, Replayed, begun, replay, replay_with};
 pub use shapes::{check_convolutions, check_heads, check_tiles};
 pub use trace::{TraceCase, trace_case};
+pub use transfer::{TRANSFER_CASES, TransferCase, TransferResult};
 pub use views::{DRAWS, VIEWS, draws_digest, views_digest};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};

@@ -1,0 +1,148 @@
+//! Detectors: steps, gradients, precise batch norm and detections against PyTorch, and on the software Vulkan device.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use parallax_parity::{TRANSFER_CASES, TransferCase, TransferResult};
+use parallax_transfer::to_detectron2;
+use parallax_weights::NamedTensor;
+use pollster::block_on;
+
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+}
+
+fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
+    let error = (found - expected).abs();
+    assert!(
+        error <= tolerance * expected.abs().max(1e-3),
+        "{what}: {found}, expected {expected}"
+    );
+}
+
+fn steps_agree(case: &TransferCase, found: &TransferResult, name: &str, tolerance: f64) {
+    for (report, expected) in found.steps.iter().zip(&case.steps) {
+        let what = format!("{name}, step {}", report.step);
+        for (loss, value) in &report.losses {
+            near(
+                *value,
+                expected.losses[*loss],
+                tolerance,
+                &format!("{what}, {loss}"),
+            );
+        }
+        let counts = BTreeMap::from_iter(report.counts.iter().copied());
+        let found = ["rpn_pos", "rpn_neg", "roi_fg", "roi_bg"].map(|count| counts[count]);
+        let wanted = [
+            expected.rpn_pos,
+            expected.rpn_neg,
+            expected.roi_fg,
+            expected.roi_bg,
+        ];
+        assert_eq!(found, wanted, "{what}");
+        assert_eq!(report.proposals, expected.proposals, "{what}");
+        let norms = report.norms.as_ref().unwrap();
+        near(
+            norms.gradient(),
+            expected.grad_norm,
+            10.0 * tolerance,
+            &what,
+        );
+        near(report.rate, expected.lr, 1e-12, &what);
+    }
+    let first = found.steps[0].norms.as_ref().unwrap();
+    let own: BTreeMap<String, f64> = first
+        .gradients
+        .iter()
+        .map(|(name, norm)| (to_detectron2(name), *norm))
+        .collect();
+    assert!(own.keys().eq(case.gradients.keys()), "{name}");
+    for (parameter, expected) in &case.gradients {
+        near(
+            own[parameter],
+            *expected,
+            1e-2,
+            &format!("{name}, gradient of {parameter}"),
+        );
+    }
+}
+
+#[test]
+fn steps_are_pytorchs() {
+    for (name, text) in TRANSFER_CASES {
+        let case = TransferCase::read(text).unwrap();
+        let found = block_on(case.follow(&Device::flex(), case.steps.len())).unwrap();
+        steps_agree(&case, &found, name, 1e-4);
+
+        let [before, after, precise] = &found.tensors;
+        let of = |tensors: &BTreeMap<String, NamedTensor>, of: &str| {
+            norm(tensors[of].values.iter().copied())
+        };
+        for (tensor, expected) in &case.after {
+            near(
+                of(after, tensor),
+                *expected,
+                1e-5,
+                &format!("{name}, {tensor} after"),
+            );
+            let values = after[tensor].values.iter().zip(&before[tensor].values);
+            let moved = norm(values.map(|(after, before)| after - before));
+            let expected = case.moved[tensor];
+            // What rounding moves, where hardly anything moves.
+            let rounding = 1e-6 * case.after[tensor];
+            assert!(
+                (moved - expected).abs() < 2e-2 * expected + rounding,
+                "{name}, {tensor} moved by {moved:e}, expected {expected:e}"
+            );
+        }
+        for (tensor, expected) in &case.precise {
+            near(
+                of(precise, tensor),
+                *expected,
+                1e-3,
+                &format!("{name}, precise {tensor}"),
+            );
+        }
+
+        assert_eq!(found.found.len(), case.boxes.len(), "{name}");
+        for (at, found) in found.found.iter().enumerate() {
+            assert_eq!(found.detection.class, case.classes[at], "{name}");
+            near(
+                f64::from(found.detection.score),
+                f64::from(case.scores[at]),
+                1e-4,
+                name,
+            );
+            for (value, expected) in found.detection.corners.iter().zip(case.boxes[at]) {
+                assert!((value - expected).abs() < 1e-2, "{name}, detection {at}");
+            }
+            let area = found
+                .mask
+                .as_ref()
+                .map(|mask| mask.iter().map(|v| *v as usize).sum());
+            let expected = case.mask_areas.get(at).copied();
+            // A pixel at the threshold may fall on either side.
+            let apart = area
+                .zip(expected)
+                .map(|(a, b): (usize, usize)| a.abs_diff(b));
+            assert!(
+                area.is_some() == expected.is_some() && apart.unwrap_or(0) <= 2,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn vulkan_takes_the_same_steps() {
+    let vulkan = Device::wgpu_options()
+        .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
+        .init()
+        .expect("no Vulkan device: `cargo xtask setup` installs a software one");
+    for (name, text) in TRANSFER_CASES {
+        let case = TransferCase::read(text).unwrap();
+        let found = block_on(case.follow(&vulkan, case.steps.len())).unwrap();
+        steps_agree(&case, &found, &format!("{name} on Vulkan"), 1e-4);
+    }
+}
