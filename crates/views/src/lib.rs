@@ -5,7 +5,8 @@
 //! [`write_normalized`] writes the result as a network takes it.
 //!
 //! Modules build on one another in this order: `image`, `op` (operations as data), `ops` (their pixels), `canvas` (applies
-//! lists), `policy` (samples lists), `pipeline` (the paper's policies).
+//! lists), `policy` (samples lists), `pipeline` (the paper's policies), `geometry` (lists
+//! for images with boxes, polygons or label maps, and what they do to those).
 
 #[macro_use]
 mod vectors;
@@ -13,6 +14,7 @@ mod vectors;
 mod canvas;
 mod caption;
 mod error;
+mod geometry;
 mod image;
 mod normalize;
 mod op;
@@ -25,6 +27,7 @@ mod reference_vectors;
 
 pub use canvas::{Canvas, apply_all};
 pub use error::{OpError, PolicyError};
+pub use geometry::{Geometry, Moved, has_sides, move_labels, shortest_edge};
 pub use image::{Image, MAX_PIXELS, MAX_SIDE};
 pub use normalize::{LengthMismatch, MEAN, STD, normalized_values, write_normalized};
 pub use op::{MAX_SIGMA, Op, check_image};
