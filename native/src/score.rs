@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use parallax_data::LabelMap;
 use parallax_data::coco::{CocoDataset, CocoDetection};
-use parallax_data::voc::VocAnnotation;
 use parallax_score::cityscapes::Confusion;
 use parallax_score::coco::CocoScores;
 use parallax_score::voc::{VocDetection, VocScores};
 use parallax_score::{cityscapes, coco, voc};
 use serde::{Deserialize, Serialize};
 
+use crate::data::annotated::voc_annotations;
 use crate::data::walk::collect;
 use crate::usage::BadArgument;
 use crate::whole::read_given;
@@ -177,18 +177,7 @@ struct VocLine {
 
 fn score_voc(arguments: &Score) -> Result<VocScores> {
     let root = &arguments.gt;
-    let list = root.join(format!("ImageSets/Main/{}.txt", arguments.split));
-    // Lists of a class have a second column.
-    let text = read_text(&list)?;
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    let mut truth = Vec::new();
-    for name in names {
-        let path = root.join(format!("Annotations/{name}.xml"));
-        let annotation = VocAnnotation::parse(&path.display().to_string(), &read_text(&path)?)?;
-        truth.push((name.to_string(), annotation));
-    }
+    let truth = voc_annotations(root, &arguments.split)?;
     let mut classes = arguments.classes.clone();
     if classes.is_empty() {
         let objects = truth.iter().flat_map(|(_, annotation)| &annotation.objects);

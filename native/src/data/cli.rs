@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::annotated::{self, ACCEPTED};
 use super::progress::Progress;
 use super::subsample::{self, Subsample};
 use super::{SRC, Split, cache, cifar10, fetch, inspect, wordnet};
@@ -29,7 +30,7 @@ pub enum DataCommand {
     },
     /// Read every image of a data set and print a summary
     Inspect {
-        #[arg(help = format!("Images: {SRC}"))]
+        #[arg(help = format!("Images: {SRC}; or {ACCEPTED}"))]
         src: String,
         /// Print the result as JSON
         #[arg(long)]
@@ -59,6 +60,13 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
             json,
         } => fetch(dataset, from.as_deref(), json, &progress, &mut out)?,
         DataCommand::Subsample(arguments) => write!(out, "{}", subsample::run(&arguments)?)?,
+        DataCommand::Inspect { src, json } if annotated::is_annotated(&src) => {
+            let summary = annotated::Summary::of(&src, &progress)?;
+            match json {
+                true => writeln!(out, "{}", summary.json())?,
+                false => write!(out, "{summary}")?,
+            }
+        }
         DataCommand::Inspect { src, json } => {
             let reports = inspect::inspect(&src, &progress)?;
             if json {

@@ -1,5 +1,6 @@
 //! Data sets: the embedded sample, CIFAR-10 in the cache folder, folders of images, lists.
 
+pub mod annotated;
 pub mod cache;
 pub mod cifar10;
 pub mod cli;

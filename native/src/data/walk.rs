@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use parallax_data::DataError;
 use parallax_data::decode::{decode, dimensions};
+use parallax_data::{DataError, decode_upright, upright_dimensions};
 use parallax_views::Image;
 
 /// Maximum depth of folders inside a class folder, which also ends cycles of links.
@@ -59,6 +59,18 @@ fn descend(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> anyhow::Resu
 
 /// Reads and decodes an image.
 pub fn read(file: &Path) -> Result<Image, DataError> {
+    read_with(file, decode)
+}
+
+/// The same, turned as its EXIF orientation says.
+pub fn read_upright(file: &Path) -> Result<Image, DataError> {
+    read_with(file, decode_upright)
+}
+
+fn read_with(
+    file: &Path,
+    decode: fn(&[u8], &str) -> Result<Image, DataError>,
+) -> Result<Image, DataError> {
     let name = file.display().to_string();
     match std::fs::read(file) {
         Ok(bytes) => decode(&bytes, &name),
@@ -72,6 +84,18 @@ pub fn read(file: &Path) -> Result<Image, DataError> {
 /// The size of an image, from its header. Where the first bytes do not suffice, as in a JPEG file that begins with a large
 /// preview, the whole file is read.
 pub fn header(file: &Path) -> Result<(u32, u32), DataError> {
+    header_with(file, dimensions)
+}
+
+/// The same, of the turned image.
+pub fn upright_header(file: &Path) -> Result<(u32, u32), DataError> {
+    header_with(file, upright_dimensions)
+}
+
+fn header_with(
+    file: &Path,
+    dimensions: fn(&[u8], &str) -> Result<(u32, u32), DataError>,
+) -> Result<(u32, u32), DataError> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| DataError::Read {
         name: name.clone(),

@@ -132,8 +132,9 @@ def case(rng, seed, kind):
     for _ in range(6):
         x, y = rng.uniform(-10, w + 5), rng.uniform(-10, h + 5)
         side = rng.choice([0.0, 4e-6, 1.2e-5, 1.0, rng.uniform(0, w + h)])
-        boxes.append([x, y, x + side, y + rng.uniform(0.5, h + 1)])
-        polygons.append([rng.uniform(-3, max(w, h) + 3) for _ in range(6)])
+        # Few digits, which every parser of JSON reads exactly.
+        boxes.append([round(v, 7) for v in (x, y, x + side, y + rng.uniform(0.5, h + 1))])
+        polygons.append([round(rng.uniform(-3, max(w, h) + 3), 4) for _ in range(6)])
     if seed % 3 == 0:
         boxes = [[float(round(v)) for v in box] for box in boxes]
     moved = np.stack([move_box(steps, box, *size) for box in boxes]).astype(np.float32)
@@ -144,7 +145,7 @@ def case(rng, seed, kind):
         points = np.asarray(polygon).reshape(-1, 2)
         for step in steps:
             points = step.coords(points)
-        moved_polygons.append(points.reshape(-1).tolist())
+        moved_polygons.append([repr(value) for value in points.reshape(-1).tolist()])
     return {
         "seed": seed, "width": w, "height": h, "short": short, "longest": longest,
         "ops": [step.op() for step in steps],
