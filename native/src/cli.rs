@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::BenchCommand;
 use crate::data::cli::DataCommand;
 use crate::data::{OnBadImage, SRC};
+use crate::detect::Detect;
 use crate::eval::{FineTune, LinearEval};
 use crate::features::FeaturesArguments;
 use crate::knn::Knn;
@@ -49,6 +50,8 @@ pub enum Command {
     NormRescale(NormRescale),
     /// Print the norm of each layer of several networks side by side, and draw them
     Norms(Norms),
+    /// Object detection on a backbone: train, evaluate, draw
+    Detect(Detect),
     /// Score detections or segmentations: PASCAL VOC, COCO, Cityscapes
     Score(Score),
     /// One operation of a detector on given tensors, for comparison with another implementation

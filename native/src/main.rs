@@ -7,6 +7,7 @@ mod cli;
 mod convert;
 mod csv;
 mod data;
+mod detect;
 mod device;
 mod devices;
 mod eval;
@@ -17,6 +18,7 @@ mod lock;
 mod memory;
 mod norm_rescale;
 mod norms;
+mod png;
 mod prefetch;
 mod pretrain;
 mod progress;
@@ -30,7 +32,9 @@ mod stop;
 mod study;
 mod taxonomy;
 mod tensorboard;
+mod text;
 mod trace;
+mod transfer;
 mod transfer_op;
 mod transfer_trace;
 mod usage;
@@ -42,6 +46,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use parallax_eval::EvalError;
 use parallax_train::{RecipeError, RunError};
+use parallax_transfer::TransferError;
 
 use cli::{Cli, Command};
 use usage::BadArgument;
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Norms(arguments) => norms::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::TransferOp(arguments) => transfer_op::run(&arguments),
         Command::TransferTrace(arguments) => transfer_trace::run(&arguments),
@@ -108,6 +114,14 @@ fn is_usage(error: &anyhow::Error) -> bool {
             Some(RunError::Recipe(_) | RunError::TooLarge { .. })
         );
         let of_evaluation = cause.downcast_ref().is_some_and(EvalError::is_usage);
-        of_recipe || of_evaluation || cause.is::<RecipeError>() || cause.is::<BadArgument>()
+        let of_transfer = matches!(
+            cause.downcast_ref::<TransferError>(),
+            Some(TransferError::Recipe(_))
+        );
+        of_recipe
+            || of_evaluation
+            || of_transfer
+            || cause.is::<RecipeError>()
+            || cause.is::<BadArgument>()
     })
 }

@@ -105,17 +105,24 @@ impl RunFolder {
     ///
     /// A whole checkpoint of the same step is left as it is; a damaged one is replaced once the new one is on disk.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<String> {
-        let name = format!("{CHECKPOINTS}/step-{}", checkpoint.step);
+        let name = name_of(checkpoint);
         let place = self.path.join(&name);
-        let damaged = place.exists();
-        if damaged && checkpoints::read(&place, checkpoint.step).is_ok() {
+        if place.exists() && checkpoints::read(&place, checkpoint.step).is_ok() {
             return Ok(name);
         }
+        self.replace(checkpoint)
+    }
+
+    /// As [`RunFolder::save`], in place of any checkpoint of the same step.
+    pub fn replace(&self, checkpoint: &Checkpoint) -> Result<String> {
+        let name = name_of(checkpoint);
+        let place = self.path.join(&name);
+        let old = place.exists();
         let partial = self
             .path
             .join(format!("{CHECKPOINTS}/.step-{}.partial", checkpoint.step));
         let written = write_folder(&partial, checkpoint).and_then(|()| {
-            if damaged {
+            if old {
                 fs::remove_dir_all(&place)?;
             }
             fs::rename(&partial, &place)?;
@@ -168,6 +175,11 @@ impl RunFolder {
         }
         Ok(whole)
     }
+}
+
+/// A checkpoint's folder, relative to the run.
+fn name_of(checkpoint: &Checkpoint) -> String {
+    format!("{CHECKPOINTS}/step-{}", checkpoint.step)
 }
 
 fn write_folder(partial: &Path, checkpoint: &Checkpoint) -> io::Result<()> {

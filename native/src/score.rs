@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use parallax_data::LabelMap;
 use parallax_data::coco::{CocoDataset, CocoDetection};
-use parallax_score::cityscapes::Confusion;
+use parallax_score::cityscapes::{CityscapesScores, Confusion};
 use parallax_score::coco::CocoScores;
 use parallax_score::voc::{VocDetection, VocScores};
-use parallax_score::{cityscapes, coco, voc};
+use parallax_score::{coco, voc};
 use serde::{Deserialize, Serialize};
 
 use crate::data::annotated::voc_annotations;
@@ -66,20 +66,7 @@ pub fn run(arguments: &Score) -> Result<()> {
         }
         ScoreTask::Cityscapes => {
             let scores = score_cityscapes(&arguments.gt, &arguments.detections)?;
-            print(arguments, &scores, |scores| {
-                let classes = scores.per_class.iter().map(|(name, iou)| (*name, *iou));
-                table(
-                    "class",
-                    &["IoU"],
-                    classes.map(|(name, iou)| (name, vec![iou])),
-                );
-                println!();
-                let rows = [
-                    ("IoU of classes", scores.iou),
-                    ("IoU of categories", scores.iou_sup),
-                ];
-                table("mean", &["IoU"], rows.map(|(name, iou)| (name, vec![iou])));
-            })
+            print(arguments, &scores, cityscapes_table)
         }
     }
 }
@@ -92,7 +79,8 @@ fn print<T: Serialize>(arguments: &Score, scores: &T, table: impl Fn(&T)) -> Res
     Ok(())
 }
 
-fn voc_table(scores: &VocScores) {
+/// The scores of classes and their mean.
+pub fn voc_table(scores: &VocScores) {
     let values = |of: &voc::VocAp| vec![Some(of.ap), Some(of.ap50), Some(of.ap75)];
     let classes = scores.per_class.iter();
     let rows = classes.map(|(name, of)| (name.as_str(), values(of)));
@@ -100,7 +88,8 @@ fn voc_table(scores: &VocScores) {
     table("class", &["AP", "AP50", "AP75"], rows.chain(mean));
 }
 
-fn coco_table(scores: &CocoScores) {
+/// The AP of categories, and the twelve numbers.
+pub fn coco_table(scores: &CocoScores) {
     let categories = scores.per_category.iter();
     table(
         "category",
@@ -128,6 +117,22 @@ fn coco_table(scores: &CocoScores) {
         scores.ar_large,
     ];
     table("detections", &heads, [("AR", ar.to_vec())]);
+}
+
+/// The IoU of classes, and the means.
+pub fn cityscapes_table(scores: &CityscapesScores) {
+    let classes = scores.per_class.iter().map(|(name, iou)| (*name, *iou));
+    table(
+        "class",
+        &["IoU"],
+        classes.map(|(name, iou)| (name, vec![iou])),
+    );
+    println!();
+    let rows = [
+        ("IoU of classes", scores.iou),
+        ("IoU of categories", scores.iou_sup),
+    ];
+    table("mean", &["IoU"], rows.map(|(name, iou)| (name, vec![iou])));
 }
 
 /// Rows of percentages under a line of heads.
@@ -254,7 +259,7 @@ fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn score_cityscapes(gt: &Path, predictions: &Path) -> Result<cityscapes::CityscapesScores> {
+fn score_cityscapes(gt: &Path, predictions: &Path) -> Result<CityscapesScores> {
     let name = |path: &Path| {
         path.file_name()
             .unwrap_or_default()

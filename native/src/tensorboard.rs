@@ -1,4 +1,4 @@
-//! Scalars as TensorBoard event files, written by hand with `std` alone.
+//! Scalars and images as TensorBoard event files, written by hand with `std` alone.
 //!
 //! An event file is a sequence of records in TensorFlow's TFRecord framing; each record is one protocol-buffer message
 //! of type `Event`. The few fields that a curve needs are encoded here directly (field numbers as in TensorFlow's
@@ -65,6 +65,32 @@ impl EventWriter {
         point.extend_from_slice(&value.to_le_bytes());
         let mut summary = Vec::new();
         bytes_field(&mut summary, 1, &point);
+        let mut event = event(wall_time, step);
+        bytes_field(&mut event, 5, &summary);
+        self.record(&event)
+    }
+
+    /// Adds a PNG image of this width and height under `tag`.
+    pub fn image(
+        &mut self,
+        tag: &str,
+        (width, height): (u32, u32),
+        png: &[u8],
+        step: i64,
+        wall_time: f64,
+    ) -> io::Result<()> {
+        let mut image = Vec::new();
+        // Height, width, and three channels of colour.
+        for (field, value) in [(1, u64::from(height)), (2, u64::from(width)), (3, 3)] {
+            key(&mut image, field, VARINT);
+            varint(&mut image, value);
+        }
+        bytes_field(&mut image, 4, png);
+        let mut value = Vec::new();
+        bytes_field(&mut value, 1, tag.as_bytes());
+        bytes_field(&mut value, 4, &image);
+        let mut summary = Vec::new();
+        bytes_field(&mut summary, 1, &value);
         let mut event = event(wall_time, step);
         bytes_field(&mut event, 5, &summary);
         self.record(&event)
@@ -300,6 +326,33 @@ mod tests {
                     ]
                 );
             }
+        });
+    }
+
+    #[test]
+    fn images_are_values_with_their_size() {
+        in_folder("events-image", |dir| {
+            let mut writer = EventWriter::create(dir, 7.0, "x").unwrap();
+            writer.image("test/0", (300, 20), b"PNG", 9, 1.0).unwrap();
+            drop(writer);
+            let bytes = fs::read(dir.join("events.out.tfevents.0000000007.x")).unwrap();
+            let event = fields(records(&bytes)[1]);
+            let (5, Field::Bytes(summary)) = event[2] else {
+                panic!("{event:?}")
+            };
+            let [(1, Field::Bytes(value))] = fields(summary)[..] else {
+                panic!("{event:?}")
+            };
+            let [(1, Field::Bytes(b"test/0")), (4, Field::Bytes(image))] = fields(value)[..] else {
+                panic!("{event:?}")
+            };
+            let expected = [
+                (1, Field::Varint(20)),
+                (2, Field::Varint(300)),
+                (3, Field::Varint(3)),
+                (4, Field::Bytes(b"PNG")),
+            ];
+            assert_eq!(fields(image), expected);
         });
     }
 

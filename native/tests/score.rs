@@ -141,7 +141,7 @@ fn missing_files_are_named() {
     let none = scratch.join("none.json");
     for (task, what) in [
         ("coco-bbox", "none.json does not exist"),
-        ("voc07", "test.txt does not exist"),
+        ("voc07", "there is no folder"),
     ] {
         let arguments = [
             "score",

@@ -49,12 +49,24 @@ pub const PAGE_RECIPES: [(&str, &str); 16] = recipes![
 ];
 
 /// Names and texts of the recipes for detection and segmentation.
-pub const TRANSFER_RECIPES: [(&str, &str); 5] = [
+pub const TRANSFER_RECIPES: [(&str, &str); 8] = [
     ("voc07-c4", include_str!("../transfer/voc07-c4.toml")),
     ("voc0712-c4", include_str!("../transfer/voc0712-c4.toml")),
     ("coco-c4", include_str!("../transfer/coco-c4.toml")),
     ("coco-fpn", include_str!("../transfer/coco-fpn.toml")),
     ("cityscapes", include_str!("../transfer/cityscapes.toml")),
+    (
+        "bccd-c4-small",
+        include_str!("../transfer/bccd-c4-small.toml"),
+    ),
+    (
+        "coco128-fpn-small",
+        include_str!("../transfer/coco128-fpn-small.toml"),
+    ),
+    (
+        "camvid-small",
+        include_str!("../transfer/camvid-small.toml"),
+    ),
 ];
 
 /// The text of a recipe for detection or segmentation.

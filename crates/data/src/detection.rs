@@ -211,7 +211,7 @@ fn instance(
     match &annotation.segmentation {
         // COCO's tools take an empty list for no mask.
         Some(Segmentation::Polygons(polygons)) if !polygons.is_empty() => {
-            let whole = |points: &&Vec<f64>| points.len() >= 6 && points.len() % 2 == 0;
+            let whole = |points: &&Vec<f64>| points.len() >= 6 && points.len().is_multiple_of(2);
             kept = polygons.iter().filter(whole).cloned().collect();
             if kept.is_empty() {
                 return Ok(None);

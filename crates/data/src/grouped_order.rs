@@ -1,5 +1,6 @@
 //! Batches of images of like aspect ratio.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::DataError;
@@ -19,14 +20,19 @@ pub struct GroupedOrder {
     state: Mutex<State>,
 }
 
+/// Batches that are kept: several threads ask for neighbouring steps in any order.
+const KEPT: usize = 64;
+
 /// Where the dealing is.
 #[derive(Clone, Debug, Default)]
 struct State {
-    /// Batches dealt.
-    step: u64,
     /// Images dealt.
     position: u64,
     queues: [Vec<SampleIndex>; 2],
+    /// Batches dealt.
+    steps: u64,
+    /// The last of them.
+    recent: VecDeque<Vec<SampleIndex>>,
 }
 
 impl GroupedOrder {
@@ -47,9 +53,19 @@ impl GroupedOrder {
     pub fn batch(&self, step: u64) -> Vec<SampleIndex> {
         // The state only ever changes by whole images, so it is valid even if a thread panicked while holding the lock.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.step > step {
-            *state = State::default();
+        loop {
+            let first = state.steps - state.recent.len() as u64;
+            if step < first {
+                *state = State::default();
+            } else if step < state.steps {
+                return state.recent[(step - first) as usize].clone();
+            }
+            self.deal(&mut state);
         }
+    }
+
+    /// Deals one more batch.
+    fn deal(&self, state: &mut State) {
         loop {
             let sample = self.order.at(state.position);
             state.position += 1;
@@ -58,10 +74,12 @@ impl GroupedOrder {
             queue.push(sample);
             if queue.len() == self.batch {
                 let full = std::mem::take(queue);
-                state.step += 1;
-                if state.step > step {
-                    return full;
+                if state.recent.len() == KEPT {
+                    state.recent.pop_front();
                 }
+                state.recent.push_back(full);
+                state.steps += 1;
+                return;
             }
         }
     }
@@ -103,8 +121,8 @@ mod tests {
     #[test]
     fn a_step_means_the_same_from_anywhere() {
         let one = GroupedOrder::new(5, &sizes(), 4).unwrap();
-        let batches: Vec<_> = (0..60).map(|step| one.batch(step)).collect();
-        for step in [59, 7, 7, 0, 31] {
+        let batches: Vec<_> = (0..200).map(|step| one.batch(step)).collect();
+        for step in [199, 7, 7, 0, 31, 140, 139, 198, 50] {
             let other = GroupedOrder::new(5, &sizes(), 4).unwrap();
             assert_eq!(other.batch(step as u64), batches[step]);
             assert_eq!(one.batch(step as u64), batches[step]);

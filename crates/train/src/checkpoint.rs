@@ -23,7 +23,6 @@ pub const RECIPE_FILE: &str = "recipe.toml";
 
 const QUEUE: &str = "queue";
 const QUEUE_POINTER: &str = "queue_ptr";
-const VELOCITY: &str = "velocity.";
 
 /// Everything that a run needs to continue with the same bits as if it had never stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,10 +210,7 @@ impl Run {
         }
         let weights = WeightFile::new(WEIGHTS_FILE, tensors).with_recipe(&recipe);
 
-        let mut velocity = Vec::new();
-        for (name, tensor) in &self.optimizer.velocity {
-            velocity.push(read(&format!("{VELOCITY}{name}"), tensor.clone()).await?);
-        }
+        let mut velocity = self.optimizer.tensors().await?;
         if let Some(classifier) = &self.classifier {
             velocity.extend(classifier.tensors().await?);
         }
@@ -266,12 +262,7 @@ impl Run {
         }
 
         let training = WeightFile::from_bytes(TRAINING_FILE, checkpoint.file(TRAINING_FILE)?)?;
-        for (name, tensor) in &training.tensors {
-            if let Some(name) = name.strip_prefix(VELOCITY) {
-                let tensor = upload(tensor, [tensor.values.len()], device);
-                run.optimizer.velocity.insert(name.to_string(), tensor);
-            }
-        }
+        run.optimizer.load(&training, device);
         if let Some(classifier) = &mut run.classifier {
             classifier.load(&training)?;
         }

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use parallax_nets::names::{self, Map};
+use parallax_weights::{NamedTensor, WeightFile};
 
+use crate::classifier::{read, upload};
+use crate::error::RunError;
 use crate::gradients::ParamGradients;
 use crate::groups::ParamGroup;
 use crate::lars::Lars;
 use crate::recipe::{OptimizerKind, OptimizerSection};
 use crate::sgd::Sgd;
+
+/// Before the name of a parameter in a checkpoint, its velocity's.
+const VELOCITY: &str = "velocity.";
 
 /// The update rule of a parameter.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +106,28 @@ impl Optimizer {
             }),
         };
         Self::with_groups(rule, section.groups.clone())
+    }
+
+    /// The velocities as `velocity.NAME`, to be saved.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn tensors(&self) -> Result<Vec<NamedTensor>, RunError> {
+        let mut tensors = Vec::new();
+        for (name, tensor) in &self.velocity {
+            tensors.push(read(&format!("{VELOCITY}{name}"), tensor.clone()).await?);
+        }
+        Ok(tensors)
+    }
+
+    /// Goes on with the velocities of a file that holds what [`Optimizer::tensors`] gave.
+    pub fn load(&mut self, file: &WeightFile, device: &Device) {
+        for (name, tensor) in &file.tensors {
+            if let Some(name) = name.strip_prefix(VELOCITY) {
+                let tensor = upload(tensor, [tensor.values.len()], device);
+                self.velocity.insert(name.to_string(), tensor);
+            }
+        }
     }
 
     /// Updates every parameter of `module` that has a gradient, at the learning rate `rate` times its group's factor.

@@ -2,7 +2,6 @@
 
 mod ops;
 mod sheet;
-mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};

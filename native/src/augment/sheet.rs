@@ -3,7 +3,7 @@
 use anyhow::Result;
 use parallax_views::{Image, MAX_PIXELS, Op, apply_all};
 
-use super::text::{LINE, fitting, write};
+use crate::text::{LINE, fitting, write};
 use crate::usage::BadArgument;
 
 const BACKGROUND: [u8; 3] = [250, 250, 248];

@@ -69,7 +69,7 @@ pub fn read_upright(file: &Path) -> Result<Image, DataError> {
 
 fn read_with(
     file: &Path,
-    decode: fn(&[u8], &str) -> Result<Image, DataError>,
+    decode: impl Fn(&[u8], &str) -> Result<Image, DataError>,
 ) -> Result<Image, DataError> {
     let name = file.display().to_string();
     match std::fs::read(file) {
@@ -94,7 +94,7 @@ pub fn upright_header(file: &Path) -> Result<(u32, u32), DataError> {
 
 fn header_with(
     file: &Path,
-    dimensions: fn(&[u8], &str) -> Result<(u32, u32), DataError>,
+    dimensions: impl Fn(&[u8], &str) -> Result<(u32, u32), DataError>,
 ) -> Result<(u32, u32), DataError> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| DataError::Read {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use parallax_data::Source;
 use parallax_eval::{Augment, FeatureLoader, LinearEvalConfig, view_features};
-use parallax_train::{Extractor, Loader};
+use parallax_train::{Batch, Extractor, Loader};
 
 use super::features;
 use crate::prefetch::Prefetch;
@@ -58,7 +58,7 @@ impl Batches {
 /// The features of views, several of the classifier's batches in a forward pass where the device takes so many images.
 pub struct Views {
     extractor: Extractor,
-    batches: Prefetch,
+    batches: Prefetch<Batch>,
     /// Batches in a forward pass; passes begin at multiples of it, so that a resumed run repeats those of an uninterrupted one.
     group: u64,
     /// The next step that will be loaded.
@@ -80,7 +80,7 @@ impl Views {
         let skip = step % group;
         let at = step - skip;
         Self {
-            batches: Prefetch::start(loader, at, total, threads),
+            batches: Prefetch::of(loader, at, total, threads),
             extractor,
             group,
             at,

@@ -11,7 +11,7 @@ use parallax_data::Source;
 use parallax_eval as eval;
 use parallax_eval::{FineTuneConfig, Scores, score};
 use parallax_probes::Metrics;
-use parallax_train::{Checkpoint, DataShape, Event, Keep, Loader};
+use parallax_train::{Batch, Checkpoint, DataShape, Event, Keep, Loader};
 use pollster::block_on;
 
 use super::encoder::Encoder;
@@ -126,7 +126,7 @@ fn fine_tune(
     let threads = device::loader_threads(arguments.loader_threads);
     let driver = run.driver();
     let mut task = FineTuneTask {
-        batches: Prefetch::start(&loader, step, total, threads),
+        batches: Prefetch::of(&loader, step, total, threads),
         run,
         test: test.clone(),
         scores: None,
@@ -152,7 +152,7 @@ fn fine_tune(
 /// A fine-tuning with its data.
 struct FineTuneTask {
     run: eval::FineTune,
-    batches: Prefetch,
+    batches: Prefetch<Batch>,
     test: Arc<dyn Source>,
     /// Those of the last evaluation.
     scores: Option<Scores>,

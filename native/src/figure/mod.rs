@@ -19,7 +19,7 @@ use crate::whole::write_whole;
 use canvas::Canvas;
 pub use chart::{Axis, Chart, Point, Scale, Series, Style, Ticks};
 pub use matrix::Matrix;
-pub use palette::DARK;
+pub use palette::{DARK, color};
 
 /// Canvas units of an SVG for each unit of a figure: the backend rounds coordinates to whole numbers.
 const SVG_SCALE: u32 = 10;

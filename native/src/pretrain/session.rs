@@ -11,7 +11,7 @@ use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
 use parallax_probes::{EvaluatorKind, Metrics, evaluate};
 use parallax_train::{
-    Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table,
+    Batch, Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table,
 };
 use pollster::block_on;
 use serde_json::json;
@@ -31,7 +31,7 @@ use crate::sources::Sources;
 pub struct Session {
     run: Run,
     sources: Sources,
-    batches: Prefetch,
+    batches: Prefetch<Batch>,
     linear: Option<LinearProbe>,
     stop: Arc<AtomicBool>,
     /// When training began, until its duration was printed.
@@ -89,7 +89,7 @@ pub fn train(
     let loader = Loader::new(run.recipe(), Arc::clone(&sources.train), run.device())?;
     let driver = Driver::new(run.recipe(), run.data_shape(), step);
     let mut session = Session {
-        batches: Prefetch::start(&loader, step, total, threads),
+        batches: Prefetch::of(&loader, step, total, threads),
         linear,
         stop: Arc::clone(&stop),
         began: Some(Instant::now()),

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use parallax_probes::Metrics;
 use parallax_train::{Checkpoint, Control, Driver, Due, Event, Keep, RunError, Stop};
+use parallax_transfer::TransferError;
+use parallax_views::Image;
 
 pub use report::Report;
 use report::{DATA_WAIT, IMAGES_PER_SECOND};
@@ -34,6 +36,11 @@ pub trait Task {
 
     /// The final evaluation.
     fn evaluate(&mut self, report: &mut Report) -> Result<()>;
+
+    /// Images for TensorBoard since it was last asked, with their names.
+    fn pictures(&mut self) -> Vec<(String, Image)> {
+        Vec::new()
+    }
 }
 
 /// What a step was like.
@@ -89,6 +96,9 @@ pub fn carry_out(
             }
             Due::Done => return Ok(Ended::Done),
         }
+        for (number, (name, image)) in task.pictures().iter().enumerate() {
+            report.image(&format!("{name}/{number}"), image, task.step_index())?;
+        }
     }
 }
 
@@ -117,6 +127,9 @@ fn give_up(task: &mut dyn Task, report: &mut Report, error: anyhow::Error) -> an
         matches!(
             cause.downcast_ref::<RunError>(),
             Some(RunError::Diverged { whole: true, .. } | RunError::Overflow { .. })
+        ) || matches!(
+            cause.downcast_ref::<TransferError>(),
+            Some(TransferError::Diverged { .. })
         )
     });
     if !whole {

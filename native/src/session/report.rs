@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use parallax_probes::{Format, Metric, Metrics};
 use parallax_train::Event;
+use parallax_views::Image;
 
+use crate::png;
 use crate::progress::{Lines, Progress};
 use crate::run_folder::RunFolder;
 use crate::tensorboard::EventWriter;
@@ -81,6 +83,15 @@ impl Report {
                 .context("TensorBoard's event file cannot be written"),
             Event::Start { .. } => Ok(()),
         }
+    }
+
+    /// Shows an image in TensorBoard.
+    pub fn image(&mut self, tag: &str, image: &Image, step: u64) -> Result<()> {
+        let size = (image.width, image.height);
+        let written = self
+            .board
+            .image(tag, size, &png::encode(image)?, step as i64, now());
+        written.context("TensorBoard's event file cannot be written")
     }
 
     fn scalars(&mut self, step: u64, metrics: &Metrics) -> Result<()> {

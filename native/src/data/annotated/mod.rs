@@ -1,8 +1,5 @@
 //! Images with boxes, polygons or label maps in folders: the layouts of VOC, COCO and Cityscapes.
 
-// Training and scores of detectors and segmenters need the rest.
-#![allow(dead_code, unused_imports)]
-
 mod detection;
 mod segmentation;
 mod spec;

@@ -13,6 +13,11 @@ pub fn fitting(width: u32) -> usize {
     width as usize / get_raster_width(WEIGHT, HEIGHT)
 }
 
+/// Width of a line of text in pixels.
+pub fn width(text: &str) -> u32 {
+    (text.chars().count() * get_raster_width(WEIGHT, HEIGHT)) as u32
+}
+
 /// Draws a line of text with its upper left corner at (`left`, `top`), clipped to the image.
 pub fn write(image: &mut Image, (left, top): (u32, u32), text: &str, colour: [u8; 3]) {
     let advance = get_raster_width(WEIGHT, HEIGHT) as u32;

@@ -1,0 +1,20 @@
+//! Images as PNG files.
+
+use anyhow::{Context as _, Result};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _};
+use parallax_views::Image;
+
+/// The bytes of a PNG file.
+pub fn encode(image: &Image) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(
+            &image.data,
+            image.width,
+            image.height,
+            ExtendedColorType::Rgb8,
+        )
+        .context("the image cannot be written as PNG")?;
+    Ok(bytes)
+}

@@ -1,0 +1,52 @@
+//! What runs of detection and segmentation share: arguments, recipes, data, training, results.
+
+mod arguments;
+pub mod draw;
+mod evaluate;
+mod kind;
+mod metrics;
+mod network;
+mod precise;
+mod recipe;
+mod scored;
+mod settings;
+mod task;
+mod train;
+
+pub use arguments::{Evaluated, Shown, Trained};
+pub use evaluate::evaluate_given;
+pub use kind::{Evaluation, Kind, Stream, Watch};
+pub use network::{Network, Weights};
+pub use scored::Scored;
+pub use train::train;
+
+use parallax_data::DataError;
+use parallax_transfer::AugmentSection;
+use parallax_views::{Geometry, Image, OpError, ViewKey, apply_all};
+
+/// The error of an image to which operations cannot be applied.
+pub fn unfit(name: &str, error: &OpError) -> DataError {
+    DataError::Annotation {
+        name: name.to_string(),
+        reason: error.to_string(),
+    }
+}
+
+/// A picture for people, with its name.
+pub type Picture = (String, Image);
+
+/// An image as it is tested: with the recipe's shorter side, or as it is where that is 0.
+pub fn resized(image: &Image, augment: &AugmentSection) -> Result<Image, OpError> {
+    let geometry = match augment.test_side {
+        0 => return Ok(image.clone()),
+        short => Geometry::fixed(short, augment.test_max_side),
+    };
+    // Nothing is left to chance.
+    let key = ViewKey {
+        seed: 0,
+        epoch: 0,
+        sample: 0,
+        view: 0,
+    };
+    apply_all(image, &geometry.draw(key, (image.width, image.height)))
+}
