@@ -1,7 +1,7 @@
 //! Transfer of a backbone to detection and segmentation (methods.md 7).
 //!
 //! [`Detector`] is Faster R-CNN or Mask R-CNN, with the last stage of the backbone as its head (C4) or with a feature pyramid
-//! (FPN). A [`TransferRecipe`] describes a run, [`TransferRun`] takes its steps, [`precise_bn`] ends it.
+//! (FPN); [`Segmenter`] is DeepLabV3. A [`TransferRecipe`] describes a run, [`TransferRun`] takes its steps, [`precise_bn`] ends it.
 //!
 //! Box logic is the CPU's everywhere: a step copies the proposal network's output from the device, and sends back which regions
 //! to pool and what they should become. Everything with gradients stays on the device.
@@ -18,6 +18,7 @@ mod recipe;
 mod run;
 mod sampling;
 mod schedule;
+pub mod segmenter;
 pub mod weights;
 
 pub use detector::{Detector, Example};
@@ -33,3 +34,4 @@ pub use recipe::{
 pub use run::{Loss, Losses, TransferModel, TransferReport, TransferRun};
 pub use sampling::Ranking;
 pub use schedule::TransferSchedule;
+pub use segmenter::{Labelled, Segmenter};

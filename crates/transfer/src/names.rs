@@ -26,6 +26,9 @@ pub fn to_detectron2(name: &str) -> String {
     if let Some(rest) = name.strip_prefix("roi_heads.norm.") {
         return format!("roi_heads.res5.norm.{rest}");
     }
+    if let Some(rest) = name.strip_prefix("sem_seg_head.aspp.pooling.") {
+        return format!("sem_seg_head.aspp.convs.4.1.{rest}");
+    }
     // Lists of layers, and the number of their first one.
     for (list, layer, first) in [
         ("backbone.lateral.", "backbone.fpn_lateral", 2),

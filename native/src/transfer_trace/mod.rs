@@ -2,6 +2,7 @@
 
 mod detection;
 mod dump;
+mod segmentation;
 
 use std::fs::File;
 use std::io::{BufWriter, Write, stdout};
@@ -90,7 +91,10 @@ pub fn run(arguments: &TransferTrace) -> Result<()> {
         .map_err(|error| BadArgument(error.to_string()))?;
     let inputs = Inputs::parse(&read_given(&arguments.batches)?)
         .with_context(|| arguments.batches.display().to_string())?;
-    detection::run(arguments, recipe, &inputs)
+    match arguments.task {
+        Task::Cityscapes => segmentation::run(arguments, recipe, &inputs),
+        _ => detection::run(arguments, recipe, &inputs),
+    }
 }
 
 /// A model of a trace.
