@@ -91,7 +91,7 @@ impl Matrix {
                 canvas.polygon(&corners, shade(*fraction), 1.0)?;
                 let percent = (100.0 * fraction).round();
                 if classes <= WITH_NUMBERS && percent > 0.0 {
-                    let color = match *fraction > 0.5 {
+                    let color = match *fraction > 0.75 {
                         true => LIGHT,
                         false => DARK_TEXT,
                     };
