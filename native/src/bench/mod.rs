@@ -1,5 +1,6 @@
-//! `parallax bench`: times of the operations of a step, ours and Burn's own, of whole steps and of augmentation.
+//! `parallax bench`: times of the operations of a step, ours and Burn's own, of whole steps, of detectors and of augmentation.
 
+mod detect;
 mod kernels;
 mod step;
 mod views;
@@ -17,6 +18,8 @@ pub enum BenchCommand {
     Views(BenchViews),
     /// A training step of ResNet-18
     Step(BenchStep),
+    /// A training step of a detector, and the search of an image
+    Detect(detect::BenchDetect),
 }
 
 /// Runs a benchmark and prints its table.
@@ -25,5 +28,6 @@ pub fn run(command: &BenchCommand) -> Result<()> {
         BenchCommand::Kernels(arguments) => kernels::run(arguments),
         BenchCommand::Views(arguments) => views::run(arguments),
         BenchCommand::Step(arguments) => step::run(arguments),
+        BenchCommand::Detect(arguments) => detect::run(arguments),
     }
 }
