@@ -134,15 +134,30 @@ fn steps_are_pytorchs() {
     }
 }
 
-#[test]
-fn vulkan_takes_the_same_steps() {
+fn vulkan_takes_the_same_steps(chosen: impl Fn(&str) -> bool) {
     let vulkan = Device::wgpu_options()
         .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
         .init()
         .expect("no Vulkan device: `cargo xtask setup` installs a software one");
-    for (name, text) in TRANSFER_CASES {
+    for (name, text) in TRANSFER_CASES.iter().filter(|(name, _)| chosen(name)) {
         let case = TransferCase::read(text).unwrap();
         let found = block_on(case.follow(&vulkan, case.steps.len())).unwrap();
         steps_agree(&case, &found, &format!("{name} on Vulkan"), 1e-4);
+    }
+}
+
+/// It has every part that a detector can have.
+const WHOLE: &str = "fpn-mask";
+
+#[test]
+fn vulkan_takes_the_steps_of_a_pyramid() {
+    vulkan_takes_the_same_steps(|name| name == WHOLE);
+}
+
+mod slow {
+    #[test]
+    #[ignore = "slow: `cargo xtask test slow` runs it"]
+    fn vulkan_takes_the_steps_of_all_others() {
+        super::vulkan_takes_the_same_steps(|name| name != super::WHOLE);
     }
 }
