@@ -17,13 +17,13 @@ mod sample;
 
 pub use anchors::{anchors, cell_anchors};
 pub use coding::{decode, encode};
-pub use detections::{Detection, DetectionOptions, detections};
+pub use detections::{Detection, DetectionOptions, ScoredBoxes, detections, softmax};
 pub use iou::{iou, iou_matrix};
 pub use levels::{LevelOptions, level};
 pub use masks::{mask_target, paste};
 pub use matcher::{Match, Matcher};
-pub use nms::{nms, nms_by_group};
-pub use proposals::{NotFinite, Proposal, ProposalOptions, proposals};
+pub use nms::{nms, nms_by_group, suppressors};
+pub use proposals::{Candidates, NotFinite, Proposal, ProposalOptions, proposals};
 pub use sample::{Sampled, key_order, sample};
 
 /// x1, y1, x2, y2 in pixels from the image's upper left corner; continuous coordinates, so that a box from 0 to 1 is one

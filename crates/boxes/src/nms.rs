@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Corners;
+use crate::iou::iou;
 use crate::rank::highest;
 
 /// The places of the boxes that survive, highest score first: a box is suppressed where its IoU with a better one that
@@ -30,6 +31,28 @@ pub fn nms_by_group<G: Ord + Copy>(
         }
     }
     order.into_iter().filter(|&place| kept[place]).collect()
+}
+
+/// For each box the better one that suppresses it in [`nms_by_group`], the best of them; none for the survivors. For showing
+/// how NMS works: it looks at every pair that the definition names.
+pub fn suppressors<G: Ord + Copy>(
+    boxes: &[Corners],
+    scores: &[f32],
+    groups: &[G],
+    threshold: f32,
+) -> Vec<Option<usize>> {
+    let mut found = vec![None; boxes.len()];
+    let mut kept: Vec<usize> = Vec::new();
+    for place in highest(scores, scores.len()) {
+        let mut better = kept.iter().copied();
+        found[place] = better.find(|&other| {
+            groups[other] == groups[place] && iou(boxes[other], boxes[place]) > threshold
+        });
+        if found[place].is_none() {
+            kept.push(place);
+        }
+    }
+    found
 }
 
 /// The boxes that survive, in columns, so that a box is compared with many of them at once.
@@ -90,4 +113,39 @@ fn suppressed(boxes: &[Corners], order: Vec<usize>, threshold: f32) -> Vec<usize
         survives
     };
     order.into_iter().filter(survives).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suppressed_boxes_are_those_that_nms_leaves_out() {
+        // Boxes on a coarse grid, so that there are many overlaps, equal scores and empty boxes.
+        let mut state = 1u32;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 16) % below) as f32
+        };
+        for threshold in [0.3, 0.5, 0.7] {
+            let boxes: Vec<Corners> = (0..200)
+                .map(|_| {
+                    let (x, y) = (next(12), next(12));
+                    [x, y, x + next(9), y + next(9)]
+                })
+                .collect();
+            let scores: Vec<f32> = (0..200).map(|_| next(40)).collect();
+            let groups: Vec<u32> = (0..200).map(|_| next(3) as u32).collect();
+            let found = suppressors(&boxes, &scores, &groups, threshold);
+            let mut kept = nms_by_group(&boxes, &scores, &groups, threshold);
+            kept.sort_unstable();
+            let survivors: Vec<usize> = (0..200).filter(|&at| found[at].is_none()).collect();
+            assert_eq!(survivors, kept);
+            for (at, by) in found.iter().enumerate() {
+                let Some(by) = *by else { continue };
+                assert!(found[by].is_none() && groups[by] == groups[at]);
+                assert!(scores[by] >= scores[at] && iou(boxes[by], boxes[at]) > threshold);
+            }
+        }
+    }
 }

@@ -35,39 +35,78 @@ pub struct Proposal {
 )]
 pub struct NotFinite;
 
-/// The best boxes of all levels of one image, by objectness: of each level the best `pre_nms`, clipped to the image, without
-/// those that have no area, NMS by level, the best `post_nms` of all. `levels` holds boxes and logits of each level.
+/// The boxes of one image that go into NMS, level by level, in a level by objectness.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Candidates {
+    /// Within the image.
+    pub boxes: Vec<Corners>,
+    /// Objectness.
+    pub logits: Vec<f32>,
+    /// The level of each.
+    pub levels: Vec<usize>,
+    /// The place of each among the boxes of its level: its anchor's.
+    pub places: Vec<usize>,
+}
+
+impl Candidates {
+    /// Of each level the best `pre_nms`, clipped to the image, without those that have no area. `levels` holds boxes and
+    /// logits of each level.
+    ///
+    /// # Errors
+    /// With `strict`, in training, when a chosen box or logit is not finite; else such boxes are left out.
+    pub fn of(
+        levels: &[(&[Corners], &[f32])],
+        options: &ProposalOptions,
+        strict: bool,
+    ) -> Result<Self, NotFinite> {
+        let mut found = Self::default();
+        for (level, (level_boxes, level_logits)) in levels.iter().enumerate() {
+            for place in highest(level_logits, options.pre_nms) {
+                let (corners, logit) = (level_boxes[place], level_logits[place]);
+                if !logit.is_finite() || corners.iter().any(|value| !value.is_finite()) {
+                    match strict {
+                        true => return Err(NotFinite),
+                        false => continue,
+                    }
+                }
+                let corners = clip(corners, options.image);
+                if has_area(corners) {
+                    found.boxes.push(corners);
+                    found.logits.push(logit);
+                    found.levels.push(level);
+                    found.places.push(place);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// NMS by level: the places of the best `post_nms` of all that are left, best first.
+    pub fn kept(&self, options: &ProposalOptions) -> Vec<usize> {
+        let mut kept = nms_by_group(&self.boxes, &self.logits, &self.levels, options.threshold);
+        kept.truncate(options.post_nms);
+        kept
+    }
+
+    /// The candidate at a place as a proposal.
+    pub fn proposal(&self, place: usize) -> Proposal {
+        Proposal {
+            corners: self.boxes[place],
+            logit: self.logits[place],
+        }
+    }
+}
+
+/// The best boxes of all levels of one image, by objectness: those of its [`Candidates`] that NMS leaves.
 ///
 /// # Errors
-/// With `strict`, in training, when a chosen box or logit is not finite; else such boxes are left out.
+/// As [`Candidates::of`].
 pub fn proposals(
     levels: &[(&[Corners], &[f32])],
     options: &ProposalOptions,
     strict: bool,
 ) -> Result<Vec<Proposal>, NotFinite> {
-    let (mut boxes, mut logits, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    for (level, (level_boxes, level_logits)) in levels.iter().enumerate() {
-        for place in highest(level_logits, options.pre_nms) {
-            let (corners, logit) = (level_boxes[place], level_logits[place]);
-            if !logit.is_finite() || corners.iter().any(|value| !value.is_finite()) {
-                match strict {
-                    true => return Err(NotFinite),
-                    false => continue,
-                }
-            }
-            let corners = clip(corners, options.image);
-            if has_area(corners) {
-                boxes.push(corners);
-                logits.push(logit);
-                groups.push(level);
-            }
-        }
-    }
-    let kept = nms_by_group(&boxes, &logits, &groups, options.threshold);
-    let proposal = |place: usize| Proposal {
-        corners: boxes[place],
-        logit: logits[place],
-    };
-    let best = kept.into_iter().take(options.post_nms);
-    Ok(best.map(proposal).collect())
+    let candidates = Candidates::of(levels, options, strict)?;
+    let kept = candidates.kept(options).into_iter();
+    Ok(kept.map(|place| candidates.proposal(place)).collect())
 }

@@ -48,6 +48,6 @@ pub use pixel_labels::{LogitShape, PixelLabels};
 pub use resample::{
     average_pool2d, deconv2x2, resize_bilinear, roi_align, scale_bilinear, upsample_nearest2x,
 };
-pub use sampling::{Roi, RoiAlign, Sampling};
+pub use sampling::{Roi, RoiAlign, RoiAxis, Sampling};
 pub use shape::{ConvShape, LinearShape, PoolShape, Product};
 pub use update::{sgd_step, weighted_sum};

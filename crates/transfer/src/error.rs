@@ -27,6 +27,14 @@ pub enum TransferError {
         /// What is wrong.
         reason: String,
     },
+    /// A proposal that an image does not have.
+    #[error("there is no proposal {proposal}: the image has {proposals}")]
+    NoProposal {
+        /// The one that was asked for, from 0.
+        proposal: usize,
+        /// How many there are.
+        proposals: usize,
+    },
     /// Sizes of a segmenter that do not fit together.
     #[error("{0}")]
     Size(String),

@@ -2,12 +2,29 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_boxes::Size;
-use parallax_views::Image;
+use parallax_views::{Image, Op, OpError, shortest_edge};
+
+use crate::recipe::AugmentSection;
 
 /// Subtracted from R, G and B from 0 to 255 (methods.md 7.2).
 pub const PIXEL_MEAN: [f32; 3] = [123.675, 116.28, 103.53];
 /// Divides what is left.
 pub const PIXEL_STD: [f32; 3] = [58.395, 57.12, 57.375];
+
+impl AugmentSection {
+    /// An image as it is searched and scored: resized to the recipe's test size.
+    ///
+    /// # Errors
+    /// When the image is empty.
+    pub fn test_image(&self, image: &Image) -> Result<Image, OpError> {
+        if self.test_side == 0 {
+            return Ok(image.clone());
+        }
+        let size = (image.width, image.height);
+        let (width, height) = shortest_edge(size, self.test_side, self.test_max_side);
+        Op::Resize { width, height }.apply(image)
+    }
+}
 
 /// A batch of images of different sizes, normalised, with zeros to the right and below them.
 pub struct Images {

@@ -22,7 +22,7 @@ pub use train::train;
 
 use parallax_data::DataError;
 use parallax_transfer::AugmentSection;
-use parallax_views::{Geometry, Image, OpError, ViewKey, apply_all};
+use parallax_views::{Image, OpError};
 
 /// The error of an image to which operations cannot be applied.
 pub fn unfit(name: &str, error: &OpError) -> DataError {
@@ -37,16 +37,5 @@ pub type Picture = (String, Image);
 
 /// An image as it is tested: with the recipe's shorter side, or as it is where that is 0.
 pub fn resized(image: &Image, augment: &AugmentSection) -> Result<Image, OpError> {
-    let geometry = match augment.test_side {
-        0 => return Ok(image.clone()),
-        short => Geometry::fixed(short, augment.test_max_side),
-    };
-    // Nothing is left to chance.
-    let key = ViewKey {
-        seed: 0,
-        epoch: 0,
-        sample: 0,
-        view: 0,
-    };
-    apply_all(image, &geometry.draw(key, (image.width, image.height)))
+    augment.test_image(image)
 }

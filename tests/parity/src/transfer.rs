@@ -110,21 +110,10 @@ impl TransferCase {
         device: &Device,
         steps: usize,
     ) -> Result<TransferResult, TransferError> {
-        let name = match self.task.as_str() {
-            "voc-c4" => "voc07-c4",
-            other => other,
-        };
-        let text = parallax_recipes::transfer(name).unwrap_or_default();
-        let recipe = TransferRecipe::parse(text, &self.recipe)?;
         let graph = device.clone().autodiff();
-        let (fresh, plan) = Detector::new(&recipe, &graph)?;
-        let given = self.weights(&fresh).await?;
-        let model = weights::load_all(fresh, &given)?;
-        let mut run = TransferRun::new(recipe, (model, plan), &graph);
+        let (mut run, given) = self.run(&graph).await?;
         run.measure_norms(true);
-        let mut inference = run.model().valid();
-        let image = image(77, TEST.0);
-        let found = inference.detect(run.plan(), &image, TEST.1, device).await?;
+        let found = self.detect(&run, device).await?;
         let batches: Vec<_> = (0..steps)
             .map(|step| self.batch(step as u32, &run))
             .collect();
@@ -152,6 +141,77 @@ impl TransferCase {
             steps: reports,
             tensors: [given.tensors, after, precise],
         })
+    }
+
+    /// The case's detections before the first step.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn found(&self, device: &Device) -> Result<Vec<Found>, TransferError> {
+        let graph = device.clone().autodiff();
+        let (run, _) = self.run(&graph).await?;
+        self.detect(&run, device).await
+    }
+
+    /// Compares detections with PyTorch's: classes, scores to 1e-4 of themselves, corners to 0.01 pixels, and areas of masks to two
+    /// pixels, because one at the threshold may fall on either side.
+    ///
+    /// # Errors
+    /// In words, where they differ.
+    pub fn check_detections(&self, found: &[Found]) -> Result<(), String> {
+        let expected = self.boxes.len();
+        if found.len() != expected {
+            return Err(format!("{} detections, expected {expected}", found.len()));
+        }
+        for (at, Found { detection, mask }) in found.iter().enumerate() {
+            let (corners, score) = (self.boxes[at], self.scores[at]);
+            let apart = |(found, expected): (&f32, f32)| (found - expected).abs() > 1e-2;
+            let area = mask.as_ref().map(|mask| mask.iter().map(|v| *v as usize).sum());
+            let expected_area = self.mask_areas.get(at).copied();
+            let other_mask = match (area, expected_area) {
+                (Some(found), Some(expected)) => usize::abs_diff(found, expected) > 2,
+                (found, expected) => found != expected,
+            };
+            if detection.class != self.classes[at]
+                || (detection.score - score).abs() > 1e-4 * score
+                || detection.corners.iter().zip(corners).any(apart)
+                || other_mask
+            {
+                let class = self.classes[at];
+                return Err(format!(
+                    "detection {at}: {detection:?}, mask of {area:?} pixels, expected class {class}, score {score}, {corners:?}, \
+                     mask of {expected_area:?} pixels"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The run before its first step, and its weights. `graph` is a device with autodiff.
+    async fn run(
+        &self,
+        graph: &Device,
+    ) -> Result<(TransferRun<Detector>, WeightFile), TransferError> {
+        let name = match self.task.as_str() {
+            "voc-c4" => "voc07-c4",
+            other => other,
+        };
+        let text = parallax_recipes::transfer(name).unwrap_or_default();
+        let recipe = TransferRecipe::parse(text, &self.recipe)?;
+        let (fresh, plan) = Detector::new(&recipe, graph)?;
+        let given = self.weights(&fresh).await?;
+        let model = weights::load_all(fresh, &given)?;
+        Ok((TransferRun::new(recipe, (model, plan), graph), given))
+    }
+
+    async fn detect(
+        &self,
+        run: &TransferRun<Detector>,
+        device: &Device,
+    ) -> Result<Vec<Found>, TransferError> {
+        let image = image(77, TEST.0);
+        let mut inference = run.model().valid();
+        inference.detect(run.plan(), &image, TEST.1, device).await
     }
 
     /// The weights of `transfer/generate.py`.

@@ -105,32 +105,8 @@ fn steps_are_pytorchs() {
             );
         }
 
-        assert_eq!(found.found.len(), case.boxes.len(), "{name}");
-        for (at, found) in found.found.iter().enumerate() {
-            assert_eq!(found.detection.class, case.classes[at], "{name}");
-            near(
-                f64::from(found.detection.score),
-                f64::from(case.scores[at]),
-                1e-4,
-                name,
-            );
-            for (value, expected) in found.detection.corners.iter().zip(case.boxes[at]) {
-                assert!((value - expected).abs() < 1e-2, "{name}, detection {at}");
-            }
-            let area = found
-                .mask
-                .as_ref()
-                .map(|mask| mask.iter().map(|v| *v as usize).sum());
-            let expected = case.mask_areas.get(at).copied();
-            // A pixel at the threshold may fall on either side.
-            let apart = area
-                .zip(expected)
-                .map(|(a, b): (usize, usize)| a.abs_diff(b));
-            assert!(
-                area.is_some() == expected.is_some() && apart.unwrap_or(0) <= 2,
-                "{name}"
-            );
-        }
+        case.check_detections(&found.found)
+            .unwrap_or_else(|error| panic!("{name}, {error}"));
     }
 }
 

@@ -8,7 +8,7 @@ mod rois;
 use std::ops::Range;
 
 pub(crate) use self::images::half_pixel;
-pub use self::rois::{Roi, RoiAlign};
+pub use self::rois::{Roi, RoiAlign, RoiAxis};
 
 /// The taps along one axis. A list has one sequence of taps for each output pixel.
 #[derive(Clone, Debug, PartialEq)]

@@ -36,6 +36,36 @@ impl RoiAlign {
     }
 }
 
+/// Where RoIAlign samples an RoI along one axis: pixels of the network's input, from its first column's or row's edge. The samples
+/// of an RoI are all pairs of those of both axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoiAxis {
+    /// The edges of the bins, one more than there are bins.
+    pub edges: Vec<f32>,
+    /// The samples, bin by bin, as many in each.
+    pub samples: Vec<f32>,
+}
+
+impl RoiAlign {
+    /// Columns and rows that an RoI is sampled at, for showing them. Samples beyond the map's edge, which RoIAlign clamps or
+    /// leaves out, are where they would be.
+    pub fn axes(&self, corners: [f32; 4]) -> [RoiAxis; 2] {
+        [0, 1].map(|axis| {
+            let bins = Bins::new([corners[axis], corners[axis + 2]], self);
+            let offset = if self.aligned { 0.5 } else { 0.0 };
+            let pixel = |at: f32| (at + offset) / self.scale;
+            let edges = (0..=self.output).map(|bin| pixel(bins.begin(bin)));
+            let samples = (0..self.output)
+                .flat_map(|bin| (0..bins.count()).map(move |sample| (bin, sample)))
+                .map(|(bin, sample)| pixel(bins.at(bin, sample)));
+            RoiAxis {
+                edges: edges.collect(),
+                samples: samples.collect(),
+            }
+        })
+    }
+}
+
 /// Samples of a bin along an axis that are still listed one by one: more than any feature map has pixels.
 const MOST_SAMPLES: f32 = 65_536.0;
 
@@ -105,15 +135,28 @@ impl Bins {
         }
     }
 
+    /// Samples of a bin.
+    fn count(&self) -> usize {
+        // A NaN is zero samples.
+        self.samples.max(0.0) as usize
+    }
+
+    /// Where a bin begins.
+    fn begin(&self, bin: usize) -> f32 {
+        self.start + bin as f32 * self.side
+    }
+
+    /// Where a sample of a bin lies.
+    fn at(&self, bin: usize, sample: usize) -> f32 {
+        let within = (sample as f32 + 0.5) * self.side / self.samples;
+        self.begin(bin) + within
+    }
+
     /// Lists the taps of all bins on an axis of `size` pixels.
     fn list(&self, outputs: usize, size: usize, taps: &mut Taps) {
-        // A NaN is zero samples.
-        let samples = self.samples.max(0.0) as usize;
         for bin in 0..outputs {
-            for sample in 0..samples {
-                let begin = self.start + bin as f32 * self.side;
-                let within = (sample as f32 + 0.5) * self.side / self.samples;
-                let at = begin + within;
+            for sample in 0..self.count() {
+                let at = self.at(bin, sample);
                 if at < -1.0 || at > size as f32 {
                     continue;
                 }
@@ -129,5 +172,22 @@ impl Bins {
             }
             taps.end();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_lie_evenly_within_the_roi() {
+        let align = RoiAlign::new(1.0 / 16.0, 7);
+        // Bins of 28 and 3 pixels: two samples of 1.75 pixels of the map, and one.
+        let [x, y] = align.axes([40.0, 10.0, 236.0, 31.0]);
+        assert_eq!(x.edges[0], 40.0);
+        assert_eq!(x.edges[7], 236.0);
+        assert_eq!(x.samples[..4], [47.0, 61.0, 75.0, 89.0]);
+        assert_eq!((x.samples.len(), y.samples.len()), (14, 7));
+        assert_eq!(y.samples[0], 11.5);
     }
 }

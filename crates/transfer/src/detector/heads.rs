@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use parallax_boxes::{LevelOptions, level};
+use parallax_boxes::{Corners, LevelOptions, level};
 use parallax_kernels::{Activation, Roi, RoiAlign, roi_align};
 use parallax_nets::{
     BatchNorm, Block, ConvConfig, ConvNorm, Init, Linear, Mode, global_average_pool,
@@ -13,8 +13,8 @@ use crate::detector::mask_head::MaskHead;
 use crate::recipe::DetectorSection;
 
 /// Sides of the pooled maps of regions.
-const C4_SIDE: usize = 14;
-const BOX_SIDE: usize = 7;
+pub(crate) const C4_SIDE: usize = 14;
+pub(crate) const BOX_SIDE: usize = 7;
 const MASK_SIDE: usize = 14;
 /// Convolutions of the pyramid's box head and mask head.
 const CONVS: usize = 4;
@@ -81,26 +81,35 @@ pub struct Maps<'a> {
     /// `[images, height, width, channels]`, the finest first.
     pub maps: &'a [Tensor<4>],
     /// Of each map.
-    pub strides: &'a [u32],
+    pub strides: Vec<u32>,
 }
 
 impl Maps<'_> {
-    /// RoIAlign of one or more regions, each on the map for its size, and the order of the rows.
-    fn pool(&self, rois: &[Roi], side: usize) -> (Tensor<4>, Vec<usize>) {
+    /// The level of a region, from [`FINEST`] on.
+    fn level(&self, corners: Corners) -> i64 {
         let options = LevelOptions {
             min_level: FINEST,
             max_level: FINEST + self.maps.len() as i64 - 1,
             ..LevelOptions::default()
         };
-        let levels: Vec<i64> = match self.maps.len() {
-            1 => vec![FINEST; rois.len()],
-            _ => rois
-                .iter()
-                .map(|roi| level(roi.corners, &options))
-                .collect(),
-        };
+        match self.maps.len() {
+            1 => FINEST,
+            _ => level(corners, &options),
+        }
+    }
+
+    /// The map that a region is pooled from, and how.
+    pub(crate) fn of(&self, corners: Corners, side: usize) -> (Tensor<4>, RoiAlign) {
+        let at = (self.level(corners) - FINEST) as usize;
+        let align = RoiAlign::new(1.0 / self.strides[at] as f32, side);
+        (self.maps[at].clone(), align)
+    }
+
+    /// RoIAlign of one or more regions, each on the map for its size, and the order of the rows.
+    fn pool(&self, rois: &[Roi], side: usize) -> (Tensor<4>, Vec<usize>) {
+        let levels: Vec<i64> = rois.iter().map(|roi| self.level(roi.corners)).collect();
         let (mut pooled, mut order) = (Vec::new(), Vec::new());
-        for ((map, &stride), own) in self.maps.iter().zip(self.strides).zip(FINEST..) {
+        for ((map, &stride), own) in self.maps.iter().zip(&self.strides).zip(FINEST..) {
             let places: Vec<usize> = (0..rois.len()).filter(|&at| levels[at] == own).collect();
             if places.is_empty() {
                 continue;

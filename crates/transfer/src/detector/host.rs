@@ -1,14 +1,14 @@
 //! What a step copies from the device: the proposal network's output, from which proposals are made.
 
 use burn::tensor::Tensor;
-use parallax_boxes::{Corners, Proposal, ProposalOptions, Size, decode, proposals};
+use parallax_boxes::{Candidates, Corners, Proposal, ProposalOptions, Size, decode};
 use parallax_train::RunError;
 
 use crate::detector::rpn::{CODE, RpnOutput};
 use crate::error::TransferError;
 
 /// IoU of the proposals' NMS.
-const NMS: f32 = 0.7;
+pub const PROPOSAL_NMS: f32 = 0.7;
 
 /// The proposal network's output in host memory.
 pub(crate) struct HostOutput {
@@ -42,9 +42,23 @@ impl HostOutput {
         image: usize,
         levels: &[Vec<Corners>],
         size: Size,
-        [pre_nms, post_nms]: [usize; 2],
+        limits: [usize; 2],
         strict: bool,
     ) -> Result<Vec<Proposal>, TransferError> {
+        let options = options(size, limits);
+        let candidates = self.candidates(image, levels, &options, strict)?;
+        let kept = candidates.kept(&options).into_iter();
+        Ok(kept.map(|place| candidates.proposal(place)).collect())
+    }
+
+    /// The boxes of image number `image` that go into the proposals' NMS.
+    pub(crate) fn candidates(
+        &self,
+        image: usize,
+        levels: &[Vec<Corners>],
+        options: &ProposalOptions,
+        strict: bool,
+    ) -> Result<Candidates, TransferError> {
         let mut at = image * self.anchors;
         let mut boxes: Vec<(Vec<Corners>, &[f32])> = Vec::with_capacity(levels.len());
         for anchors in levels {
@@ -59,13 +73,17 @@ impl HostOutput {
             .iter()
             .map(|(boxes, logits)| (&boxes[..], *logits))
             .collect();
-        let options = ProposalOptions {
-            image: size,
-            pre_nms,
-            post_nms,
-            threshold: NMS,
-        };
-        Ok(proposals(&levels, &options, strict)?)
+        Ok(Candidates::of(&levels, options, strict)?)
+    }
+}
+
+/// Of an image of `size`, with at most `limits` boxes of a level before NMS and of all after it.
+pub(crate) fn options(size: Size, [pre_nms, post_nms]: [usize; 2]) -> ProposalOptions {
+    ProposalOptions {
+        image: size,
+        pre_nms,
+        post_nms,
+        threshold: PROPOSAL_NMS,
     }
 }
 

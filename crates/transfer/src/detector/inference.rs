@@ -2,23 +2,20 @@
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use parallax_boxes::{Corners, Detection, DetectionOptions, Size, detections, paste};
+use parallax_boxes::{Corners, Detection, Size, paste};
 use parallax_kernels::Roi;
 use parallax_nets::Mode;
 use parallax_views::Image;
 
+use crate::detector::examined::Examined;
 use crate::detector::heads::Maps;
-use crate::detector::host::{HostOutput, read};
+use crate::detector::host::{self, HostOutput, read};
 use crate::detector::pass::sizes_of;
-use crate::detector::region_losses::BOX_CODE;
 use crate::detector::regions::rois;
 use crate::detector::{Detector, DetectorPlan};
 use crate::error::TransferError;
 use crate::images::Images;
-use crate::recipe::HeadKind;
 
-/// IoU of the NMS of a class.
-const NMS: f32 = 0.5;
 /// A pixel is in a mask from this probability on.
 const MASK: f32 = 0.5;
 /// Regions that go through the second stage at once, so that memory does not grow with their number.
@@ -46,29 +43,52 @@ impl Detector {
         output: Size,
         device: &Device,
     ) -> Result<Vec<Found>, TransferError> {
+        let examined = self.examine(plan, image, device).await?;
+        let found = examined.detections(output);
+        let maps = examined.maps();
+        let mut masks = self.masks(&maps, &found, output, device).await?.into_iter();
+        let found = found.into_iter().map(|detection| Found {
+            detection,
+            mask: masks.next(),
+        });
+        Ok(found.collect())
+    }
+
+    /// Both stages, up to what detections are chosen from. `self` is a detector without graph.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn examine(
+        &mut self,
+        plan: &DetectorPlan,
+        image: &Image,
+        device: &Device,
+    ) -> Result<Examined, TransferError> {
         let (recipe, section) = plan.parts()?;
         let images = Images::of(&[image], plan.multiple(), device);
         let size = [image.height, image.width];
         let maps = self.backbone.forward(images.values, Mode::Eval);
         let rpn = self.proposal_generator.forward(&maps);
-        let levels = plan.anchors.of(&sizes_of(&maps));
-        let limits = [section.pre_nms[1], section.post_nms[1]];
+        let anchors = plan.anchors.of(&sizes_of(&maps));
+        let options = host::options(size, [section.pre_nms[1], section.post_nms[1]]);
         let host = HostOutput::read(&rpn).await?;
-        let proposed = host.proposals(0, &levels, size, limits, false)?;
-
-        let strides: Vec<u32> = plan.anchors.strides().collect();
-        let maps = Maps {
-            maps: match section.head {
-                HeadKind::C4 => &maps[..],
-                HeadKind::Fpn => &maps[..maps.len() - 1],
-            },
-            strides: &strides,
+        let candidates = host.candidates(0, &anchors, &options, false)?;
+        let proposals = candidates.kept(&options);
+        let mut examined = Examined {
+            plan: plan.clone(),
+            size,
+            maps,
+            anchors,
+            candidates,
+            proposals,
+            logits: Vec::new(),
+            deltas: Vec::new(),
         };
-        let corners: Vec<Corners> = proposed.iter().map(|proposal| proposal.corners).collect();
+        let corners = examined.corners();
         let (mut logits, mut deltas) = (Vec::new(), Vec::new());
         for chunk in corners.chunks(CHUNK) {
             let rois: Vec<Roi> = rois(0, chunk).collect();
-            let boxes = self.roi_heads.boxes(&maps, &rois, Mode::Eval);
+            let boxes = self.roi_heads.boxes(&examined.maps(), &rois, Mode::Eval);
             let found = Tensor::cat(vec![boxes.logits, boxes.deltas], 1);
             let width = found.dims()[1];
             let values = in_order(&read(found).await?, &boxes.order, width);
@@ -78,21 +98,9 @@ impl Detector {
                 deltas.extend_from_slice(row_deltas);
             }
         }
-        let options = DetectionOptions {
-            image: size,
-            output,
-            score: section.score_threshold,
-            nms: NMS,
-            top: section.detections,
-            weights: BOX_CODE,
-        };
-        let found = detections(&corners, &logits, &deltas, &options);
-        let mut masks = self.masks(&maps, &found, output, device).await?.into_iter();
-        let found = found.into_iter().map(|detection| Found {
-            detection,
-            mask: masks.next(),
-        });
-        Ok(found.collect())
+        examined.logits = logits;
+        examined.deltas = deltas;
+        Ok(examined)
     }
 
     /// The masks of detections, pasted into the result; none without a mask head.

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod backbone;
+mod examined;
 mod heads;
 mod host;
 mod inference;
@@ -25,7 +26,9 @@ use crate::sampling::Ranking;
 
 pub use anchors::AnchorGrid;
 pub use backbone::{Backbone, Fpn};
+pub use examined::{CLASS_NMS, Examined, Pooled};
 pub use heads::{BoxHead, BoxPredictor, C4Heads, FpnHeads, RoiHeads};
+pub use host::PROPOSAL_NMS;
 pub use inference::Found;
 pub use mask_head::MaskHead;
 pub use pass::{Pass, PassOptions};

@@ -121,7 +121,6 @@ impl Detector {
             groups: recipe.run.devices,
             device,
         };
-        let strides: Vec<u32> = plan.anchors.strides().collect();
         let features = match section.head {
             HeadKind::C4 => &maps[..],
             // The coarsest map is the proposal network's alone.
@@ -129,7 +128,7 @@ impl Detector {
         };
         let features = Maps {
             maps: features,
-            strides: &strides,
+            strides: plan.anchors.strides().collect(),
         };
         let all: Vec<Roi> = batch.rois(|regions| &regions.corners).collect();
         let boxes = (!all.is_empty()).then(|| self.roi_heads.boxes(&features, &all, mode));
