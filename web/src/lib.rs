@@ -6,6 +6,7 @@
 mod augment;
 mod bench;
 mod data;
+mod detect;
 mod device;
 mod linear;
 mod norms;
@@ -19,6 +20,7 @@ use wasm_bindgen::prelude::*;
 pub use augment::{Augmenter, pipelines};
 pub use bench::{bench_kernels, bench_plan, bench_step, bench_view_plan, bench_views};
 pub use data::Data;
+pub use detect::ObjectDetector;
 pub use device::is_software_adapter;
 pub use linear::LinearCurve;
 pub use norms::{layer_norms_of, norm_rescale_to};

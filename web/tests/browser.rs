@@ -8,9 +8,9 @@ use burn::tensor::Device;
 use parallax_kernels::Rounding;
 use parallax_methods::MethodKind;
 use parallax_parity::{
-    CASES, DRAWS, FUSED, GPU, ONE_STEP, PORTABLE, Tolerance, VIEWS, check_convolutions,
-    check_gpu_views, check_heads, check_kernels, check_run, compare, draws_digest, expected,
-    replay, step, views_digest,
+    CASES, DRAWS, FUSED, GPU, ONE_STEP, PORTABLE, TRANSFER_CASES, Tolerance, TransferCase, VIEWS,
+    check_convolutions, check_gpu_views, check_heads, check_kernels, check_run, compare,
+    draws_digest, expected, replay, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -49,6 +49,22 @@ async fn fused_cpu_equals_the_native_cpu() {
     check(&Device::flex(), "WebAssembly, relaxed SIMD", FUSED).await;
 }
 
+/// Detections of small detectors against PyTorch's.
+async fn detects(device: &Device, name: &str) {
+    for (case, text) in TRANSFER_CASES {
+        let read = TransferCase::read(text).unwrap();
+        let found = read.found(device).await.unwrap();
+        let checked = read.check_detections(&found);
+        checked.unwrap_or_else(|error| panic!("{case} on {name}: {error}"));
+        console_log!("{case} on {name}: {} detections are PyTorch's", found.len());
+    }
+}
+
+#[wasm_bindgen_test]
+async fn cpu_detects_what_pytorch_detects() {
+    detects(&Device::flex(), "WebAssembly").await;
+}
+
 /// All products of the ResNets against their definition in f64.
 async fn every_product(device: &Device, name: &str) {
     for side in [32, 64, 224] {
@@ -84,6 +100,7 @@ async fn webgpu_agrees_with_the_cpu() {
     let worst = worst.unwrap_or_else(|error| panic!("{error}"));
     console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
     every_product(&device, "WebGPU").await;
+    detects(&device, "WebGPU").await;
     let counts = check_gpu_views(&device, 1).await;
     let counts = counts.unwrap_or_else(|error| panic!("{error}"));
     console_log!("views on WebGPU are those of the CPU: {counts:?}");

@@ -5,6 +5,7 @@
 
 mod augment;
 mod bench;
+mod detect;
 mod evaluate;
 mod run;
 mod train;
@@ -16,6 +17,7 @@ use tsify::Tsify;
 
 pub use augment::*;
 pub use bench::*;
+pub use detect::*;
 pub use evaluate::*;
 pub use run::*;
 pub use train::*;

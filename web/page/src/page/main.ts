@@ -2,6 +2,7 @@
 import '../style.css';
 import type { DeviceKind, Picture, Settings, TrainEvent } from 'parallax-web';
 import { valueOf } from '../metrics';
+import { listenToDetection } from '../detect/open';
 import { clearEvaluation, encoderAt, evaluate, hearEvaluation, listenToEvaluation } from '../evaluate/evaluation';
 import { clearNorms, hearNorms, listenToNorms, offerEncoder, offerSaved } from '../evaluate/norms';
 import { listenToStudy, show as showStudy, studyDone, studyFailed, studyProbe } from '../evaluate/study';
@@ -342,6 +343,7 @@ listenForPictures({
 listenForCheckpoint();
 listenToEvaluation((turn, task) => engine.ask(turn, task));
 listenToNorms((task) => engine.ask(0, task));
+listenToDetection();
 listenToStudy({
   free: () => phase === 'idle',
   begin: (settings) => (phase === 'idle' ? startWith({ ...settings, device: readForm().device }, null) : null),
