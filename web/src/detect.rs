@@ -4,9 +4,9 @@ use js_sys::{Array, Float32Array, Int32Array, Uint32Array};
 use parallax_boxes::Corners;
 use parallax_data::decode_upright;
 use parallax_kernels::RoiAxis;
+use parallax_train::WEIGHTS_FILE;
 use parallax_transfer::detector::{CLASS_NMS, DetectorPlan, Examined, PROPOSAL_NMS};
 use parallax_transfer::{Detector, TransferRecipe, weights};
-use parallax_train::WEIGHTS_FILE;
 use parallax_weights::WeightFile;
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
@@ -39,10 +39,7 @@ struct Scale([f32; 2]);
 #[wasm_bindgen]
 impl ObjectDetector {
     /// From the content of a `weights.safetensors` that `parallax detect train` wrote.
-    pub async fn open(
-        weights: Vec<u8>,
-        device: Ts<DeviceKind>,
-    ) -> Result<ObjectDetector, JsError> {
+    pub async fn open(weights: Vec<u8>, device: Ts<DeviceKind>) -> Result<ObjectDetector, JsError> {
         let file = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?;
         let wrong = "This is not the weights.safetensors of a detector: choose one that `parallax detect train` wrote.";
         let text = file.recipe.as_ref().ok_or_else(|| JsError::new(wrong))?;

@@ -166,7 +166,9 @@ impl TransferCase {
         for (at, Found { detection, mask }) in found.iter().enumerate() {
             let (corners, score) = (self.boxes[at], self.scores[at]);
             let apart = |(found, expected): (&f32, f32)| (found - expected).abs() > 1e-2;
-            let area = mask.as_ref().map(|mask| mask.iter().map(|v| *v as usize).sum());
+            let area = mask
+                .as_ref()
+                .map(|mask| mask.iter().map(|v| *v as usize).sum());
             let expected_area = self.mask_areas.get(at).copied();
             let other_mask = match (area, expected_area) {
                 (Some(found), Some(expected)) => usize::abs_diff(found, expected) > 2,

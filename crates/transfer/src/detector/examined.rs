@@ -116,7 +116,10 @@ impl Examined {
     /// Of each proposal the probability of each class, the background last.
     pub fn probabilities(&self) -> Vec<f32> {
         let classes = self.plan.recipe.model.classes + 1;
-        self.logits.chunks_exact(classes).flat_map(softmax).collect()
+        self.logits
+            .chunks_exact(classes)
+            .flat_map(softmax)
+            .collect()
     }
 
     /// The boxes that go into the NMS by class, in pixels of the network's image, and the places of those that become
