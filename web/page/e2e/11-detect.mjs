@@ -144,13 +144,14 @@ export default async function ({ browser, address, shot, check, say }) {
   });
   await check('NMS of proposals, step by step', async () => {
     await page.check('input[name=detect-kind][value=proposals]', { force: true });
+    assert.match(await text(page, '#detect-says'), /scores 4,500 anchors .* leaves 100 proposals of the best [\d,]{3,5}\.$/);
     const [, left, before] = /^After NMS, (\d+) of (\d+) boxes are left\.$/.exec(await text(page, '#nms-says'));
     assert.ok(Number(left) <= 100 && Number(left) < Number(before), `${left} of ${before}`);
     assert.equal((await boxes(page)).length, Number(left));
     const result = await digest(page);
     await page.click('#nms-next');
     const step = await text(page, '#nms-says');
-    assert.match(step, /^Step 1 of \d+: \d\.\d+ is the best box left and is kept; \d+ box/);
+    assert.match(step, /^Step 1 of \d+: the best box left, objectness \d\.\d+, is kept; \d+ box/);
     assert.notEqual(await digest(page), result);
     await page.locator('#detection').screenshot({ path: new URL('./shots/detect-nms.png', import.meta.url).pathname });
     await page.click('#nms-back');
@@ -164,7 +165,8 @@ export default async function ({ browser, address, shot, check, say }) {
       const [, fell] = /kept; (\d+) box/.exec(await text(page, '#nms-says'));
       sum += 1 + Number(fell);
     }
-    if (Number(left) < 100) assert.equal(sum, Number(all));
+    assert.ok(Number(kept) > 3 && Number(kept) < 100, `${kept} proposals`);
+    assert.equal(sum, Number(all));
     await slide(page, '#detect-score', 0);
     await page.check('input[name=detect-kind][value=detections]', { force: true });
   });
@@ -195,6 +197,19 @@ export default async function ({ browser, address, shot, check, say }) {
       await noSideways(page);
       await accessible(page);
       await page.locator('#detection').screenshot({ path: new URL(`./shots/detect-${name}.png`, import.meta.url).pathname });
+    }
+  });
+  await check('WebGPU finds the same', async () => {
+    const cpu = await boxes(page);
+    await page.selectOption('#detect-device', 'webgpu');
+    await page.waitForFunction(() => document.querySelector('#detect-where').textContent.startsWith('WebGPU'), null, { timeout: LONG });
+    await detected(page);
+    say(`${await text(page, '#detect-state')}, ${await text(page, '#detect-where')}`);
+    const gpu = await boxes(page);
+    assert.equal(gpu.length, cpu.length);
+    for (const [at, { name, score, box }] of gpu.entries()) {
+      assert.equal(name, cpu[at].name);
+      assert.ok(Math.abs(score - cpu[at].score) < 0.003 && overlap(box, cpu[at].box) > 0.98, `${at}: ${score} ${box}, ${cpu[at].score} ${cpu[at].box}`);
     }
   });
   assert.deepEqual(faults, []);

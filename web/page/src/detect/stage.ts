@@ -100,7 +100,10 @@ export class Stage {
     context.imageSmoothingQuality = 'high';
     context.drawImage(picture, 0, 0, w, h);
     const scale = w / picture.width;
-    for (const one of this.drawn) stroke(context, one, scale, ratio, this.chosen >= 0 ? 0.45 : 1);
+    const back = this.chosen >= 0 ? 0.45 : 1;
+    // Many faint boxes together would hide the picture.
+    const faint = back * Math.min(0.4, 60 / this.drawn.length);
+    for (const one of this.drawn) stroke(context, one, scale, ratio, one.look === 'faint' ? faint : back);
     for (const one of this.front) stroke(context, one, scale, ratio, 1);
     if (this.grid) lattice(context, this.grid, [scale, scale], [0, 0], ratio);
   }
@@ -110,7 +113,7 @@ function stroke(context: CanvasRenderingContext2D, { box, colour: name, look, la
   const [x1, y1, x2, y2] = box.map((value) => value * scale) as Box;
   const width = (look === 'thick' ? 3 : look === 'faint' ? 1 : 2) * ratio;
   context.setLineDash(look === 'dashed' ? [6 * ratio, 4 * ratio] : []);
-  context.globalAlpha = look === 'faint' ? 0.35 * alpha : alpha;
+  context.globalAlpha = alpha;
   if (look !== 'faint') {
     // An edge that is seen on any picture.
     context.strokeStyle = '#ffffffb0';

@@ -165,7 +165,7 @@ export class NmsView {
     score.setAttribute('aria-valuetext', scoreNow.textContent);
     says.textContent = named
       ? 'The second stage gives each proposal a class and moves its corners; the detections are what NMS leaves of each class.'
-      : `The first stage scores ${count(searched.anchors)} anchors by whether they hold an object, and moves their corners; NMS leaves ${searched.candidates.kept.length} proposals of the best ${count(searched.candidates.boxes.length)}.`;
+      : `The first stage scores ${count(searched.anchors)} anchors by whether they hold an object, and moves their corners; NMS leaves ${searched.candidates.kept.length} proposals of the best ${count(searched.candidates.scores.length)}.`;
     const kept = nms.at(step);
     const fallen = step > 0 && !done ? nms.suppressed(step, least) : 0;
     const others = `${fallen} box${fallen === 1 ? '' : 'es'} that overlap${fallen === 1 ? 's' : ''} it`;
@@ -174,7 +174,7 @@ export class NmsView {
       ? `After NMS, ${after.length} of ${before} boxes are left.`
       : step === 0
         ? `Before NMS, there are ${before} boxes.`
-        : `Step ${step} of ${last - 1}: ${this.label(kept)} is the best box left and is kept; ${others}${named ? ' in its class' : ''} with an IoU above ${over} ${fallen === 1 ? 'is' : 'are'} suppressed.`;
+        : `Step ${step} of ${last - 1}: the best box left, ${named ? '' : 'objectness '}${this.label(kept)}, is kept; ${others}${named ? ' in its class' : ''} with an IoU above ${over} ${fallen === 1 ? 'is' : 'are'} suppressed.`;
     steps.setAttribute('aria-valuetext', nmsSays.textContent);
     back.disabled = step === 0;
     next.textContent = done ? 'Step through' : 'Next';

@@ -28,6 +28,9 @@ function fail(problem: unknown): void {
   say({ type: 'error', trouble: crashed ? 'worker' : 'image', message: crashed ? 'The program crashed.' : text, detail: crashed ? text : '' });
 }
 
+/** A reason for a device, which speaks of training. */
+const aboutPictures = (reason: string): string => reason.replace('training runs', 'the detector runs').replace('a step can take many seconds', 'a picture can take a minute');
+
 async function open(wanted: DeviceChoice): Promise<void> {
   const [file, names] = await Promise.all([bytes(weights), bytes(classNames)]);
   const { device, reason } = choose(wanted, gpu);
@@ -38,7 +41,7 @@ async function open(wanted: DeviceChoice): Promise<void> {
   searched = 0;
   const classes = JSON.parse(new TextDecoder().decode(names)) as string[];
   const name = device === 'webgpu' && ['', 'WebGPU'].includes(opened.adapter) ? gpu.name : opened.adapter;
-  say({ type: 'opened', classes, device, name, reason: reason.replace('training runs', 'it computes') });
+  say({ type: 'opened', classes, device, name, reason: aboutPictures(reason) });
 }
 
 async function search(turn: number, name: string, file: Uint8Array): Promise<void> {
