@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchCommand;
 use crate::data::cli::DataCommand;
-use crate::data::{OnBadImage, SRC};
+use crate::data::{self, OnBadImage, SRC};
 use crate::detect::Detect;
 use crate::eval::{FineTune, LinearEval};
 use crate::features::FeaturesArguments;
@@ -75,7 +75,8 @@ pub enum Command {
         #[command(subcommand)]
         command: BenchCommand,
     },
-    /// Fetch, inspect and subsample data sets
+    /// Fetch, inspect, verify, subsample and pack data sets
+    #[command(after_help = data::TABLE)]
     Data {
         #[command(subcommand)]
         command: DataCommand,

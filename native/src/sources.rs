@@ -17,13 +17,15 @@ pub struct Sources {
     pub bank: Arc<dyn Source>,
     /// Held-out images of all classes.
     pub test: Arc<dyn Source>,
+    /// Images of the training split that cannot be read and are left out of every epoch.
+    pub skipped: usize,
 }
 
 impl Sources {
     /// Opens the data that the recipe names. Of a folder without a test split, every fifth image is held out.
     pub fn open(recipe: &Recipe, on_bad: OnBadImage) -> Result<Self> {
         let section = &recipe.data;
-        let whole = data::open(&section.source, Split::Train, on_bad)?;
+        let (whole, skipped) = data::open_counted(&section.source, Split::Train, on_bad)?;
         let (bank, test): (Arc<dyn Source>, Arc<dyn Source>) = if has_own_test(&section.source) {
             (whole, data::open(&section.source, Split::Test, on_bad)?)
         } else {
@@ -36,7 +38,12 @@ impl Sources {
             (Arc::new(bank), Arc::new(test))
         };
         let train = recipe.training_data(&bank)?;
-        Ok(Self { train, bank, test })
+        Ok(Self {
+            train,
+            bank,
+            test,
+            skipped,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod label_map;
 mod libjpeg;
 pub mod list;
 pub mod order;
+pub mod parquet;
 pub mod sample;
 pub mod segmentation;
 pub mod source;
@@ -28,6 +29,7 @@ pub mod taxonomy;
 mod transfer_example;
 mod upright;
 pub mod voc;
+pub mod webdataset;
 
 pub use annotation::Annotation;
 pub use decode::decode;

@@ -1,5 +1,6 @@
 //! Batches, and the loader that makes them from a data set.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -11,6 +12,15 @@ use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view}
 use crate::error::RunError;
 use crate::recipe::Recipe;
 use crate::views::BatchViews;
+use crate::workers::{OneThread, Workers, map};
+
+/// Decoded images that wait to be packed for a GPU.
+const DECODED: usize = 64;
+
+thread_local! {
+    /// The buffers of the views of a thread.
+    static CANVAS: RefCell<Canvas> = RefCell::default();
+}
 
 /// The input of a training step.
 #[derive(Clone, Debug)]
@@ -121,16 +131,24 @@ impl Loader {
     /// The batch of a 0-based step.
     ///
     /// # Errors
-    /// When an image cannot be read.
+    /// When an image cannot be read: the first one of the batch.
     pub fn load(&self, step: u64) -> Result<Batch, RunError> {
+        self.load_with(step, &OneThread)
+    }
+
+    /// The same batch, whose images are decoded and augmented by `workers`.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn load_with(&self, step: u64, workers: &dyn Workers) -> Result<Batch, RunError> {
         let examples = self.examples(step);
         let packed = match self.kernels {
-            true => self.packed(&examples)?,
+            true => self.packed(&examples, workers)?,
             false => None,
         };
         let views = match packed {
             Some(views) => views,
-            None => self.made(&examples)?,
+            None => self.made(&examples, workers)?,
         };
         let coin = |group: usize| {
             let mut draws = Draws::new(self.seed, Stream::Coin, 0, step as u32, group as u16);
@@ -152,39 +170,62 @@ impl Loader {
         })
     }
 
-    /// The views, computed here.
-    fn made(&self, examples: &[SampleIndex]) -> Result<BatchViews, RunError> {
+    /// The views, computed here. Each image is decoded once for all of them.
+    fn made(
+        &self,
+        examples: &[SampleIndex],
+        workers: &dyn Workers,
+    ) -> Result<BatchViews, RunError> {
         let pixels = 3 * (self.side * self.side) as usize;
         let view = |_| vec![0.0; examples.len() * pixels];
         let mut views: Vec<Vec<f32>> = (0..self.views).map(view).collect();
-        let mut canvas = Canvas::default();
-        for (place, sample) in examples.iter().enumerate() {
+        let mut places: Vec<_> = views
+            .iter_mut()
+            .map(|view| view.chunks_mut(pixels))
+            .collect();
+        let own = examples.iter().map(|&sample| {
+            let places: Vec<&mut [f32]> = places.iter_mut().filter_map(Iterator::next).collect();
+            (sample, places)
+        });
+        map(workers, own.collect(), |(sample, places)| {
             let image = self.source.image(sample.index as usize)?;
-            for (view, out) in views.iter_mut().enumerate() {
-                let ops = self.draw(&image, *sample, view as u16);
-                let out = &mut out[place * pixels..(place + 1) * pixels];
-                canvas
-                    .apply(&image, &ops)
-                    .map_err(|error| view_error(sample.index, error))?;
-                canvas
-                    .write_normalized(out)
-                    .map_err(|error| view_error(sample.index, error))?;
+            for (view, out) in places.into_iter().enumerate() {
+                let ops = self.draw(&image, sample, view as u16);
+                CANVAS.with_borrow_mut(|canvas| {
+                    canvas
+                        .apply(&image, &ops)
+                        .map_err(|error| view_error(sample.index, error))?;
+                    canvas
+                        .write_normalized(out)
+                        .map_err(|error| view_error(sample.index, error))
+                })?;
             }
-        }
+            Ok(())
+        })?;
         Ok(BatchViews::Made(views))
     }
 
     /// What the device computes the views from; `None` where its kernels do not support one of them.
-    fn packed(&self, examples: &[SampleIndex]) -> Result<Option<BatchViews>, RunError> {
+    fn packed(
+        &self,
+        examples: &[SampleIndex],
+        workers: &dyn Workers,
+    ) -> Result<Option<BatchViews>, RunError> {
         let mut packer = Packer::default();
-        for sample in examples {
-            let image = self.source.image(sample.index as usize)?;
-            let views = 0..self.views as u16;
-            let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, *sample, view)).collect();
-            match packer.add(&image, &ops) {
-                Ok(()) => {}
-                Err(error) if error.is_gpu_limit() => return Ok(None),
-                Err(error) => return Err(view_error(sample.index, error)),
+        // Decoded images are packed some at a time, which bounds the memory for them.
+        for some in examples.chunks(DECODED) {
+            let images = map(workers, some.to_vec(), |sample| {
+                let image = self.source.image(sample.index as usize)?;
+                let views = 0..self.views as u16;
+                let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, sample, view)).collect();
+                Ok((image, ops))
+            })?;
+            for (sample, (image, ops)) in some.iter().zip(images) {
+                match packer.add(&image, &ops) {
+                    Ok(()) => {}
+                    Err(error) if error.is_gpu_limit() => return Ok(None),
+                    Err(error) => return Err(view_error(sample.index, error)),
+                }
             }
         }
         let batch = packer.finish();

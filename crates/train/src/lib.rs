@@ -39,6 +39,7 @@ mod step;
 mod taxonomy;
 mod training_data;
 mod views;
+mod workers;
 
 pub use batch::{Batch, Loader, Preview, shuffle_order};
 pub use checkpoint::{Checkpoint, RECIPE_FILE, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE};
@@ -74,3 +75,4 @@ pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
 pub use taxonomy::Taxonomy;
 pub use views::BatchViews;
+pub use workers::{OneThread, Workers};

@@ -1,5 +1,7 @@
-//! `parallax bench`: times of the operations of a step, ours and Burn's own, of whole steps, of detectors and of augmentation.
+//! `parallax bench`: times of the operations of a step, ours and Burn's own, of whole steps, of detectors, of augmentation and of
+//! loading.
 
+mod data;
 mod detect;
 mod kernels;
 mod step;
@@ -8,6 +10,7 @@ mod views;
 use anyhow::Result;
 
 use crate::cli::{BenchKernels, BenchStep, BenchViews};
+use data::BenchData;
 
 /// What can be measured.
 #[derive(clap::Subcommand)]
@@ -16,6 +19,8 @@ pub enum BenchCommand {
     Kernels(BenchKernels),
     /// Views a second of each pipeline, and the time of each operation
     Views(BenchViews),
+    /// Reading, decoding and augmenting the images of a data set, beside the step
+    Data(BenchData),
     /// A training step of ResNet-18
     Step(BenchStep),
     /// A training step of a detector, and the search of an image
@@ -27,6 +32,7 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Kernels(arguments) => kernels::run(arguments),
         BenchCommand::Views(arguments) => views::run(arguments),
+        BenchCommand::Data(arguments) => data::run(arguments),
         BenchCommand::Step(arguments) => step::run(arguments),
         BenchCommand::Detect(arguments) => detect::run(arguments),
     }

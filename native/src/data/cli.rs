@@ -8,8 +8,10 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::annotated::{self, ACCEPTED};
+use super::pack::{self, Pack};
 use super::progress::Progress;
 use super::subsample::{self, Subsample};
+use super::verify::{self, Verify};
 use super::{SRC, Split, cache, cifar10, fetch, inspect, wordnet};
 
 /// Commands for data sets.
@@ -38,6 +40,10 @@ pub enum DataCommand {
     },
     /// Draw a part of a data set and write it as a list
     Subsample(Subsample),
+    /// Write the images of a data set as tar shards
+    Pack(Pack),
+    /// Decode every image of a data set, name those that are broken, and print a digest
+    Verify(Verify),
 }
 
 /// The data sets that can be fetched.
@@ -60,6 +66,16 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
             json,
         } => fetch(dataset, from.as_deref(), json, &progress, &mut out)?,
         DataCommand::Subsample(arguments) => write!(out, "{}", subsample::run(&arguments)?)?,
+        DataCommand::Pack(arguments) => write!(out, "{}", pack::run(&arguments)?)?,
+        DataCommand::Verify(arguments) => {
+            let (text, broken) = verify::run(&arguments)?;
+            write!(out, "{text}")?;
+            anyhow::ensure!(
+                !broken,
+                "{}: some images cannot be read; repair or remove them, or train with `--on-bad-image skip`",
+                arguments.src
+            );
+        }
         DataCommand::Inspect { src, json } if annotated::is_annotated(&src) => {
             let summary = annotated::Summary::of(&src, &progress)?;
             match json {

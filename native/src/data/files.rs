@@ -1,16 +1,16 @@
-//! Images in files, read and decoded on demand.
+//! Encoded images, read and decoded on demand.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use parallax_data::source::{check, no_such};
-use parallax_data::{Annotation, DataError, Source};
+use parallax_data::{Annotation, DataError, Source, decode};
 use parallax_views::Image;
 use rayon::prelude::*;
 
 use super::progress::{Progress, Unit};
-use super::walk::{header, read};
+use super::store::{Store, header};
 use super::{OnBadImage, Opened, Skipped, bad};
 
 /// With up to this many images every header is read at the start, so that a damaged file is found then and not hours later.
@@ -20,36 +20,49 @@ const CHECK_UP_TO: usize = 50_000;
 /// Decoded images are cached when all of them take at most this many bytes.
 const CACHE_UP_TO: u64 = 1 << 30;
 
-/// Images in files.
+/// What was found where a SRC leads to: encoded images with their classes.
+pub struct Found {
+    /// The images.
+    pub store: Box<dyn Store>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The class of each image.
+    pub labels: Vec<u32>,
+    /// A description of the files that are not images by their extension; `None` where there are none.
+    pub ignored: Option<String>,
+}
+
+/// Encoded images with their classes.
 pub struct Files {
     name: String,
     classes: Vec<String>,
-    files: Vec<PathBuf>,
+    store: Box<dyn Store>,
+    /// The place in the store of each image; `None` where all are in its order.
+    places: Option<Vec<u32>>,
     labels: Vec<u32>,
     full: usize,
     /// The line of each file in the list that names it; empty where there is no list.
     lines: Vec<usize>,
     /// The cache of decoded images; `None` where they are too large.
     cache: Option<Vec<OnceLock<Image>>>,
+    ignored: Option<String>,
 }
 
 impl Files {
-    /// Of files with their classes, without opening them.
-    pub fn new(
-        name: String,
-        classes: Vec<String>,
-        files: Vec<PathBuf>,
-        labels: Vec<u32>,
-    ) -> anyhow::Result<Self> {
-        check(&name, files.len(), &labels, classes.len()).map_err(|e| bad(e.to_string()))?;
+    /// Of what was found, without opening an image.
+    pub fn new(name: String, found: Found) -> anyhow::Result<Self> {
+        let images = found.store.len();
+        check(&name, images, &found.labels, found.classes.len()).map_err(|e| bad(e.to_string()))?;
         Ok(Self {
             name,
-            classes,
-            full: files.len(),
-            files,
-            labels,
+            classes: found.classes,
+            full: images,
+            store: found.store,
+            places: None,
+            labels: found.labels,
             lines: Vec::new(),
             cache: None,
+            ignored: found.ignored,
         })
     }
 
@@ -62,32 +75,66 @@ impl Files {
         }
     }
 
-    /// The path of each image.
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.files
+    /// The path of each image; `None` where one has no file of its own.
+    pub fn paths(&self) -> Option<Vec<PathBuf>> {
+        let all = 0..self.len();
+        all.map(|index| self.store.path(self.place(index)))
+            .collect()
+    }
+
+    /// A description of the files that are not images by their extension; `None` where there are none.
+    pub fn ignored(&self) -> Option<&str> {
+        self.ignored.as_deref()
+    }
+
+    /// The name of an image within the source, without an extension.
+    pub fn key(&self, index: usize) -> String {
+        self.store.key(self.place(index))
+    }
+
+    /// The name of an image in messages.
+    pub fn image_name(&self, index: usize) -> String {
+        self.store.name(self.place(index))
+    }
+
+    /// The bytes of an image's file.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn bytes(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let bytes = self.store.bytes(self.place(index));
+        bytes.map_err(|error| self.located(index, error))
+    }
+
+    /// The place of an image in the store.
+    fn place(&self, index: usize) -> usize {
+        match &self.places {
+            Some(places) => places[index] as usize,
+            None => index,
+        }
+    }
+
+    fn decoded(&self, index: usize) -> Result<Image, DataError> {
+        let bytes = self.bytes(index)?;
+        decode(&bytes, &self.image_name(index)).map_err(|error| self.located(index, error))
     }
 
     /// Checks the images: their headers, if there are not too many, or with [`OnBadImage::Skip`] every image as a whole.
-    pub fn checked(
-        mut self,
-        on_bad: OnBadImage,
-        ignored: Option<String>,
-        progress: &Progress,
-    ) -> anyhow::Result<Opened> {
+    pub fn checked(mut self, on_bad: OnBadImage, progress: &Progress) -> anyhow::Result<Opened> {
         let mut skipped = Vec::new();
         match on_bad {
             OnBadImage::Skip => skipped = self.drop_bad(progress)?,
             OnBadImage::Error => {
                 self.check_listed()?;
-                if self.files.len() <= CHECK_UP_TO {
+                if self.len() <= CHECK_UP_TO {
                     self.check_headers()?;
                 }
             }
         }
         Ok(Opened {
-            source: Arc::new(self),
             skipped,
-            ignored,
+            ignored: self.ignored.clone(),
+            source: Arc::new(self),
         })
     }
 
@@ -96,13 +143,14 @@ impl Files {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let missing = self.files.par_iter().map(|file| !file.is_file());
+        let files = self.paths().unwrap_or_default();
+        let missing = files.par_iter().map(|file| !file.is_file());
         let missing: Vec<bool> = missing.collect();
         let Some(index) = missing.iter().position(|&missing| missing) else {
             return Ok(());
         };
         let (name, line) = (&self.name, self.lines[index]);
-        let file = self.files[index].display();
+        let file = files[index].display();
         Err(bad(format!(
             "{name} line {line}: there is no file {file}; paths are relative to the list's folder"
         )))
@@ -110,7 +158,10 @@ impl Files {
 
     fn check_headers(&mut self) -> anyhow::Result<()> {
         // All are read before the first error is returned, so that it is always the same one.
-        let found: Vec<_> = self.files.par_iter().map(|file| header(file)).collect();
+        let all = (0..self.len()).into_par_iter();
+        let found: Vec<_> = all
+            .map(|index| header(self.store.as_ref(), self.place(index)))
+            .collect();
         let mut sides = Vec::with_capacity(found.len());
         for (index, found) in found.into_iter().enumerate() {
             sides.push(found.map_err(|error| {
@@ -138,20 +189,19 @@ impl Files {
     fn drop_bad(&mut self, progress: &Progress) -> anyhow::Result<Vec<Skipped>> {
         progress.start(
             &format!("Checking {}", self.name),
-            self.files.len() as u64,
+            self.len() as u64,
             Unit::Images,
         );
-        let found: Vec<Result<(u32, u32), DataError>> = self
-            .files
-            .par_iter()
-            .map(|file| {
-                let sides = read(file).map(|image| (image.width, image.height));
+        let found: Vec<Result<(u32, u32), DataError>> = (0..self.len())
+            .into_par_iter()
+            .map(|index| {
+                let decoded = self.decoded(index);
                 progress.step();
-                sides
+                decoded.map(|image| (image.width, image.height))
             })
             .collect();
         progress.clear();
-        let all = self.files.len();
+        let all = self.len();
         let (mut skipped, mut sides) = (Vec::new(), Vec::new());
         let mut kept = Vec::with_capacity(all);
         for (index, result) in found.into_iter().enumerate() {
@@ -161,21 +211,19 @@ impl Files {
                     kept.push(index);
                 }
                 Err(error) => skipped.push(Skipped {
-                    file: self.files[index].clone(),
-                    reason: self.located(index, error).to_string(),
+                    image: self.image_name(index),
+                    reason: error.to_string(),
                 }),
             }
         }
-        self.files = kept
-            .iter()
-            .map(|&index| self.files[index].clone())
-            .collect();
+        let places = kept.iter().map(|&index| self.place(index) as u32);
+        self.places = Some(places.collect());
         self.labels = kept.iter().map(|&index| self.labels[index]).collect();
         if !self.lines.is_empty() {
             self.lines = kept.iter().map(|&index| self.lines[index]).collect();
         }
-        self.full = self.full * self.files.len() / all;
-        if let (true, Some(first)) = (self.files.len() < 2, skipped.first()) {
+        self.full = self.full * self.len() / all;
+        if let (true, Some(first)) = (self.len() < 2, skipped.first()) {
             let (bad, name) = (skipped.len(), &self.name);
             anyhow::bail!(
                 "{name}: {bad} of {all} images cannot be read, and too few are left. The first one: {}",
@@ -198,7 +246,7 @@ impl Files {
 
 impl Source for Files {
     fn len(&self) -> usize {
-        self.files.len()
+        self.labels.len()
     }
 
     fn classes(&self) -> &[String] {
@@ -213,16 +261,17 @@ impl Source for Files {
     }
 
     fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
-        let file = self.files.get(index).ok_or_else(|| no_such(self, index))?;
-        let read = || read(file).map_err(|error| self.located(index, error));
+        if index >= self.len() {
+            return Err(no_such(self, index));
+        }
         let Some(place) = self.cache.as_ref().and_then(|cache| cache.get(index)) else {
-            return read().map(Cow::Owned);
+            return self.decoded(index).map(Cow::Owned);
         };
         if let Some(image) = place.get() {
             return Ok(Cow::Borrowed(image));
         }
         // Two threads may decode the same image at once; the first result is kept.
-        let image = read()?;
+        let image = self.decoded(index)?;
         Ok(Cow::Borrowed(place.get_or_init(|| image)))
     }
 

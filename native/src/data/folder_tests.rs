@@ -7,11 +7,13 @@ use parallax_data::{DataError, Source};
 use rayon::prelude::*;
 
 use super::*;
+use crate::data::progress::Progress;
 use crate::data::tests::{TempDir, image};
+use crate::data::{OnBadImage, Opened};
 use crate::usage::BadArgument;
 
 fn open(dir: &TempDir, on_bad: OnBadImage) -> anyhow::Result<Opened> {
-    Folder::open(&dir.0, on_bad, &Progress::hidden())
+    super::open(&dir.0)?.checked(on_bad, &Progress::hidden())
 }
 
 fn refusal(dir: &TempDir) -> String {
@@ -131,7 +133,7 @@ fn broken_images_are_skipped_counted_and_named() {
     let names: Vec<_> = opened
         .skipped
         .iter()
-        .map(|bad| bad.file.strip_prefix(&dir.0).unwrap())
+        .map(|bad| Path::new(&bad.image).strip_prefix(&dir.0).unwrap())
         .collect();
     assert_eq!(names, [Path::new("a/2.jpg"), Path::new("b/3.png")]);
     assert!(opened.skipped[0].reason.contains("2.jpg"));
@@ -176,4 +178,34 @@ fn several_threads_may_ask_at_once() {
     (0..200usize).into_par_iter().for_each(|i| {
         assert_eq!(source.image(i % 20).unwrap().data[0] as usize, i % 20);
     });
+}
+
+#[test]
+fn a_large_folder_opens_by_its_index_until_it_changes() {
+    let dir = TempDir::new("index");
+    for path in ["a/1.png", "b/x/2.png", "b/x.txt"] {
+        dir.write(path, &image(Png, 1));
+    }
+    let open = || open_indexed(&dir.0, 2, Duration::ZERO).unwrap();
+    let paths = |files: &Files| files.paths().unwrap();
+    assert!(index::load::<Index>(KIND, &dir.0).is_none());
+    let listed = open();
+    assert!(index::load::<Index>(KIND, &dir.0).is_some());
+    let again = open();
+    assert_eq!(paths(&again), paths(&listed));
+    assert_eq!(again.classes(), listed.classes());
+    assert_eq!((again.label(0), again.label(1)), (0, 1));
+    assert_eq!(again.ignored(), Some("1 file (.txt)"));
+    // A file that comes, goes or is renamed changes its folder, however deep.
+    dir.write("b/x/3.png", &image(Png, 2));
+    assert_eq!(open().len(), 3);
+    std::fs::rename(dir.0.join("b/x/3.png"), dir.0.join("b/x/0.png")).unwrap();
+    assert!(paths(&open())[1].ends_with("b/x/0.png"));
+    dir.write("c/4.png", &image(Png, 2));
+    assert_eq!(open().classes(), ["a", "b", "c"]);
+    forget(&dir.0);
+    assert!(index::load::<Index>(KIND, &dir.0).is_none());
+    // A folder that has just changed is listed again the next time.
+    open_indexed(&dir.0, 2, Duration::from_secs(60)).unwrap();
+    assert!(index::load::<Index>(KIND, &dir.0).is_none());
 }

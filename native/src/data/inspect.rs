@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
-use std::path::Path;
-use std::sync::Arc;
 
-use parallax_data::Source;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::folder::Folder;
-use super::list::{self, Listed};
 use super::progress::{Progress, Unit};
-use super::{Split, has_own_test, named, split_root};
+use super::{Listing, Split, has_own_test, listing};
 
 /// The summary of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +46,12 @@ pub fn inspect(spec: &str, progress: &Progress) -> anyhow::Result<Vec<Report>> {
 fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result<Report> {
     let side = split.unwrap_or(Split::Train);
     // Files are only listed: all damaged images are reported below.
-    let (source, ignored): (Arc<dyn Source>, _) = match (named(spec, side)?, list::file(spec)) {
-        (Some(source), _) => (source, None),
-        (None, Some(file)) => match list::read(file)? {
-            Listed::Files(files) => (Arc::new(files), None),
-            Listed::Part(subset, _, _) => (Arc::new(subset), None),
-        },
-        (None, None) => {
-            let (files, ignored) = Folder::list(&split_root(Path::new(spec), side)?)?;
-            (Arc::new(files), ignored)
-        }
+    let listing = listing(spec, side, progress)?;
+    let ignored = match &listing {
+        Listing::Files(files) => files.ignored().map(String::from),
+        _ => None,
     };
+    let source = listing.into_source();
     progress.start(
         &format!("Reading {}", source.name()),
         source.len() as u64,

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use parallax_data::list::{Entry, Items, List};
-use parallax_data::{DataError, Subset};
+use parallax_data::{DataError, Source, Subset};
 
-use super::files::Files;
+use super::files::{Files, Found};
 use super::progress::Progress;
-use super::{OnBadImage, Opened, Split, bad, named};
+use super::store::paths::Paths;
+use super::{Listing, Split, bad, listing, named};
+use crate::usage::BadArgument;
 
 /// What a SRC argument that names a list begins with.
 const PREFIX: &str = "list:";
@@ -20,16 +23,8 @@ pub fn file(spec: &str) -> Option<&Path> {
     spec.strip_prefix(PREFIX).map(Path::new)
 }
 
-/// The images of a list, not yet opened.
-pub enum Listed {
-    /// Files.
-    Files(Files),
-    /// Images of a data set, with its name and split.
-    Part(Subset, String, Split),
-}
-
 /// Reads a list. Its classes are those that it has images of: of files sorted by name, else in the order of the data set.
-pub fn read(file: &Path) -> Result<Listed> {
+pub fn read(file: &Path, progress: &Progress) -> Result<Listing> {
     let name = format!("{PREFIX}{}", file.display());
     if !file.is_file() {
         let file = file.display();
@@ -41,16 +36,16 @@ pub fn read(file: &Path) -> Result<Listed> {
     match list.items {
         Items::Files(entries) => {
             let folder = file.parent().unwrap_or(Path::new(""));
-            Ok(Listed::Files(files(name, folder, entries, full)?))
+            Ok(Listing::Files(files(name, folder, entries, full)?))
         }
         Items::Indices { source, indices } => {
             let split = match list.header.split.as_deref() {
                 Some("test") => Split::Test,
                 _ => Split::Train,
             };
-            let whole = named(&source, split)?.ok_or_else(|| {
+            let whole = indexed(&source, split, file, progress)?.ok_or_else(|| {
                 bad(format!(
-                    "{name} line 1: there is no data set {source}; indices are of `sample` or `cifar10`"
+                    "{name} line 1: there is no data set {source}; indices are of `sample`, `cifar10`, shards or parquet files"
                 ))
             })?;
             let last = whole.len() - 1;
@@ -63,34 +58,51 @@ pub fn read(file: &Path) -> Result<Listed> {
             let subset = Subset::of_indices(name, whole, indices)
                 .and_then(Subset::without_empty_classes)
                 .map_err(|error| bad(error.to_string()))?;
-            Ok(Listed::Part(subset.of_full(full), source, split))
+            Ok(Listing::Part(subset.of_full(full), source, split))
         }
+    }
+}
+
+/// The data set that the indices of a list are of: one by name, or shards or parquet files, whose paths may be relative to the
+/// list's folder.
+fn indexed(
+    source: &str,
+    split: Split,
+    list: &Path,
+    progress: &Progress,
+) -> Result<Option<Arc<dyn Source>>> {
+    if let Some(whole) = named(source, split)? {
+        return Ok(Some(whole));
+    }
+    if file(source).is_some() {
+        return Ok(None);
+    }
+    let path = list.parent().unwrap_or(Path::new("")).join(source);
+    match path.to_str().map(|spec| listing(spec, split, progress)) {
+        Some(Ok(listing)) => Ok(Some(listing.into_source())),
+        Some(Err(error)) if !error.is::<BadArgument>() => Err(error),
+        _ => Ok(None),
     }
 }
 
 fn files(name: String, folder: &Path, entries: Vec<Entry>, full: usize) -> Result<Files> {
     let classes: BTreeSet<&str> = entries.iter().map(|entry| entry.class.as_str()).collect();
     let classes: Vec<String> = classes.into_iter().map(String::from).collect();
-    let (mut paths, mut labels, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut paths = Paths::from(folder);
+    let (mut labels, mut lines) = (Vec::new(), Vec::new());
     for entry in entries {
         let label = classes.binary_search(&entry.class).unwrap_or_default();
-        paths.push(folder.join(entry.path));
+        paths.push(Path::new(&entry.path));
         labels.push(label as u32);
         lines.push(entry.line);
     }
-    Ok(Files::new(name, classes, paths, labels)?.of_list(lines, full))
-}
-
-/// Reads a list and checks its images.
-pub fn open(file: &Path, on_bad: OnBadImage, progress: &Progress) -> Result<Opened> {
-    match read(file)? {
-        Listed::Files(files) => files.checked(on_bad, None, progress),
-        Listed::Part(subset, _, _) => Ok(Opened {
-            source: std::sync::Arc::new(subset),
-            skipped: Vec::new(),
-            ignored: None,
-        }),
-    }
+    let found = Found {
+        store: Box::new(paths),
+        classes,
+        labels,
+        ignored: None,
+    };
+    Ok(Files::new(name, found)?.of_list(lines, full))
 }
 
 /// Paths of files from the folder that a list is in, with `/` between names, as lists have them.

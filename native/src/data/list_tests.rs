@@ -5,7 +5,7 @@ use parallax_data::Source;
 
 use super::*;
 use crate::data::tests::{TempDir, image};
-use crate::data::{has_own_test, open_with_report};
+use crate::data::{OnBadImage, Opened, has_own_test, open_with_report};
 use crate::usage::BadArgument;
 
 fn spec(dir: &TempDir, list: &str) -> String {
@@ -92,11 +92,7 @@ fn broken_lists_are_refused_by_file_and_line() {
     );
     let text = refusal(&dir, "a/1.png\n");
     assert!(text.contains("training needs at least 2"), "{text}");
-    let missing = open(
-        Path::new("no/list.txt"),
-        OnBadImage::Error,
-        &Progress::hidden(),
-    );
+    let missing = read(Path::new("no/list.txt"), &Progress::hidden());
     let text = missing.map(|_| ()).unwrap_err().to_string();
     assert!(text.contains("no list no/list.txt"), "{text}");
 }

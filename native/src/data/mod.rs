@@ -10,30 +10,59 @@ pub mod fetch;
 mod files;
 pub mod folder;
 pub mod inspect;
+mod labels;
 mod list;
+mod pack;
+mod place;
 pub mod progress;
+mod store;
 mod subsample;
+mod verify;
 pub mod walk;
 pub mod wordnet;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parallax_data::{Source, sample};
+use parallax_data::{DataError, Source, Subset, sample};
 
 use crate::usage::BadArgument;
-use folder::Folder;
+use files::Files;
+use place::Place;
 use progress::Progress;
 
 /// The values of a SRC argument, for the help of every command that has one.
-pub const SRC: &str = "sample, cifar10, a folder with one folder a class, or list:FILE";
+pub const SRC: &str = "sample, cifar10, a folder with one folder a class, tar shards or parquet files ('s/{000..146}.tar', \
+     or their folder), or list:FILE; see `parallax data --help`";
 
 /// The same for errors.
 pub const ACCEPTED: &str = "`sample` (the embedded part of CIFAR-10), `cifar10` (after `parallax data fetch cifar10`), \
-     a folder with one folder of JPEG, PNG or WebP images for each class, or `list:FILE`, a list of images (`parallax data \
+     a folder with one folder of JPEG, PNG or WebP images for each class, tar shards or parquet files (a folder of them, a \
+     pattern such as 'shards/{000..146}.tar' or 'data/train-*.parquet'), or `list:FILE`, a list of images (`parallax data \
      subsample --help`)";
+
+/// The same as a table, for the help of `parallax data`.
+pub const TABLE: &str = "\
+SRC, in every command that reads images:
+  sample            2,000 training and 500 test images of CIFAR-10, embedded
+  cifar10           CIFAR-10, after `parallax data fetch cifar10`
+  FOLDER            one folder of JPEG, PNG or WebP files for each class, or
+                    `train` and `val` (or `test`) with such folders
+  SHARDS            tar files as WebDataset names them: 17.jpg (.jpeg, .png,
+                    .webp) with 17.cls or 17.json (key label, cls, class or
+                    target), a number from 0 or a name; classes.txt beside the
+                    shards names the numbers. A folder of .tar files, one file,
+                    or a pattern: 'shards/{000..146}.tar', 'shards/*.tar'
+  PARQUET           files of the Hugging Face Hub: a column of image bytes and
+                    one of labels. A folder (also with `data` in it), one file,
+                    or a pattern: 'data/train-*.parquet'
+  list:FILE         a list of images: `parallax data subsample --help`
+In a folder of shards or parquet files the names tell the splits: train, and
+val, valid or validation, else test. Large folders, shards and parquet files
+are indexed when they are first opened (in $PARALLAX_CACHE, or the system's
+cache folder); a change of a folder or file is noticed, and it is indexed anew.";
 
 /// The splits of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,9 +95,9 @@ pub enum OnBadImage {
 /// An image that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// The file.
-    pub file: PathBuf,
-    /// The error, which names the file.
+    /// Its file, or its shard and its name there.
+    pub image: String,
+    /// The error, which names it.
     pub reason: String,
 }
 
@@ -97,9 +126,18 @@ impl<S: Into<Arc<dyn Source>>> From<S> for Opened {
 /// A folder that has a folder `train` with class folders has two splits, the test split in `val` or `test`. Any other folder
 /// has one split, which is opened whichever is asked for (see [`has_own_test`]), and so has a list.
 pub fn open(spec: &str, split: Split, on_bad: OnBadImage) -> anyhow::Result<Arc<dyn Source>> {
+    open_counted(spec, split, on_bad).map(|(source, _)| source)
+}
+
+/// The same, with the number of images that were skipped.
+pub fn open_counted(
+    spec: &str,
+    split: Split,
+    on_bad: OnBadImage,
+) -> anyhow::Result<(Arc<dyn Source>, usize)> {
     let opened = open_with_report(spec, split, on_bad, &Progress::stderr())?;
     report(&opened, &mut std::io::stderr().lock())?;
-    Ok(opened.source)
+    Ok((opened.source, opened.skipped.len()))
 }
 
 /// Opens a SRC argument and returns the source together with what was skipped.
@@ -109,13 +147,95 @@ pub fn open_with_report(
     on_bad: OnBadImage,
     progress: &Progress,
 ) -> anyhow::Result<Opened> {
+    match listing(spec, split, progress)? {
+        Listing::Whole(source) => Ok(source.into()),
+        Listing::Part(subset, ..) => Ok(Opened::from(Arc::new(subset) as Arc<dyn Source>)),
+        Listing::Files(files) => files.checked(on_bad, progress),
+    }
+}
+
+/// A source of encoded images, for measuring how they are read and decoded.
+pub trait Encoded: Sync {
+    /// The bytes of an image's file.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn bytes(&self, index: usize) -> Result<Vec<u8>, DataError>;
+}
+
+impl Encoded for Files {
+    fn bytes(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        self.bytes(index)
+    }
+}
+
+/// Opens a SRC without keeping decoded images; where it holds encoded ones, these too.
+pub fn open_encoded(
+    spec: &str,
+    split: Split,
+) -> anyhow::Result<(Arc<dyn Source>, Option<Arc<dyn Encoded + Send>>)> {
+    Ok(match listing(spec, split, &Progress::stderr())? {
+        Listing::Files(files) => {
+            let files = Arc::new(files);
+            (Arc::clone(&files) as Arc<dyn Source>, Some(files))
+        }
+        other => (other.into_source(), None),
+    })
+}
+
+/// The images of a SRC, listed and not yet read.
+enum Listing {
+    /// A data set by name.
+    Whole(Arc<dyn Source>),
+    /// Images of a data set, by a list, with the data set's SRC and split.
+    Part(Subset, String, Split),
+    /// Encoded images.
+    Files(Files),
+}
+
+impl Listing {
+    /// As a source, unchecked.
+    fn into_source(self) -> Arc<dyn Source> {
+        match self {
+            Listing::Whole(source) => source,
+            Listing::Part(subset, ..) => Arc::new(subset),
+            Listing::Files(files) => Arc::new(files),
+        }
+    }
+}
+
+/// Lists the images of a split of a SRC.
+fn listing(spec: &str, split: Split, progress: &Progress) -> anyhow::Result<Listing> {
     if let Some(source) = named(spec, split)? {
-        return Ok(source.into());
+        return Ok(Listing::Whole(source));
     }
-    match list::file(spec) {
-        Some(file) => list::open(file, on_bad, progress),
-        None => Folder::open(&split_root(Path::new(spec), split)?, on_bad, progress),
+    let name = spec.to_string();
+    Ok(match place::resolve(spec, split)? {
+        Place::List(file) => list::read(&file, progress)?,
+        Place::Folder(root) => Listing::Files(folder::open(&root)?),
+        Place::Shards(files) => {
+            let found = store::shards::open(&files, spec, progress)?;
+            Listing::Files(Files::new(name, found)?)
+        }
+        Place::Parquet(files) => {
+            let found = store::parquet::open(&files, spec, progress)?;
+            Listing::Files(Files::new(name, found)?)
+        }
+    })
+}
+
+/// Forgets what is known of the files of a SRC, so that they are listed again.
+fn forget(spec: &str, split: Split) -> anyhow::Result<()> {
+    if named(spec, split)?.is_some() {
+        return Ok(());
     }
+    match place::resolve(spec, split)? {
+        Place::List(_) => {}
+        Place::Folder(root) => folder::forget(&root),
+        Place::Shards(files) => store::shards::forget(&files),
+        Place::Parquet(files) => store::parquet::forget(&files),
+    }
+    Ok(())
 }
 
 /// A data set by name, `sample` or `cifar10`; `None` for any other SRC.
@@ -131,48 +251,18 @@ fn named(spec: &str, split: Split) -> anyhow::Result<Option<Arc<dyn Source>>> {
 
 /// Whether a SRC has a test split of its own.
 pub fn has_own_test(spec: &str) -> bool {
-    matches!(spec, "sample" | "cifar10")
-        || (list::file(spec).is_none() && has_splits(Path::new(spec)))
+    matches!(spec, "sample" | "cifar10") || place::has_two_splits(spec)
 }
 
-/// The ImageFolder of a split.
-fn split_root(path: &Path, split: Split) -> anyhow::Result<PathBuf> {
-    if path.is_file() {
-        let path = path.display();
-        return Err(bad(format!(
-            "{path} is a file; data can be {ACCEPTED}. Unpack an archive first."
-        )));
-    }
-    if !path.is_dir() {
-        let path = path.display();
-        return Err(bad(format!(
-            "there is no data set and no folder {path}; data can be {ACCEPTED}"
-        )));
-    }
-    if !has_splits(path) {
-        return Ok(path.into());
-    }
-    if split == Split::Train {
-        return Ok(path.join("train"));
-    }
-    ["val", "test"]
-        .iter()
-        .map(|name| path.join(name))
-        .find(|part| part.is_dir())
-        .ok_or_else(|| {
-            let path = path.display();
-            bad(format!(
-                "{path} has a folder `train` but neither `val` nor `test`; add one of them"
-            ))
-        })
-}
-
-/// Whether a folder has the layout `train/CLASS/IMAGE`, and not just a class named `train`.
-fn has_splits(path: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(path.join("train")) else {
-        return false;
+/// A description of files that are not images, from their numbers by extension; `None` where there are none.
+fn described(kinds: &BTreeMap<String, usize>) -> Option<String> {
+    let count: usize = kinds.values().sum();
+    let names = kinds.keys().cloned().collect::<Vec<_>>().join(", ");
+    let noun = match count {
+        1 => "file",
+        _ => "files",
     };
-    entries.flatten().any(|entry| entry.path().is_dir())
+    (count > 0).then(|| format!("{count} {noun} ({names})"))
 }
 
 fn bad(message: String) -> anyhow::Error {
@@ -209,3 +299,7 @@ fn report(opened: &Opened, to: &mut dyn Write) -> std::io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub(crate) mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod packed_tests;

@@ -11,6 +11,8 @@ pub enum Unit {
     Bytes,
     /// Images.
     Images,
+    /// Files of many images.
+    Shards,
 }
 
 /// Shows progress. Can be shared between threads.
@@ -47,6 +49,7 @@ impl Progress {
         let amount = match (unit, total) {
             (Unit::Bytes, 0) => "{bytes} {bytes_per_sec}",
             (Unit::Bytes, _) => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}",
+            (Unit::Shards, _) => "{wide_bar} {human_pos}/{human_len} files",
             (Unit::Images, 0) => "{human_pos} images",
             (Unit::Images, _) => "{wide_bar} {human_pos}/{human_len} images",
         };

@@ -10,17 +10,17 @@ use parallax_data::list::{Entry, Header, Items, List};
 use parallax_data::{Source, Subset};
 use serde_json::json;
 
-use super::folder::Folder;
-use super::list::{self, Listed, Relative};
-use super::{SRC, Split, bad, named, split_root};
+use super::list::{self, Relative};
+use super::progress::Progress;
+use super::{Listing, SRC, Split, bad, listing};
 use crate::whole::write_whole;
 
 /// The format of a list, for the help.
 const FORMAT: &str = "\
 A list is a text file and can be used wherever data is asked for: --data list:FILE.
 Each line is an image; empty lines and lines that begin with # are left out.
-  images of sample or cifar10   the index in its split; the first line names the
-                                data: # parallax list: source=sample split=train
+  images of sample, cifar10,    the index in its split; the first line names the
+  shards or parquet files       data: # parallax list: source=sample split=train
   files                         the path, absolute or relative to the list's
                                 folder; the class is the name of the file's
                                 folder, or what follows a tab: PATH<TAB>CLASS
@@ -75,7 +75,7 @@ impl Per {
 
 /// Where the images of a source are.
 enum Origin {
-    /// In a data set without files, at these indices; `None` is all in order.
+    /// In a data set by name, shards or parquet files, at these indices; `None` is all in order.
     Named(String, Split, Option<Vec<usize>>),
     /// In files, listed from a folder.
     Files(Vec<PathBuf>, Option<String>),
@@ -107,26 +107,30 @@ pub fn run(arguments: &Subsample) -> Result<String> {
 }
 
 fn open(spec: &str, split: Split) -> Result<(Arc<dyn Source>, Origin)> {
-    if let Some(source) = named(spec, split)? {
-        return Ok((source, Origin::Named(spec.to_string(), split, None)));
-    }
-    let (files, folder) = match list::file(spec) {
-        Some(file) => match list::read(file)? {
-            Listed::Files(files) => (files, None),
-            Listed::Part(subset, name, split) => {
-                let indices = subset.indices().to_vec();
-                let origin = Origin::Named(name, split, Some(indices));
-                return Ok((Arc::new(subset), origin));
+    let opened = listing(spec, split, &Progress::stderr())?;
+    let origin = match &opened {
+        Listing::Whole(_) => Origin::Named(spec.to_string(), split, None),
+        Listing::Part(subset, name, split) => {
+            Origin::Named(name.clone(), *split, Some(subset.indices().to_vec()))
+        }
+        Listing::Files(files) => match files.paths() {
+            Some(paths) => {
+                let folder = Some(spec).filter(|spec| list::file(spec).is_none());
+                let folder = folder.map(|_| files.name().to_string());
+                Origin::Files(paths, folder)
+            }
+            None => {
+                let absolute = std::path::absolute(spec)?.display().to_string();
+                if absolute.contains(char::is_whitespace) {
+                    return Err(bad(format!(
+                        "a list cannot name {absolute}, which has a space in it; rename it"
+                    )));
+                }
+                Origin::Named(absolute, split, None)
             }
         },
-        None => {
-            let root = split_root(Path::new(spec), split)?;
-            let folder = root.display().to_string();
-            (Folder::list(&root)?.0, Some(folder))
-        }
     };
-    let paths = files.paths().to_vec();
-    Ok((Arc::new(files), Origin::Files(paths, folder)))
+    Ok((opened.into_source(), origin))
 }
 
 type Written = (Option<Split>, Option<String>, Items);

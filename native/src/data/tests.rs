@@ -1,6 +1,7 @@
 //! Tests of opening a SRC, and helpers shared by the tests of this module.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
 use crate::usage::BadArgument;
@@ -77,10 +78,10 @@ fn what_is_not_there_is_refused_with_a_list_of_what_can_be() {
         "{text}"
     );
     let dir = TempDir::new("file");
-    dir.write("set.tar", b"x");
-    let text = refusal(dir.0.join("set.tar").to_str().unwrap(), Split::Train);
+    dir.write("set.zip", b"x");
+    let text = refusal(dir.0.join("set.zip").to_str().unwrap(), Split::Train);
     assert!(
-        text.contains("set.tar is a file") && text.contains("Unpack"),
+        text.contains("set.zip is a file") && text.contains("Unpack"),
         "{text}"
     );
 }

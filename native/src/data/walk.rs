@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use parallax_data::decode::{decode, dimensions};
 use parallax_data::{DataError, decode_upright, upright_dimensions};
 use parallax_views::Image;
 
@@ -30,9 +29,13 @@ pub fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        // A broken link counts as a file, so that reading it reports the error.
+        // A broken link counts as a file, so that reading it reports the error. Only links take a second look.
         let path = entry.path();
-        if path.is_dir() {
+        let is_folder = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => path.is_dir(),
+        };
+        if is_folder {
             folders.push(path)
         } else {
             files.push(path)
@@ -43,37 +46,40 @@ pub fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 
 /// The files in a folder and its sub-folders.
 pub fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    descend(folder, DEPTH, into)
+    collect_visiting(folder, into, &mut |_| ())
 }
 
-fn descend(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// The files in a folder and its sub-folders; `visit` is called with every folder before it is listed.
+pub fn collect_visiting(
+    folder: &Path,
+    into: &mut Vec<PathBuf>,
+    visit: &mut dyn FnMut(&Path),
+) -> anyhow::Result<()> {
+    descend(folder, DEPTH, into, visit)
+}
+
+fn descend(
+    folder: &Path,
+    depth: usize,
+    into: &mut Vec<PathBuf>,
+    visit: &mut dyn FnMut(&Path),
+) -> anyhow::Result<()> {
+    visit(folder);
     let (folders, files) = entries(folder)?;
     into.extend(files);
     if depth > 0 {
         folders
             .iter()
-            .try_for_each(|folder| descend(folder, depth - 1, into))?;
+            .try_for_each(|folder| descend(folder, depth - 1, into, visit))?;
     }
     Ok(())
 }
 
-/// Reads and decodes an image.
-pub fn read(file: &Path) -> Result<Image, DataError> {
-    read_with(file, decode)
-}
-
-/// The same, turned as its EXIF orientation says.
+/// Reads and decodes an image, turned as its EXIF orientation says.
 pub fn read_upright(file: &Path) -> Result<Image, DataError> {
-    read_with(file, decode_upright)
-}
-
-fn read_with(
-    file: &Path,
-    decode: impl Fn(&[u8], &str) -> Result<Image, DataError>,
-) -> Result<Image, DataError> {
     let name = file.display().to_string();
     match std::fs::read(file) {
-        Ok(bytes) => decode(&bytes, &name),
+        Ok(bytes) => decode_upright(&bytes, &name),
         Err(error) => Err(DataError::Read {
             name,
             reason: error.to_string(),
@@ -81,21 +87,9 @@ fn read_with(
     }
 }
 
-/// The size of an image, from its header. Where the first bytes do not suffice, as in a JPEG file that begins with a large
-/// preview, the whole file is read.
-pub fn header(file: &Path) -> Result<(u32, u32), DataError> {
-    header_with(file, dimensions)
-}
-
-/// The same, of the turned image.
+/// The size of the turned image, from its header. Where the first bytes do not suffice, as in a JPEG file that begins with a
+/// large preview, the whole file is read.
 pub fn upright_header(file: &Path) -> Result<(u32, u32), DataError> {
-    header_with(file, upright_dimensions)
-}
-
-fn header_with(
-    file: &Path,
-    dimensions: impl Fn(&[u8], &str) -> Result<(u32, u32), DataError>,
-) -> Result<(u32, u32), DataError> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| DataError::Read {
         name: name.clone(),
@@ -107,9 +101,9 @@ fn header_with(
         .take(HEADER)
         .read_to_end(&mut start)
         .map_err(failed)?;
-    match dimensions(&start, &name) {
+    match upright_dimensions(&start, &name) {
         Err(DataError::Decode { .. }) if start.len() as u64 == HEADER => {
-            dimensions(&std::fs::read(file).map_err(failed)?, &name)
+            upright_dimensions(&std::fs::read(file).map_err(failed)?, &name)
         }
         other => other,
     }

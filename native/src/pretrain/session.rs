@@ -63,6 +63,7 @@ pub fn train(
         "kernels": kernels,
         "jpeg_decoder": JPEG_DECODER,
         "examples": examples,
+        "skipped_images": sources.skipped,
         "total_steps": total,
     });
     folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;
