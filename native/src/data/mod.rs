@@ -62,7 +62,7 @@ SRC, in every command that reads images:
 In a folder of shards or parquet files the names tell the splits: train, and
 val, valid or validation, else test. Large folders, shards and parquet files
 are indexed when they are first opened (in $PARALLAX_CACHE, or the system's
-cache folder); a change of a folder or file is noticed, and it is indexed anew.";
+cache folder); a change of a folder or file is noticed, and it is indexed again.";
 
 /// The splits of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

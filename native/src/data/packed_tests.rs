@@ -339,7 +339,7 @@ fn shards_that_cannot_be_read_are_refused_by_name() {
     let text = refused(&[("1.png", &a), ("2.png", b"x")]);
     assert!(text.contains("r.tar: 2.png: not a valid JPEG"), "{text}");
 
-    // A shard that changes is indexed anew; while it is used, that is an error.
+    // A shard that changes is indexed again; while it is used, that is an error.
     let source = source(&spec);
     shard(
         &dir,

@@ -1,7 +1,7 @@
 //! The index of a folder, a shard or a parquet file: what opening it the first time has found, kept in the cache folder.
 //!
 //! An index is a JSON file named by a digest of what it describes. It is used only where what it describes has not changed,
-//! which each kind of index checks, and else made anew.
+//! which each kind of index checks, and else made again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
