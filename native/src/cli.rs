@@ -14,6 +14,7 @@ use crate::knn::Knn;
 use crate::norms::Norms;
 use crate::report::Report;
 use crate::score::Score;
+use crate::segment::Segment;
 use crate::study::Study;
 use crate::taxonomy::Taxonomy;
 use crate::trace::Trace;
@@ -52,6 +53,8 @@ pub enum Command {
     Norms(Norms),
     /// Object detection on a backbone: train, evaluate, draw
     Detect(Detect),
+    /// Semantic segmentation on a backbone: train, evaluate, draw
+    Segment(Segment),
     /// Score detections or segmentations: PASCAL VOC, COCO, Cityscapes
     Score(Score),
     /// One operation of a detector on given tensors, for comparison with another implementation

@@ -26,6 +26,7 @@ mod recipe;
 mod report;
 mod run_folder;
 mod score;
+mod segment;
 mod session;
 mod sources;
 mod stop;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Command::NormRescale(arguments) => norm_rescale::run(&arguments),
         Command::Norms(arguments) => norms::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Segment(arguments) => segment::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::TransferOp(arguments) => transfer_op::run(&arguments),
         Command::TransferTrace(arguments) => transfer_trace::run(&arguments),

@@ -18,3 +18,12 @@ pub fn encode(image: &Image) -> Result<Vec<u8>> {
         .context("the image cannot be written as PNG")?;
     Ok(bytes)
 }
+
+/// The bytes of a PNG file of one channel.
+pub fn encode_grey(values: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(values, width, height, ExtendedColorType::L8)
+        .context("the map cannot be written as PNG")?;
+    Ok(bytes)
+}

@@ -1,4 +1,4 @@
-//! Runs of detection on a few drawn images.
+//! Runs of detection and segmentation on a few drawn images.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Scratch, fail, parallax, stderr, succeed};
-use image::{Rgb, RgbImage};
+use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 
 /// Eight images with a bright rectangle each, in the layouts of VOC and of COCO.
@@ -73,6 +73,37 @@ fn boxes(root: &Path) {
         annotations.join(",")
     );
     fs::write(root.join("instances.json"), json).unwrap();
+}
+
+/// Four images of two classes, in the layout of Cityscapes.
+fn maps(root: &Path) {
+    for number in 0..4u32 {
+        let name = format!("ulm_{number:06}_000019");
+        let edge = 10 + 5 * number;
+        let image = RgbImage::from_fn(64, 48, |_, y| {
+            if y < edge {
+                Rgb([90, 130, 200])
+            } else {
+                Rgb([80, 80, 80])
+            }
+        });
+        let map = GrayImage::from_fn(64, 48, |x, y| {
+            Luma([if x == 0 {
+                255
+            } else if y < edge {
+                10
+            } else {
+                0
+            }])
+        });
+        let image_file = root.join(format!("leftImg8bit/train/ulm/{name}_leftImg8bit.png"));
+        let map_file = root.join(format!("gtFine/train/ulm/{name}_gtFine_labelTrainIds.png"));
+        for file in [&image_file, &map_file] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+        }
+        image.save(image_file).unwrap();
+        map.save(map_file).unwrap();
+    }
 }
 
 /// A run of a network that takes milliseconds a step.
@@ -246,6 +277,40 @@ fn a_detector_with_masks_is_trained_on_coco() {
         "{scores}"
     );
     resumes_to_the_bit("detect", &run, &scratch);
+}
+
+#[test]
+fn a_segmenter_is_trained_resumed_evaluated_and_shown() {
+    let scratch = Scratch::new();
+    maps(&scratch.0);
+    let data = format!("cityscapes:{}:train", scratch.0.display());
+    let run = scratch.join("run");
+    let values = [
+        "model.arch=resnet18",
+        "segmenter.crop=[32, 32]",
+        "segmenter.channels=8",
+        "segmenter.pool=global",
+    ];
+    succeed(&mut tiny(
+        "segment",
+        "cityscapes",
+        [&data, &data],
+        &run,
+        &values,
+    ));
+    assert!(result(&run)["scores"]["cityscapes"]["IoU"].is_number());
+    resumes_to_the_bit("segment", &run, &scratch);
+    let mut eval = parallax(&["segment", "eval", "--json", "--device", "cpu", "--weights"]);
+    let output = succeed(eval.arg(&run).args(["--test", &data]));
+    let scores: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(scores["scores"], result(&run)["scores"]);
+    let map = run.join("eval/predictions/ulm_000000_000019_pred.png");
+    assert_eq!(image::open(map).unwrap().width(), 64);
+    let drawing = scratch.join("drawing.png");
+    let mut show = parallax(&["segment", "show", "--device", "cpu", "--input"]);
+    show.arg(scratch.join("leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png"));
+    succeed(show.arg("--weights").arg(&run).arg("--out").arg(&drawing));
+    assert!(image::open(&drawing).unwrap().height() > 384);
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub static AP75: Metric = score("ap75", "test/AP75", "AP75");
 pub static MASK_AP: Metric = score("mask_ap", "test/mask_AP", "mask AP");
 /// Mask AP at an IoU of 0.5.
 pub static MASK_AP50: Metric = score("mask_ap50", "test/mask_AP50", "mask AP50");
+/// Mean IoU of classes.
+pub static MEAN_IOU: Metric = score("miou", "test/mIoU", "mIoU");
 
 /// Those of a step.
 pub fn of_step(report: &TransferReport) -> Metrics {

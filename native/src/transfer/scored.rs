@@ -1,12 +1,13 @@
 //! The scores of a test set, of any benchmark.
 
 use parallax_probes::Metrics;
+use parallax_score::cityscapes::CityscapesScores;
 use parallax_score::coco::CocoScores;
 use parallax_score::voc::VocScores;
 use serde::Serialize;
 
-use super::metrics::{AP, AP50, AP75, MASK_AP, MASK_AP50};
-use crate::score::{coco_table, voc_table};
+use super::metrics::{AP, AP50, AP75, MASK_AP, MASK_AP50, MEAN_IOU};
+use crate::score::{cityscapes_table, coco_table, voc_table};
 
 /// Scores in percent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +23,8 @@ pub enum Scored {
         #[serde(skip_serializing_if = "Option::is_none")]
         segm: Option<Box<CocoScores>>,
     },
+    /// Of one of Cityscapes.
+    Cityscapes(CityscapesScores),
 }
 
 impl Scored {
@@ -40,6 +43,7 @@ impl Scored {
                 }
                 found
             }
+            Self::Cityscapes(scores) => vec![(&MEAN_IOU, scores.iou)],
         };
         let mut metrics = Metrics::new();
         for (metric, value) in found {
@@ -62,6 +66,7 @@ impl Scored {
                     coco_table(segm);
                 }
             }
+            Self::Cityscapes(scores) => cityscapes_table(scores),
         }
     }
 }

@@ -101,6 +101,11 @@ impl SegmentationFolder {
         &self.sizes
     }
 
+    /// CITY_SEQ_FRAME of an image.
+    pub fn id(&self, index: usize) -> &str {
+        self.frames.get(index).map_or("", |frame| &frame.id)
+    }
+
     /// An image.
     pub fn image(&self, index: usize) -> Result<Image, DataError> {
         read_upright(&self.frame(index)?.image)

@@ -221,7 +221,7 @@ fn cityscapes_folders_are_opened_and_checked() {
     frame(root, "ulm_000001_000019", (6, 4), 18);
     frame(root, "ulm_000000_000019", (6, 4), 255);
     let opened = SegmentationFolder::open(&argument).unwrap();
-    assert_eq!(opened.len(), 2);
+    assert_eq!((opened.len(), opened.id(0)), (2, "ulm_000000_000019"));
     assert_eq!(opened.labels(1).unwrap().ids, [18; 24]);
     assert_eq!(opened.image(1).unwrap().height, 4);
     assert_eq!(SegmentationFolder::classes().len(), 19);

@@ -1,9 +1,11 @@
-//! Objects, drawn on their image.
+//! Objects and classes of pixels, drawn on their image.
 
+mod classes;
 mod objects;
 
 use parallax_views::Image;
 
+pub use classes::classes;
 pub use objects::{Shape, objects};
 
 /// Images are enlarged by whole factors until their longer side has so many pixels, so that text can be read.
