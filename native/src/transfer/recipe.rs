@@ -37,7 +37,7 @@ pub fn read(name: &str, overrides: &[String]) -> Result<(TransferRecipe, Option<
 }
 
 /// Adapts learning rate and length to a batch that is not the recipe's own, `own`: the rate is multiplied by their ratio, steps,
-/// warm-up and milestones are divided by it and rounded, so that as many images are seen. What `overrides` name stays as given.
+/// warm-up, milestones and intervals are divided by it and rounded, so that as many images are seen. What `overrides` name stays as given.
 fn scale(recipe: &mut TransferRecipe, own: usize, overrides: &[String]) -> Option<String> {
     let batch = recipe.run.batch_size;
     if batch == own {
@@ -80,6 +80,18 @@ fn scale(recipe: &mut TransferRecipe, own: usize, overrides: &[String]) -> Optio
             recipe.schedule.milestones
         ));
     }
+    for (key, every) in [
+        ("checkpoint.every", &mut recipe.checkpoint.every),
+        (
+            "checkpoint.evaluate_every",
+            &mut recipe.checkpoint.evaluate_every,
+        ),
+    ] {
+        if !given(key) && *every > 0 {
+            *every = steps(*every).max(1);
+            scaled.push(format!("{key}={every}"));
+        }
+    }
     (!scaled.is_empty()).then(|| {
         format!(
             "scaled for {batch} images a step instead of {own}:\n  {}\n  (--set with a key keeps its value)",
@@ -113,6 +125,7 @@ mod tests {
         assert_eq!(recipe.run.total_steps, 72_000);
         assert_eq!(recipe.schedule.warmup_steps, 800);
         assert_eq!(recipe.schedule.milestones, [54_000, 66_000]);
+        assert_eq!(recipe.checkpoint.every, 12_000);
         let note = note.unwrap();
         assert!(note.contains("optimizer.base_lr=0.0025"), "{note}");
         assert!(note.lines().all(|line| line.len() <= 80), "{note}");

@@ -9,7 +9,7 @@ use parallax_probes::Metrics;
 use parallax_train::{
     Checkpoint, DataShape, Driver, Event, Keep, Plan, RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE,
 };
-use parallax_transfer::{Ranking, TransferRun, weights};
+use parallax_transfer::{BnKind, Ranking, TransferRun, weights};
 use parallax_weights::WeightFile;
 use pollster::block_on;
 
@@ -197,7 +197,11 @@ impl<K: Kind> Task for TransferTask<K> {
     /// Precise batch norm, the checkpoint with it in place of the one without, and the scores.
     fn evaluate(&mut self, report: &mut Report) -> Result<()> {
         report.progress.finish();
-        let batches = self.run.recipe().precise_bn.batches;
+        let batches = match self.run.recipe().model.bn {
+            BnKind::Sync => self.run.recipe().precise_bn.batches,
+            // Statistics that training did not touch stay as they are.
+            BnKind::Frozen => 0,
+        };
         if !self.precise && batches > 0 {
             let recipe = self.run.recipe();
             let stream = self.kind.stream(recipe, precise::seed(recipe.run.seed))?;
