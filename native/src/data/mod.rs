@@ -170,10 +170,10 @@ impl Encoded for Files {
 }
 
 /// A source and, where it holds encoded images, these.
-pub type Opened = (Arc<dyn Source>, Option<Arc<dyn Encoded + Send>>);
+pub type WithEncoded = (Arc<dyn Source>, Option<Arc<dyn Encoded + Send>>);
 
 /// Opens a SRC without keeping decoded images; where it holds encoded ones, these too.
-pub fn open_encoded(spec: &str, split: Split) -> anyhow::Result<Opened> {
+pub fn open_encoded(spec: &str, split: Split) -> anyhow::Result<WithEncoded> {
     Ok(match listing(spec, split, &Progress::stderr())? {
         Listing::Files(files) => {
             let files = Arc::new(files);
