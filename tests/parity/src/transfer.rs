@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Module as _;
+use burn::module::Module;
 use burn::tensor::Device;
 use parallax_transfer::detector::Found;
 use parallax_transfer::{
-    Detector, Example, PreciseBn, Ranking, TransferError, TransferRecipe, TransferReport,
-    TransferRun, to_detectron2, weights,
+    Detector, Example, PreciseBn, Ranking, TransferError, TransferModel, TransferRecipe,
+    TransferReport, TransferRun, to_detectron2, weights,
 };
 use parallax_views::Image;
 use parallax_weights::{NamedTensor, WeightFile, collect};
@@ -38,8 +38,8 @@ const TEST: ([u32; 2], [u32; 2]) = ([72, 88], [100, 130]);
 #[derive(Deserialize)]
 pub struct TransferCase {
     task: String,
-    recipe: Vec<String>,
-    seed: u32,
+    pub(crate) recipe: Vec<String>,
+    pub(crate) seed: u32,
     /// Of each step.
     pub steps: Vec<ExpectedStep>,
     /// Norm of the first step's gradient of each parameter.
@@ -51,14 +51,23 @@ pub struct TransferCase {
     /// Norms of running statistics after precise batch norm.
     pub precise: BTreeMap<String, f64>,
     /// Detections before the first step, best first.
+    #[serde(default)]
     pub boxes: Vec<[f32; 4]>,
     /// Of each.
+    #[serde(default)]
     pub scores: Vec<f32>,
     /// Of each.
+    #[serde(default)]
     pub classes: Vec<usize>,
     /// Pixels of each mask.
     #[serde(default)]
     pub mask_areas: Vec<usize>,
+    /// Of a segmenter: logits of a test image at some places.
+    #[serde(default)]
+    pub logits: Vec<f32>,
+    /// Its pixels of each class.
+    #[serde(default)]
+    pub segments: Vec<usize>,
 }
 
 /// A step of PyTorch's.
@@ -71,14 +80,19 @@ pub struct ExpectedStep {
     /// Learning rate.
     pub lr: f64,
     /// Of each image.
+    #[serde(default)]
     pub proposals: Vec<usize>,
     /// Counts over the batch.
+    #[serde(default)]
     pub rpn_pos: usize,
     /// As `rpn_pos`.
+    #[serde(default)]
     pub rpn_neg: usize,
     /// As `rpn_pos`.
+    #[serde(default)]
     pub roi_fg: usize,
     /// As `rpn_pos`.
+    #[serde(default)]
     pub roi_bg: usize,
 }
 
@@ -112,33 +126,14 @@ impl TransferCase {
     ) -> Result<TransferResult, TransferError> {
         let graph = device.clone().autodiff();
         let (mut run, given) = self.run(&graph).await?;
-        run.measure_norms(true);
         let found = self.detect(&run, device).await?;
         let batches: Vec<_> = (0..steps)
             .map(|step| self.batch(step as u32, &run))
             .collect();
-        let mut reports = Vec::new();
-        for batch in &batches {
-            reports.push(run.step(batch, Ranking::Keys).await?);
-        }
-        let mut precise = PreciseBn::default();
-        let mut measured = run.model().valid();
-        for batch in &batches {
-            precise
-                .add(&mut measured, run.plan(), batch, Ranking::Keys, device)
-                .await?;
-        }
-        let mut averaged = run.model().valid();
-        precise.apply(&mut averaged);
-        let named = |tensors: Vec<NamedTensor>| {
-            let by_name = |tensor: NamedTensor| (tensor.name.clone(), tensor);
-            tensors.into_iter().map(by_name).collect::<BTreeMap<_, _>>()
-        };
-        let after = named(weights::tensors(run.model()).await?);
-        let precise = named(weights::tensors(&averaged).await?);
+        let (steps, [after, precise]) = take(&mut run, &batches, device).await?;
         Ok(TransferResult {
             found,
-            steps: reports,
+            steps,
             tensors: [given.tensors, after, precise],
         })
     }
@@ -201,7 +196,7 @@ impl TransferCase {
         let text = parallax_recipes::transfer(name).unwrap_or_default();
         let recipe = TransferRecipe::parse(text, &self.recipe)?;
         let (fresh, plan) = Detector::new(&recipe, graph)?;
-        let given = self.weights(&fresh).await?;
+        let given = given(&fresh, self.seed).await?;
         let model = weights::load_all(fresh, &given)?;
         Ok((TransferRun::new(recipe, (model, plan), graph), given))
     }
@@ -214,46 +209,6 @@ impl TransferCase {
         let image = image(77, TEST.0);
         let mut inference = run.model().valid();
         inference.detect(run.plan(), &image, TEST.1, device).await
-    }
-
-    /// The weights of `transfer/generate.py`.
-    async fn weights(&self, model: &Detector) -> Result<WeightFile, TransferError> {
-        let tensors = collect(model, "").await?;
-        let names: Vec<String> = tensors.iter().map(|t| to_detectron2(&t.name)).collect();
-        let tensors = tensors.iter().zip(&names).map(|(tensor, name)| {
-            let values = self.values(name, &tensor.shape, &names);
-            NamedTensor::new(name.clone(), tensor.shape.clone(), values)
-        });
-        Ok(WeightFile::new("the case", tensors.collect()))
-    }
-
-    fn values(&self, name: &str, shape: &[usize], all: &[String]) -> Vec<f32> {
-        let count = shape.iter().product();
-        let fan_in = shape[1..].iter().product::<usize>() as f64;
-        let of = |scale: f64, offset: f64| {
-            noise(
-                stream_of(name).wrapping_add(self.seed),
-                count,
-                scale,
-                offset,
-            )
-        };
-        let second = name.contains(".conv2.norm") && !all.contains(&name.replace("conv2", "conv3"));
-        let last = name.contains(".res") && (name.contains(".conv3.norm") || second);
-        match name {
-            _ if name.ends_with("running_mean") => of(0.2, 0.0),
-            _ if name.ends_with("running_var") => of(0.2, 1.1),
-            _ if name.contains(".norm.weight") && last => of(0.02, 0.15),
-            _ if name.contains(".norm.weight") => of(0.2, 1.0),
-            _ if name.ends_with("bias") => of(0.1, 0.0),
-            _ if name.contains("anchor_deltas") || name.contains("bbox_pred") => {
-                of(0.7 / fan_in.sqrt(), 0.0)
-            }
-            _ if name.contains("objectness") || name.contains("cls_score") => {
-                of(3.5 / fan_in.sqrt(), 0.0)
-            }
-            _ => of(4.9 / fan_in.sqrt(), 0.0),
-        }
     }
 
     fn batch(&self, step: u32, run: &TransferRun<Detector>) -> Vec<Example> {
@@ -308,6 +263,69 @@ impl TransferCase {
     }
 }
 
+/// Takes a step on each batch, then averages statistics over them: the steps, and the tensors after both.
+pub(crate) async fn take<M: TransferModel>(
+    run: &mut TransferRun<M>,
+    batches: &[M::Batch],
+    device: &Device,
+) -> Result<(Vec<TransferReport>, [BTreeMap<String, NamedTensor>; 2]), TransferError> {
+    run.measure_norms(true);
+    let mut steps = Vec::new();
+    for batch in batches {
+        steps.push(run.step(batch, Ranking::Keys).await?);
+    }
+    let mut precise = PreciseBn::default();
+    let mut measured = run.model().valid();
+    for batch in batches {
+        precise
+            .add(&mut measured, run.plan(), batch, Ranking::Keys, device)
+            .await?;
+    }
+    let mut averaged = run.model().valid();
+    precise.apply(&mut averaged);
+    let named = |tensors: Vec<NamedTensor>| {
+        let by_name = |tensor: NamedTensor| (tensor.name.clone(), tensor);
+        tensors.into_iter().map(by_name).collect::<BTreeMap<_, _>>()
+    };
+    let after = named(weights::tensors(run.model()).await?);
+    let precise = named(weights::tensors(&averaged).await?);
+    Ok((steps, [after, precise]))
+}
+
+/// The weights of `transfer/generate.py`.
+pub(crate) async fn given<M: Module>(model: &M, seed: u32) -> Result<WeightFile, TransferError> {
+    let tensors = collect(model, "").await?;
+    let names: Vec<String> = tensors.iter().map(|t| to_detectron2(&t.name)).collect();
+    let tensors = tensors.iter().zip(&names).map(|(tensor, name)| {
+        let values = values(name, &tensor.shape, &names, seed);
+        NamedTensor::new(name.clone(), tensor.shape.clone(), values)
+    });
+    Ok(WeightFile::new("the case", tensors.collect()))
+}
+
+fn values(name: &str, shape: &[usize], all: &[String], seed: u32) -> Vec<f32> {
+    let count = shape.iter().product();
+    let fan_in = shape[1..].iter().product::<usize>() as f64;
+    let of =
+        |scale: f64, offset: f64| noise(stream_of(name).wrapping_add(seed), count, scale, offset);
+    let second = name.contains(".conv2.norm") && !all.contains(&name.replace("conv2", "conv3"));
+    let last = name.contains(".res") && (name.contains(".conv3.norm") || second);
+    match name {
+        _ if name.ends_with("running_mean") => of(0.2, 0.0),
+        _ if name.ends_with("running_var") => of(0.2, 1.1),
+        _ if name.contains(".norm.weight") && last => of(0.02, 0.15),
+        _ if name.contains(".norm.weight") => of(0.2, 1.0),
+        _ if name.ends_with("bias") => of(0.1, 0.0),
+        _ if name.contains("anchor_deltas") || name.contains("bbox_pred") => {
+            of(0.7 / fan_in.sqrt(), 0.0)
+        }
+        _ if name.contains("objectness") || name.contains("cls_score") => {
+            of(3.5 / fan_in.sqrt(), 0.0)
+        }
+        _ => of(4.9 / fan_in.sqrt(), 0.0),
+    }
+}
+
 /// FNV-1a of a name.
 fn stream_of(name: &str) -> u32 {
     let bytes = name.bytes();
@@ -317,7 +335,7 @@ fn stream_of(name: &str) -> u32 {
 }
 
 /// Blocks of 8 pixels with a little noise.
-fn image(stream: u32, [height, width]: [u32; 2]) -> Image {
+pub(crate) fn image(stream: u32, [height, width]: [u32; 2]) -> Image {
     let mut data = Vec::with_capacity((3 * height * width) as usize);
     for y in 0..height {
         for x in 0..width {

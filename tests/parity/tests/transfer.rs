@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use parallax_parity::{TRANSFER_CASES, TransferCase, TransferResult};
+use parallax_parity::{SEGMENTATION_CASE, Segmented, TRANSFER_CASES, TransferCase, TransferResult};
 use parallax_transfer::to_detectron2;
 use parallax_weights::NamedTensor;
 use pollster::block_on;
@@ -33,7 +34,10 @@ fn steps_agree(case: &TransferCase, found: &TransferResult, name: &str, toleranc
             );
         }
         let counts = BTreeMap::from_iter(report.counts.iter().copied());
-        let found = ["rpn_pos", "rpn_neg", "roi_fg", "roi_bg"].map(|count| counts[count]);
+        let found = ["rpn_pos", "rpn_neg", "roi_fg", "roi_bg"].map(|count| {
+            // A segmenter has none.
+            counts.get(count).copied().unwrap_or(0)
+        });
         let wanted = [
             expected.rpn_pos,
             expected.rpn_neg,
@@ -68,6 +72,39 @@ fn steps_agree(case: &TransferCase, found: &TransferResult, name: &str, toleranc
     }
 }
 
+/// Weights after the last step, how far they moved, and running statistics of precise batch norm.
+fn tensors_agree(case: &TransferCase, found: &TransferResult, name: &str) {
+    let [before, after, precise] = &found.tensors;
+    let of = |tensors: &BTreeMap<String, NamedTensor>, of: &str| {
+        norm(tensors[of].values.iter().copied())
+    };
+    for (tensor, expected) in &case.after {
+        near(
+            of(after, tensor),
+            *expected,
+            1e-5,
+            &format!("{name}, {tensor} after"),
+        );
+        let values = after[tensor].values.iter().zip(&before[tensor].values);
+        let moved = norm(values.map(|(after, before)| after - before));
+        let expected = case.moved[tensor];
+        // What rounding moves, where hardly anything moves.
+        let rounding = 1e-6 * case.after[tensor];
+        assert!(
+            (moved - expected).abs() < 2e-2 * expected + rounding,
+            "{name}, {tensor} moved by {moved:e}, expected {expected:e}"
+        );
+    }
+    for (tensor, expected) in &case.precise {
+        near(
+            of(precise, tensor),
+            *expected,
+            1e-3,
+            &format!("{name}, precise {tensor}"),
+        );
+    }
+}
+
 #[test]
 fn steps_are_pytorchs() {
     for (name, text) in TRANSFER_CASES {
@@ -75,46 +112,26 @@ fn steps_are_pytorchs() {
         let found = block_on(case.follow(&Device::flex(), case.steps.len())).unwrap();
         steps_agree(&case, &found, name, 1e-4);
 
-        let [before, after, precise] = &found.tensors;
-        let of = |tensors: &BTreeMap<String, NamedTensor>, of: &str| {
-            norm(tensors[of].values.iter().copied())
-        };
-        for (tensor, expected) in &case.after {
-            near(
-                of(after, tensor),
-                *expected,
-                1e-5,
-                &format!("{name}, {tensor} after"),
-            );
-            let values = after[tensor].values.iter().zip(&before[tensor].values);
-            let moved = norm(values.map(|(after, before)| after - before));
-            let expected = case.moved[tensor];
-            // What rounding moves, where hardly anything moves.
-            let rounding = 1e-6 * case.after[tensor];
-            assert!(
-                (moved - expected).abs() < 2e-2 * expected + rounding,
-                "{name}, {tensor} moved by {moved:e}, expected {expected:e}"
-            );
-        }
-        for (tensor, expected) in &case.precise {
-            near(
-                of(precise, tensor),
-                *expected,
-                1e-3,
-                &format!("{name}, precise {tensor}"),
-            );
-        }
-
+        tensors_agree(&case, &found, name);
         case.check_detections(&found.found)
             .unwrap_or_else(|error| panic!("{name}, {error}"));
     }
 }
 
+/// The Vulkan device, which opens once a process.
+fn vulkan() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let open = || {
+        Device::wgpu_options()
+            .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
+            .init()
+            .expect("no Vulkan device: `cargo xtask setup` installs a software one")
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
 fn vulkan_takes_the_same_steps(chosen: impl Fn(&str) -> bool) {
-    let vulkan = Device::wgpu_options()
-        .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-        .init()
-        .expect("no Vulkan device: `cargo xtask setup` installs a software one");
+    let vulkan = vulkan();
     for (name, text) in TRANSFER_CASES.iter().filter(|(name, _)| chosen(name)) {
         let case = TransferCase::read(text).unwrap();
         let found = block_on(case.follow(&vulkan, case.steps.len())).unwrap();
@@ -128,6 +145,41 @@ const WHOLE: &str = "fpn-mask";
 #[test]
 fn vulkan_takes_the_steps_of_a_pyramid() {
     vulkan_takes_the_same_steps(|name| name == WHOLE);
+}
+
+/// Logits and classes of the test image.
+fn segments_agree(case: &TransferCase, found: &Segmented) {
+    assert_eq!(found.logits.len(), case.logits.len());
+    for (found, expected) in found.logits.iter().zip(&case.logits) {
+        assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+    }
+    for (found, expected) in found.segments.iter().zip(&case.segments) {
+        // A pixel between two classes may fall on either side.
+        assert!(found.abs_diff(*expected) <= 2, "{found}, not {expected}");
+    }
+}
+
+#[test]
+fn segmentation_is_pytorchs() {
+    let case = TransferCase::read(SEGMENTATION_CASE).unwrap();
+    let found = block_on(case.follow_segmenter(&Device::flex())).unwrap();
+    segments_agree(&case, &found);
+    steps_agree(&case, &found.run, "DeepLabV3", 1e-4);
+    tensors_agree(&case, &found.run, "DeepLabV3");
+    let again = block_on(case.follow_segmenter(&Device::flex())).unwrap();
+    assert!(found.run.steps == again.run.steps && found.logits == again.logits);
+    assert!(
+        found.run.tensors == again.run.tensors,
+        "not reproducible to the bit"
+    );
+}
+
+#[test]
+fn segmentation_on_vulkan_takes_the_same_steps() {
+    let case = TransferCase::read(SEGMENTATION_CASE).unwrap();
+    let found = block_on(case.follow_segmenter(&vulkan())).unwrap();
+    segments_agree(&case, &found);
+    steps_agree(&case, &found.run, "DeepLabV3 on Vulkan", 1e-4);
 }
 
 mod slow {
