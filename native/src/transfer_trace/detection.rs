@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use burn::module::Module as _;
 use parallax_boxes::Corners;
-use parallax_transfer::detector::{Pass, PassOptions};
+use parallax_transfer::detector::{Pass, PassOptions, in_order};
 use parallax_transfer::{Detector, Example, Ranking, TransferRecipe, TransferRun};
 use parallax_views::Image;
 use pollster::block_on;
@@ -75,7 +75,7 @@ impl Traced for Detector {
             let logits = logits.clone().permute([0, 3, 1, 2]);
             let [count, _, height, width] = logits.dims();
             dump::rows(out, "mask.logits", &logits, order)?;
-            let targets = dump::in_order(targets, order);
+            let targets = in_order(targets, order);
             out.bytes("mask.targets", &[count, height, width], targets);
         }
         Ok(())

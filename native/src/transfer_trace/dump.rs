@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Tensor;
+use parallax_transfer::detector::in_order;
 use parallax_transfer::{TransferReport, to_detectron2};
 use pollster::block_on;
 
@@ -31,16 +32,6 @@ pub fn rows<const D: usize>(
     let values = values(tensor.clone().without_autodiff())?;
     out.floats(name, &shape, in_order(&values, order));
     Ok(())
-}
-
-/// Rows back in the order of the regions.
-pub fn in_order<T: Copy + Default>(values: &[T], order: &[usize]) -> Vec<T> {
-    let width = values.len() / order.len().max(1);
-    let mut rows = vec![T::default(); values.len()];
-    for (row, &at) in values.chunks(width.max(1)).zip(order) {
-        rows[at * width..][..width].copy_from_slice(row);
-    }
-    rows
 }
 
 /// Writes the norm of each parameter's gradient.

@@ -91,7 +91,7 @@ impl Detector {
             let boxes = self.roi_heads.boxes(&examined.maps(), &rois, Mode::Eval);
             let found = Tensor::cat(vec![boxes.logits, boxes.deltas], 1);
             let width = found.dims()[1];
-            let values = in_order(&read(found).await?, &boxes.order, width);
+            let values = in_order(&read(found).await?, &boxes.order);
             for row in values.chunks_exact(width) {
                 let (row_logits, row_deltas) = row.split_at(recipe.model.classes + 1);
                 logits.extend_from_slice(row_logits);
@@ -126,7 +126,7 @@ impl Detector {
             let logits = head.class_logits(x, &classes, device);
             let [_, side, _] = logits.dims();
             let values = read(sigmoid(logits)).await?;
-            let values = in_order(&values, &order, side * side);
+            let values = in_order(&values, &order);
             let pasted = values.chunks_exact(side * side).zip(chunk);
             masks
                 .extend(pasted.map(|(mask, found)| paste(mask, side, found.corners, output, MASK)));
@@ -135,8 +135,9 @@ impl Detector {
     }
 }
 
-/// Rows of `width` values back in the order of the regions: row r belongs to region `order[r]`.
-pub(crate) fn in_order<T: Copy + Default>(values: &[T], order: &[usize], width: usize) -> Vec<T> {
+/// Rows of equal length back in the order of the regions: row r belongs to region `order[r]`.
+pub fn in_order<T: Copy + Default>(values: &[T], order: &[usize]) -> Vec<T> {
+    let width = values.len() / order.len().max(1);
     let mut rows = vec![T::default(); values.len()];
     for (row, &at) in values.chunks_exact(width.max(1)).zip(order) {
         rows[at * width..][..width].copy_from_slice(row);

@@ -29,7 +29,7 @@ pub use backbone::{Backbone, Fpn};
 pub use examined::{CLASS_NMS, Examined, Pooled};
 pub use heads::{BoxHead, BoxPredictor, C4Heads, FpnHeads, RoiHeads};
 pub use host::PROPOSAL_NMS;
-pub use inference::Found;
+pub use inference::{Found, in_order};
 pub use mask_head::MaskHead;
 pub use pass::{Pass, PassOptions};
 pub use regions::Regions;
