@@ -59,6 +59,12 @@ impl Taps {
         self.starts[at] as usize..self.starts[at + 1] as usize
     }
 
+    /// The input pixels and weights of an output pixel of a list.
+    pub(crate) fn entries(&self, list: usize, output: usize) -> (&[u32], &[f32]) {
+        let taps = self.of(list, output);
+        (&self.index[taps.clone()], &self.weight[taps])
+    }
+
     /// Places of all taps of a list.
     fn all(&self, list: usize) -> Range<usize> {
         let at = list * self.outputs;
@@ -168,10 +174,11 @@ impl Reached {
         reached
     }
 
-    /// Places of the entries of an input pixel in the support of a list.
-    pub(crate) fn of(&self, list: usize, input: usize) -> Range<usize> {
+    /// The output pixels and weights of an input pixel in the support of a list.
+    pub(crate) fn entries(&self, list: usize, input: usize) -> (&[u32], &[f32]) {
         let at = self.lists[list] as usize + input - self.support[list].start;
-        self.starts[at] as usize..self.starts[at + 1] as usize
+        let entries = self.starts[at] as usize..self.starts[at + 1] as usize;
+        (&self.index[entries.clone()], &self.weight[entries])
     }
 }
 

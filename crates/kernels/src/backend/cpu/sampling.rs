@@ -71,13 +71,8 @@ impl WithSimd for Forward<'_> {
         let image = sampling.images[self.region] as usize * height;
         let (begin, length) = (support.start * channels, support.len() * channels);
         let mut line = Scratch::new(length);
-        let taps = down.of(list, self.row);
-        let rows = Terms {
-            index: &down.index[taps.clone()],
-            weight: &down.weight[taps],
-            values: &self.x[image * width * channels + begin..],
-            stride: width * channels,
-        };
+        let values = &self.x[image * width * channels + begin..];
+        let rows = Terms::new(down.entries(list, self.row), values, width * channels);
         let line = match (rows.index, rows.weight) {
             // A row as it is.
             (&[row], &[1.0]) => &rows.values[row as usize * rows.stride..][..length],
@@ -87,13 +82,7 @@ impl WithSimd for Forward<'_> {
             }
         };
         for (column, out) in self.out.chunks_exact_mut(channels).enumerate() {
-            let taps = across.of(list, column);
-            let pixels = Terms {
-                index: &across.index[taps.clone()],
-                weight: &across.weight[taps],
-                values: line,
-                stride: channels,
-            };
+            let pixels = Terms::new(across.entries(list, column), line, channels);
             pixels.sum_from(simd, support.start, out, false);
         }
     }
@@ -124,23 +113,12 @@ impl WithSimd for Backward<'_> {
         self.input.fill(0.0);
         for &region in self.transposed.at(self.row) {
             let list = sampling.list(region as usize);
-            let taps = down.of(list, y);
             let from = region as usize * rows * columns * channels;
-            let terms = Terms {
-                index: &down.index[taps.clone()],
-                weight: &down.weight[taps],
-                values: &self.grad[from..],
-                stride: columns * channels,
-            };
+            let values = &self.grad[from..];
+            let terms = Terms::new(down.entries(list, y), values, columns * channels);
             terms.sum(simd, &mut line, false);
             for x in across.support[list].clone() {
-                let taps = across.of(list, x);
-                let terms = Terms {
-                    index: &across.index[taps.clone()],
-                    weight: &across.weight[taps],
-                    values: &line,
-                    stride: channels,
-                };
+                let terms = Terms::new(across.entries(list, x), &line, channels);
                 let input = &mut self.input[x * channels..(x + 1) * channels];
                 terms.sum(simd, input, true);
             }
@@ -157,7 +135,17 @@ struct Terms<'a> {
     stride: usize,
 }
 
-impl Terms<'_> {
+impl<'a> Terms<'a> {
+    #[inline(always)]
+    fn new((index, weight): (&'a [u32], &'a [f32]), values: &'a [f32], stride: usize) -> Self {
+        Self {
+            index,
+            weight,
+            values,
+            stride,
+        }
+    }
+
     /// Writes their weighted sum, or adds it.
     #[inline(always)]
     fn sum<S: Simd>(&self, simd: S, out: &mut [f32], add: bool) {

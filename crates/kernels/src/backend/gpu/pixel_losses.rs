@@ -1,15 +1,12 @@
 //! Cross-entropies of interpolated logits on a GPU: an invocation computes the loss of a label, and in the gradient that of a
 //! logit, which gathers from the labels around it. The logits at the labels' size are never stored.
 
-use burn::backend::ops::IntTensorOps as _;
-use burn::tensor::TensorData;
-use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::linear_launch;
-use super::tensors::empty;
+use super::tensors::{self, empty};
 use crate::pixel_labels::{LogitShape, PixelLabels};
 
 #[derive(CubeType, CubeLaunch, Clone)]
@@ -183,9 +180,7 @@ fn upload(labels: &PixelLabels, like: &CubeTensor) -> CubeTensor {
         let bytes = std::array::from_fn(|at| four.get(at).copied().unwrap_or(0));
         u32::from_le_bytes(bytes)
     };
-    let words: Vec<u32> = labels.values.chunks(4).map(word).collect();
-    let length = [words.len()];
-    CubeBackend::int_from_data(TensorData::new(words, length), &like.device)
+    tensors::words(labels.values.chunks(4).map(word).collect(), like)
 }
 
 /// See [`crate::ops::Kernels::pixel_losses`].

@@ -1,7 +1,7 @@
 //! Separable resampling on a GPU: an invocation computes a few channels of an output pixel, and in the gradient of an input
 //! pixel, which gathers from the regions that have taps on it in their order. No atomics, so that sums have one order.
 
-use burn::backend::ops::{FloatTensorOps as _, IntTensorOps as _};
+use burn::backend::ops::FloatTensorOps as _;
 use burn::tensor::TensorData;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
@@ -9,7 +9,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::linear_launch;
-use super::tensors::empty;
+use super::tensors::{self, empty};
 use super::tile::load_width;
 use crate::sampling::{Sampling, Transposed};
 
@@ -147,11 +147,6 @@ impl Words {
         self.0.extend(list);
         begin
     }
-
-    fn upload(self, like: &CubeTensor) -> CubeTensor {
-        let length = [self.0.len()];
-        CubeBackend::int_from_data(TensorData::new(self.0, length), &like.device)
-    }
 }
 
 /// The weights of both axes in one buffer.
@@ -195,7 +190,7 @@ pub(crate) fn sample(x: CubeTensor, sampling: &Sampling) -> CubeTensor {
         )
     };
     let (row_lists, column_lists) = (lists(rows, 0), lists(columns, rows.weight.len()));
-    let words = words.upload(&x);
+    let words = tensors::words(words.0, &x);
     let weights = upload_weights([&rows.weight, &columns.weight], &x);
     let out = empty(&x, vec![sampling.regions(), height, width, channels]);
     let client = x.client.clone();
@@ -244,7 +239,7 @@ pub(crate) fn sample_grad(grad: CubeTensor, sampling: &Sampling) -> CubeTensor {
         )
     };
     let (row_lists, column_lists) = (lists(rows, 0), lists(columns, rows.weight.len()));
-    let words = words.upload(&grad);
+    let words = tensors::words(words.0, &grad);
     let weights = upload_weights([&rows.weight, &columns.weight], &grad);
     let input = empty(&grad, vec![sampling.batch, height, width, channels]);
     let client = grad.client.clone();

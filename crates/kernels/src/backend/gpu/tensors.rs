@@ -1,6 +1,8 @@
 //! New tensors on a GPU, and the storage type of a kernel's operands.
 
-use burn::tensor::DType;
+use burn::backend::ops::IntTensorOps as _;
+use burn::tensor::{DType, TensorData};
+use burn_cubecl::CubeBackend;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
@@ -20,6 +22,12 @@ pub(super) fn empty_f32(like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
 pub(super) fn empty_of(dtype: DType, like: &CubeTensor, shape: Vec<usize>) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, shape.into(), dtype)
+}
+
+/// Words that the host computed, on the device of `like`.
+pub(super) fn words(words: Vec<u32>, like: &CubeTensor) -> CubeTensor {
+    let length = [words.len()];
+    CubeBackend::int_from_data(TensorData::new(words, length), &like.device)
 }
 
 /// What a kernel's storage type `E` stands for: activations may be f16 or bf16, sums are f32.
