@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::convert::{PLANE, RECORD, Raw, write};
 use super::progress::{Progress, Unit};
-use super::{Split, bad};
+use super::{Split, bad, hex};
 
 /// Number of images of a split.
 pub fn count(split: Split) -> usize {
@@ -101,10 +101,7 @@ fn check(records: &[u8], split: Split) -> anyhow::Result<()> {
         counts == [each; 10],
         "the {split} split has {counts:?} images of its classes, not {each} of each"
     );
-    let found: String = Sha256::digest(records)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let found = hex(&Sha256::digest(records));
     ensure!(
         found == digest(split),
         "the {split} split has the SHA-256 {found}, not {}",

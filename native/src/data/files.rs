@@ -187,20 +187,11 @@ impl Files {
 
     /// Decodes every image and removes those that fail. Classes do not change, so labels keep their meaning.
     fn drop_bad(&mut self, progress: &Progress) -> anyhow::Result<Vec<Skipped>> {
-        progress.start(
-            &format!("Checking {}", self.name),
-            self.len() as u64,
-            Unit::Images,
-        );
-        let found: Vec<Result<(u32, u32), DataError>> = (0..self.len())
-            .into_par_iter()
-            .map(|index| {
-                let decoded = self.decoded(index);
-                progress.step();
-                decoded.map(|image| (image.width, image.height))
-            })
-            .collect();
-        progress.clear();
+        let title = format!("Checking {}", self.name);
+        let found = progress.map(&title, self.len(), Unit::Images, |index| {
+            let decoded = self.decoded(index);
+            decoded.map(|image| (image.width, image.height))
+        });
         let all = self.len();
         let (mut skipped, mut sides) = (Vec::new(), Vec::new());
         let mut kept = Vec::with_capacity(all);

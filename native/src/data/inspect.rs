@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::progress::{Progress, Unit};
-use super::{Listing, Split, has_own_test, listing};
+use super::sides::Sides;
+use super::{Split, listing, splits};
 
 /// The summary of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,7 @@ pub struct Report {
 
 /// Reads all splits of a data set.
 pub fn inspect(spec: &str, progress: &Progress) -> anyhow::Result<Vec<Report>> {
-    let splits = if has_own_test(spec) {
-        vec![Some(Split::Train), Some(Split::Test)]
-    } else {
-        vec![None]
-    };
-    splits
+    splits(spec)
         .into_iter()
         .map(|split| part(spec, split, progress))
         .collect()
@@ -47,28 +42,15 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
     let side = split.unwrap_or(Split::Train);
     // Files are only listed: all damaged images are reported below.
     let listing = listing(spec, side, progress)?;
-    let ignored = match &listing {
-        Listing::Files(files) => files.ignored().map(String::from),
-        _ => None,
-    };
+    let ignored = listing.ignored().map(String::from);
     let source = listing.into_source();
-    progress.start(
-        &format!("Reading {}", source.name()),
-        source.len() as u64,
-        Unit::Images,
-    );
-    let found: Vec<Result<(u32, u32), String>> = (0..source.len())
-        .into_par_iter()
-        .map(|index| {
-            let sides = source
-                .image(index)
-                .map(|image| (image.width, image.height))
-                .map_err(|e| e.to_string());
-            progress.step();
-            sides
-        })
-        .collect();
-    progress.clear();
+    let title = format!("Reading {}", source.name());
+    let found = progress.map(&title, source.len(), Unit::Images, |index| {
+        let image = source.image(index);
+        image
+            .map(|image| (image.width, image.height))
+            .map_err(|error| error.to_string())
+    });
     Ok(Report {
         split,
         name: source.name().into(),
@@ -91,24 +73,16 @@ fn part(spec: &str, split: Option<Split>, progress: &Progress) -> anyhow::Result
 }
 
 impl Report {
-    /// Minimum and maximum of the widths and of the heights; `None` where no image can be read.
-    fn range(&self) -> Option<[(u32, u32); 2]> {
-        let of = |side: fn(&(u32, u32)) -> u32| {
-            let all = self.sides.iter().map(side);
-            Some((all.clone().min()?, all.max()?))
-        };
-        Some([of(|sides| sides.0)?, of(|sides| sides.1)?])
-    }
-
     /// The summary as JSON.
     pub fn json(&self) -> Value {
+        let sides = Sides::ranges(&self.sides);
         json!({
             "split": self.split.map(|split| split.to_string()),
             "name": self.name,
             "pictures": self.images,
             "classes": self.classes.iter().map(|(name, count)| json!({"name": name, "pictures": count})).collect::<Vec<_>>(),
-            "width": self.range().map(|[width, _]| json!({"min": width.0, "max": width.1})),
-            "height": self.range().map(|[_, height]| json!({"min": height.0, "max": height.1})),
+            "width": sides.map(|[width, _]| width),
+            "height": sides.map(|[_, height]| height),
             "sizes": self.sides.len(),
             "decoded_bytes": self.bytes,
             "broken": self.broken,
@@ -133,20 +107,11 @@ impl fmt::Display for Report {
             self.images,
             self.classes.len()
         )?;
-        let span = |(least, most): (u32, u32)| {
-            if least == most {
-                least.to_string()
-            } else {
-                format!("{least}..{most}")
-            }
-        };
-        if let Some([width, height]) = self.range() {
+        if let Some([width, height]) = Sides::ranges(&self.sides) {
             let mib = self.bytes as f64 / f64::from(1 << 20);
             writeln!(
                 f,
-                "  size     {} x {} pixels, {mib:.1} MiB once decoded",
-                span(width),
-                span(height)
+                "  size     {width} x {height} pixels, {mib:.1} MiB once decoded"
             )?;
         }
         let mut line = String::new();

@@ -15,6 +15,7 @@ mod list;
 mod pack;
 mod place;
 pub mod progress;
+mod sides;
 mod store;
 mod subsample;
 mod verify;
@@ -195,6 +196,23 @@ enum Listing {
 
 impl Listing {
     /// As a source, unchecked.
+    fn source(&self) -> &dyn Source {
+        match self {
+            Listing::Whole(source) => source.as_ref(),
+            Listing::Part(subset, ..) => subset,
+            Listing::Files(files) => files,
+        }
+    }
+
+    /// A description of the files that are not images by their extension; `None` where there are none.
+    fn ignored(&self) -> Option<&str> {
+        match self {
+            Listing::Files(files) => files.ignored(),
+            Listing::Whole(_) | Listing::Part(..) => None,
+        }
+    }
+
+    /// As a source, unchecked.
     fn into_source(self) -> Arc<dyn Source> {
         match self {
             Listing::Whole(source) => source,
@@ -252,6 +270,19 @@ fn named(spec: &str, split: Split) -> anyhow::Result<Option<Arc<dyn Source>>> {
 /// Whether a SRC has a test split of its own.
 pub fn has_own_test(spec: &str) -> bool {
     matches!(spec, "sample" | "cifar10") || place::has_two_splits(spec)
+}
+
+/// The splits of a SRC; `None` for the only one.
+fn splits(spec: &str) -> Vec<Option<Split>> {
+    match has_own_test(spec) {
+        true => vec![Some(Split::Train), Some(Split::Test)],
+        false => vec![None],
+    }
+}
+
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A description of files that are not images, from their numbers by extension; `None` where there are none.

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rayon::prelude::*;
 
 /// The unit of a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,27 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
         *self.lock() = bar.with_message(step.to_string());
+    }
+
+    /// A step of its own: what `visit` gives for each number below `count`, in order, on all cores.
+    pub fn map<T: Send>(
+        &self,
+        step: &str,
+        count: usize,
+        unit: Unit,
+        visit: impl Fn(usize) -> T + Sync,
+    ) -> Vec<T> {
+        self.start(step, count as u64, unit);
+        let found = (0..count)
+            .into_par_iter()
+            .map(|number| {
+                let found = visit(number);
+                self.step();
+                found
+            })
+            .collect();
+        self.clear();
+        found
     }
 
     /// Sets the position of the step.

@@ -1,7 +1,7 @@
 //! `parallax data verify`: decodes every image of a source on all cores, and says what it found.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::progress::{Progress, Unit};
-use super::{Listing, SRC, Split, forget, has_own_test, listing};
+use super::sides::Sides;
+use super::{Listing, SRC, Split, forget, hex, listing, splits};
 use crate::stop::stop_on_ctrl_c;
 
 /// Images between two looks at Ctrl-C.
@@ -54,11 +55,7 @@ pub struct Found {
 pub fn run(arguments: &Verify) -> Result<(String, bool)> {
     let stop = stop_on_ctrl_c()?;
     let progress = Progress::stderr();
-    let splits = match has_own_test(&arguments.src) {
-        true => vec![Some(Split::Train), Some(Split::Test)],
-        false => vec![None],
-    };
-    let found = splits
+    let found = splits(&arguments.src)
         .into_iter()
         .map(|split| verify(&arguments.src, split, &progress, &stop))
         .collect::<Result<Vec<Found>>>()?;
@@ -80,11 +77,7 @@ fn verify(
     // What is verified is what is there now.
     forget(spec, side)?;
     let listed = listing(spec, side, progress)?;
-    let source: &dyn Source = match &listed {
-        Listing::Whole(source) => source.as_ref(),
-        Listing::Part(subset, ..) => subset,
-        Listing::Files(files) => files,
-    };
+    let source = listed.source();
     let begin = Instant::now();
     let images = source.len();
     progress.start(
@@ -100,10 +93,7 @@ fn verify(
         bytes: 0,
         sides: BTreeSet::new(),
         broken: Vec::new(),
-        ignored: match &listed {
-            Listing::Files(files) => files.ignored().map(String::from),
-            _ => None,
-        },
+        ignored: listed.ignored().map(String::from),
         digest: String::new(),
         seconds: 0.0,
     };
@@ -178,34 +168,17 @@ fn digest(class: &str, image: &Image) -> [u8; 32] {
     digest.finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 impl Found {
-    fn range(&self, side: fn(&(u32, u32)) -> u32) -> Option<(u32, u32)> {
-        let all = self.sides.iter().map(side);
-        Some((all.clone().min()?, all.max()?))
-    }
-
     fn json(&self) -> Value {
-        let range = |side| {
-            self.range(side)
-                .map(|(min, max)| json!({"min": min, "max": max}))
-        };
+        let sides = Sides::ranges(&self.sides);
         json!({
             "split": self.split.map(|split| split.to_string()),
             "name": self.name,
             "images": self.images,
             "classes": self.classes,
             "bytes": self.bytes,
-            "width": range(|sides| sides.0),
-            "height": range(|sides| sides.1),
+            "width": sides.map(|[width, _]| width),
+            "height": sides.map(|[_, height]| height),
             "sizes": self.sides.len(),
             "digest": self.digest,
             "jpeg_decoder": JPEG_DECODER,
@@ -227,18 +200,9 @@ impl fmt::Display for Found {
             self.images,
             self.classes
         )?;
-        let span = |(least, most): (u32, u32)| match least == most {
-            true => least.to_string(),
-            false => format!("{least}..{most}"),
-        };
-        if let (Some(width), Some(height)) = (self.range(|s| s.0), self.range(|s| s.1)) {
-            writeln!(
-                f,
-                "  size     {} x {} pixels, {:.1} MB",
-                span(width),
-                span(height),
-                self.bytes as f64 / 1e6
-            )?;
+        if let Some([width, height]) = Sides::ranges(&self.sides) {
+            let megabytes = self.bytes as f64 / 1e6;
+            writeln!(f, "  size     {width} x {height} pixels, {megabytes:.1} MB")?;
         }
         writeln!(f, "  digest   {}", self.digest)?;
         writeln!(

@@ -9,11 +9,12 @@ mod ticks;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
-use image::codecs::png::PngEncoder;
+use image::RgbImage;
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageEncoder as _, RgbImage};
+use parallax_views::Image;
 use plotters::prelude::{BitMapBackend, DrawingBackend, SVGBackend};
 
+use crate::png;
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 use canvas::Canvas;
@@ -97,9 +98,11 @@ impl Figure {
         let drawn = RgbImage::from_raw(large.0, large.1, pixels).context("size of a figure")?;
         let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
         let smooth = resize(&drawn, width, height, FilterType::Triangle);
-        let mut bytes = Vec::new();
-        PngEncoder::new(&mut bytes).write_image(&smooth, width, height, ExtendedColorType::Rgb8)?;
-        Ok(bytes)
+        png::encode(&Image {
+            width,
+            height,
+            data: smooth.into_raw(),
+        })
     }
 
     /// Writes the figure whole or not at all, as what the name's ending says.

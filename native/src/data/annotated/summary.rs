@@ -3,11 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use anyhow::Result;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::{AnnotatedSpec, DetectionFolder, Purpose, SegmentationFolder};
 use crate::data::progress::{Progress, Unit};
+use crate::data::sides::Sides;
 
 /// What images hold of each class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Summary {
     of: Of,
     classes: Vec<(String, u64)>,
     /// Smallest and largest width, and height.
-    sides: [[u32; 2]; 2],
+    sides: [Sides; 2],
 }
 
 /// Whether an argument names annotated images.
@@ -65,7 +65,7 @@ impl Summary {
             untrained: [empty.count(), crowds],
             of: Of::Objects,
             classes: opened.classes.iter().cloned().zip(counts).collect(),
-            sides: sides(opened.sizes()),
+            sides: Sides::ranges(opened.sizes()).unwrap_or_default(),
             name: opened.name,
         })
     }
@@ -90,7 +90,7 @@ impl Summary {
             untrained: [0; 2],
             of: Of::Pixels,
             classes: classes.map(|(class, name)| (name, sum(class))).collect(),
-            sides: sides(opened.sizes()),
+            sides: Sides::ranges(opened.sizes()).unwrap_or_default(),
             name: opened.name,
         })
     }
@@ -103,9 +103,7 @@ impl Summary {
         };
         let classes = self.classes.iter();
         let classes = classes.map(|(name, count)| json!({"name": name, counted: count}));
-        let [width, height] = self
-            .sides
-            .map(|[least, most]| json!({"min": least, "max": most}));
+        let [width, height] = self.sides;
         json!({
             "name": self.name,
             "pictures": self.images,
@@ -125,28 +123,8 @@ fn read<T: Send>(
     progress: &Progress,
     visit: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    progress.start(&format!("Reading {name}"), images as u64, Unit::Images);
-    let found: Vec<Result<T>> = (0..images)
-        .into_par_iter()
-        .map(|index| {
-            let found = visit(index);
-            progress.step();
-            found
-        })
-        .collect();
-    progress.clear();
+    let found = progress.map(&format!("Reading {name}"), images, Unit::Images, visit);
     found.into_iter().collect()
-}
-
-fn sides(sizes: &[(u32, u32)]) -> [[u32; 2]; 2] {
-    let range = |side: fn(&(u32, u32)) -> u32| {
-        let all = sizes.iter().map(side);
-        [
-            all.clone().min().unwrap_or_default(),
-            all.max().unwrap_or_default(),
-        ]
-    };
-    [range(|size| size.0), range(|size| size.1)]
 }
 
 /// Columns of a line.
@@ -167,11 +145,7 @@ impl fmt::Display for Summary {
                 "  not trained on: {empty} images without objects, {crowds} crowds"
             )?;
         }
-        let span = |[least, most]: [u32; 2]| match least == most {
-            true => least.to_string(),
-            false => format!("{least}..{most}"),
-        };
-        let [width, height] = self.sides.map(span);
+        let [width, height] = self.sides;
         writeln!(f, "  {width} x {height} pixels")?;
         let present = self.classes.iter().filter(|(_, count)| *count > 0);
         let entries = present.map(|(name, count)| match self.of {

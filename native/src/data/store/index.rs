@@ -6,11 +6,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::data::cache;
+use super::held::Stamp;
+use crate::data::progress::{Progress, Unit};
+use crate::data::{cache, hex};
 use crate::whole::write_whole;
 
 /// Raised when an index of an older version means something else.
@@ -28,10 +31,7 @@ struct Kept<T> {
 fn place(kind: &str, path: &Path) -> Option<(PathBuf, PathBuf)> {
     let of = fs::canonicalize(path).ok()?;
     let digest = Sha256::digest(of.as_os_str().as_encoded_bytes());
-    let digest: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = hex(&digest[..16]);
     // Tests leave the user's indices alone.
     let folder = match cfg!(test) {
         true => std::env::temp_dir().join("parallax-test-index"),
@@ -76,4 +76,40 @@ pub fn forget(kind: &str, path: &Path) {
         // That there is none is the usual case.
         let _ = fs::remove_file(file);
     }
+}
+
+/// What is kept of a file, for as long as the file does not change.
+pub trait Stamped: Serialize + DeserializeOwned + Send {
+    /// The kind of index.
+    const KIND: &str;
+
+    /// The file when it was indexed.
+    fn stamp(&self) -> Stamp;
+
+    /// Reads a file.
+    fn scan(path: &Path, stamp: Stamp) -> Result<Self>;
+}
+
+/// The indices of files, in their order: the kept ones, where a file has its size and time of change, else new ones.
+pub fn of_files<T: Stamped>(files: &[PathBuf], name: &str, progress: &Progress) -> Result<Vec<T>> {
+    let title = format!("Indexing {name}");
+    let found = progress.map(&title, files.len(), Unit::Shards, |at| of_file(&files[at]));
+    found.into_iter().collect()
+}
+
+fn of_file<T: Stamped>(path: &Path) -> Result<T> {
+    let shown = path.display();
+    let stamp = Stamp::of(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let kept = load::<T>(T::KIND, path);
+    if let Some(kept) = kept.filter(|kept| kept.stamp() == stamp) {
+        return Ok(kept);
+    }
+    let new = T::scan(path, stamp)?;
+    keep(T::KIND, path, &new);
+    Ok(new)
+}
+
+/// Forgets the indices of files.
+pub fn forget_files<T: Stamped>(files: &[PathBuf]) {
+    files.iter().for_each(|file| forget(T::KIND, file));
 }

@@ -1,5 +1,6 @@
 //! Where the encoded images of a source are: in files, in tar shards, in parquet files.
 
+mod firsts;
 pub mod held;
 pub mod index;
 mod names;

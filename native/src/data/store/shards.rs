@@ -8,19 +8,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use parallax_data::DataError;
 use parallax_data::webdataset::{IMAGES, cls_label, json_label, split_name};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::firsts::Firsts;
 use super::held::{Held, Stamp};
+use super::index::{self, Stamped};
 use super::names::Names;
-use super::{Store, index, unreadable};
+use super::{Store, unreadable};
 use crate::data::files::Found;
 use crate::data::labels::{self, Part};
-use crate::data::progress::{Progress, Unit};
+use crate::data::progress::Progress;
 use crate::usage::BadArgument;
-
-/// The kind of index.
-const KIND: &str = "tar";
 
 /// The longest `.cls` or `.json` file that is read.
 const MAX_LABEL: u64 = 1 << 20;
@@ -42,21 +40,7 @@ struct Shard {
 
 /// The images of several shards, in the order of `files` and within them.
 pub fn open(files: &[PathBuf], name: &str, progress: &Progress) -> Result<Found> {
-    progress.start(
-        &format!("Indexing {name}"),
-        files.len() as u64,
-        Unit::Shards,
-    );
-    let shards: Vec<Result<Shard>> = files
-        .par_iter()
-        .map(|file| {
-            let shard = indexed(file);
-            progress.step();
-            shard
-        })
-        .collect();
-    progress.clear();
-    let shards = shards.into_iter().collect::<Result<Vec<Shard>>>()?;
+    let shards: Vec<Shard> = index::of_files(files, name, progress)?;
     let mut ignored = BTreeMap::<String, usize>::new();
     for (extension, count) in shards.iter().flat_map(|shard| &shard.ignored) {
         *ignored.entry(extension.clone()).or_default() += count;
@@ -66,8 +50,7 @@ pub fn open(files: &[PathBuf], name: &str, progress: &Progress) -> Result<Found>
     let labelled = labels::joined(named, names)?;
     let mut store = Shards::default();
     for (file, shard) in files.iter().zip(shards) {
-        store.firsts.push(store.len);
-        store.len += shard.offsets.len();
+        store.firsts.push(shard.offsets.len());
         store.held.push(Held::new(file.clone(), shard.stamp));
         store.contents.push(Content {
             names: Names::from_lines(&shard.names),
@@ -75,7 +58,7 @@ pub fn open(files: &[PathBuf], name: &str, progress: &Progress) -> Result<Found>
             lengths: shard.lengths,
         });
     }
-    if store.len == 0 {
+    if store.firsts.len() == 0 {
         let extensions = IMAGES.map(|known| format!(".{known}")).join(", ");
         return Err(
             BadArgument(format!("{name} holds no images, which end in {extensions}")).into(),
@@ -91,20 +74,19 @@ pub fn open(files: &[PathBuf], name: &str, progress: &Progress) -> Result<Found>
 
 /// Forgets the indices of shards.
 pub fn forget(files: &[PathBuf]) {
-    files.iter().for_each(|file| index::forget(KIND, file));
+    index::forget_files::<Shard>(files);
 }
 
-/// The index of a shard: the kept one, where the shard has its size and time of change, else a new one.
-fn indexed(file: &Path) -> Result<Shard> {
-    let shown = file.display();
-    let stamp = Stamp::of(file).with_context(|| format!("{shown}: cannot be read"))?;
-    let kept = index::load::<Shard>(KIND, file);
-    if let Some(shard) = kept.filter(|shard| shard.stamp == stamp) {
-        return Ok(shard);
+impl Stamped for Shard {
+    const KIND: &str = "tar";
+
+    fn stamp(&self) -> Stamp {
+        self.stamp
     }
-    let shard = scan(file, stamp)?;
-    index::keep(KIND, file, &shard);
-    Ok(shard)
+
+    fn scan(path: &Path, stamp: Stamp) -> Result<Self> {
+        scan(path, stamp)
+    }
 }
 
 /// The files of a shard that belong together.
@@ -223,26 +205,14 @@ struct Content {
 /// The images of shards.
 #[derive(Default)]
 struct Shards {
-    len: usize,
-    /// The first image of each shard.
-    firsts: Vec<usize>,
+    firsts: Firsts,
     held: Vec<Held>,
     contents: Vec<Content>,
 }
 
 impl Shards {
-    /// The shard of an image, and its place there.
-    fn locate(&self, index: usize) -> (usize, usize) {
-        let after = self.firsts.partition_point(|&first| first <= index);
-        let shard = after.saturating_sub(1);
-        (
-            shard,
-            index - self.firsts.get(shard).copied().unwrap_or_default(),
-        )
-    }
-
     fn read(&self, index: usize, most: usize) -> Result<Vec<u8>, DataError> {
-        let (shard, place) = self.locate(index);
+        let (shard, place) = self.firsts.locate(index);
         let content = &self.contents[shard];
         let mut bytes = vec![0; (content.lengths[place] as usize).min(most)];
         self.held[shard]
@@ -254,17 +224,17 @@ impl Shards {
 
 impl Store for Shards {
     fn len(&self) -> usize {
-        self.len
+        self.firsts.len()
     }
 
     fn name(&self, index: usize) -> String {
-        let (shard, place) = self.locate(index);
+        let (shard, place) = self.firsts.locate(index);
         let file = self.held[shard].path.display();
         format!("{file}: {}", self.contents[shard].names.get(place))
     }
 
     fn key(&self, index: usize) -> String {
-        let (shard, place) = self.locate(index);
+        let (shard, place) = self.firsts.locate(index);
         let name = self.contents[shard].names.get(place);
         split_name(name).map_or(name, |(key, _)| key).to_string()
     }
