@@ -104,12 +104,12 @@ impl Extractor {
     }
 }
 
-/// Values of a tensor of features, row by row, once the device has computed them.
+/// The values of an f32 tensor in its order, once the device has computed them.
 ///
 /// # Errors
 /// When the device fails.
-pub async fn read(features: Tensor<2>) -> Result<Vec<f32>, RunError> {
-    let data = features.into_data_async();
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, RunError> {
+    let data = tensor.into_data_async();
     let data = data.await.map_err(RunError::of_device)?;
     data.try_to_vec::<f32>().map_err(RunError::of_device)
 }

@@ -2,6 +2,7 @@
 
 use parallax_nets::{Arch, Stem};
 use parallax_train::{RecipeError, overridden};
+use parallax_views::Geometry;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -289,6 +290,23 @@ impl TransferRecipe {
     /// When a value cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         toml::to_string(self).map_err(|error| RecipeError::Write(error.to_string()))
+    }
+
+    /// Whether masks are predicted.
+    pub fn has_masks(&self) -> bool {
+        let section = self.detector.as_ref();
+        section.is_some_and(|section| section.masks)
+    }
+
+    /// The augmentation of training images; a segmenter's crops them.
+    pub fn geometry(&self) -> Geometry {
+        let crop = self.segmenter.as_ref().map(|section| section.crop);
+        Geometry {
+            short: self.augment.short_sides.clone(),
+            longest: self.augment.max_side,
+            crop: crop.map(|[height, width]| (width, height)),
+            flip: self.augment.flip,
+        }
     }
 
     /// Channels of the first stage.

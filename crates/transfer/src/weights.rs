@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use parallax_nets::names;
 use parallax_weights::{
-    Branch, Export, Import, NamedTensor, Names, WeightFile, WeightsError, collect,
+    Branch, Export, Import, NamedTensor, Names, WeightFile, WeightsError, collect, fill, load_as,
 };
 
 use crate::names::to_detectron2;
@@ -39,29 +39,7 @@ pub async fn tensors<M: Module>(model: &M) -> Result<Vec<NamedTensor>, WeightsEr
 /// # Errors
 /// When one is missing or has another shape.
 pub fn load_all<M: Module>(model: M, file: &WeightFile) -> Result<M, WeightsError> {
-    let shapes = names::shapes(&model);
-    for (name, expected) in &shapes {
-        let name = to_detectron2(name);
-        let Some(found) = file.tensors.get(&name) else {
-            let present =
-                |(name, _): &&(String, _)| file.tensors.contains_key(&to_detectron2(name));
-            return Err(WeightsError::Missing {
-                file: file.name.clone(),
-                tensor: name,
-                missing: shapes.len() - shapes.iter().filter(present).count(),
-                needed: shapes.len(),
-            });
-        };
-        if &found.shape != expected {
-            return Err(WeightsError::Shape {
-                file: file.name.clone(),
-                tensor: name,
-                expected: expected.clone(),
-                found: found.shape.clone(),
-            });
-        }
-    }
-    Ok(load_matching(model, file).0)
+    load_as(model, file, to_detectron2)
 }
 
 /// Loads a pre-trained backbone, or a whole model, of any layout of `parallax_weights`: every tensor of the model takes the
@@ -123,18 +101,14 @@ fn suffix<'a>(file: &'a WeightFile, name: &str) -> Option<&'a NamedTensor> {
 
 fn load_matching<M: Module>(model: M, file: &WeightFile) -> (M, Loaded) {
     let mut loaded = Loaded::default();
-    let mut matched: BTreeMap<String, NamedTensor> = BTreeMap::new();
+    let mut matched: BTreeMap<String, &NamedTensor> = BTreeMap::new();
     let mut used = Vec::new();
     for (name, shape) in names::shapes(&model) {
         let there = to_detectron2(&name);
         match suffix(file, &there).filter(|found| found.shape == shape) {
             Some(found) => {
                 used.push(found.name.clone());
-                let tensor = NamedTensor {
-                    name: name.clone(),
-                    ..found.clone()
-                };
-                matched.insert(name, tensor);
+                matched.insert(name, found);
                 loaded.taken.push(there);
             }
             None => loaded.fresh.push(there),
@@ -144,23 +118,6 @@ fn load_matching<M: Module>(model: M, file: &WeightFile) -> (M, Loaded) {
     let unused = file.tensors.keys();
     let unused = unused.filter(|name| used.binary_search(name).is_err());
     loaded.unused = unused.cloned().collect();
-    (fill(model, &matched), loaded)
-}
-
-/// A model with the given tensors, which fit, in place of its own.
-fn fill<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> M {
-    use burn::tensor::{Tensor, TensorData};
-    struct Fill<'a>(&'a BTreeMap<String, NamedTensor>);
-    impl names::Map for Fill<'_> {
-        fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
-            match self.0.get(name) {
-                Some(found) => {
-                    let data = TensorData::new(found.values.clone(), found.shape.clone());
-                    Tensor::from_data(data, &tensor.device())
-                }
-                None => tensor,
-            }
-        }
-    }
-    names::map(model, &mut Fill(tensors))
+    let model = fill(model, |name| matched.get(name).copied());
+    (model, loaded)
 }

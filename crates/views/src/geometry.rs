@@ -23,16 +23,6 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// A resize to one size, as for testing.
-    pub fn fixed(short: u32, longest: u32) -> Self {
-        Self {
-            short: vec![short],
-            longest,
-            crop: None,
-            flip: 0.0,
-        }
-    }
-
     /// The operations for an image of this width and height: a pure function of its arguments.
     pub fn draw(&self, key: ViewKey, (width, height): (u32, u32)) -> Vec<Op> {
         let mut draws = Draws::new(key.seed, Stream::View, key.epoch, key.sample, key.view);

@@ -26,7 +26,7 @@ pub use file::{NamedTensor, WeightFile};
 pub use import::{Import, Packing, Unused};
 pub use layout::Layout;
 pub use names::{ONLINE, TARGET, to_detectron2};
-pub use network::{LoadReport, collect, copy, load};
+pub use network::{LoadReport, collect, copy, fill, load, load_as};
 pub use norms::{LayerNorm, layer_norms};
 pub use rescale::{Anchor, RescaleReport, Scope, norm_rescale};
 pub use structure::Structure;

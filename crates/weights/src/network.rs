@@ -78,30 +78,7 @@ pub fn load<M: Module>(
     file: &WeightFile,
 ) -> Result<(M, LoadReport), WeightsError> {
     let shapes = names::shapes(&network);
-    let missing: Vec<&String> = shapes
-        .iter()
-        .map(|(name, _)| name)
-        .filter(|name| !file.tensors.contains_key(&format!("{prefix}{name}")))
-        .collect();
-    if let Some(first) = missing.first() {
-        return Err(WeightsError::Missing {
-            file: file.name.clone(),
-            tensor: format!("{prefix}{first}"),
-            missing: missing.len(),
-            needed: shapes.len(),
-        });
-    }
-    for (name, expected) in &shapes {
-        let found = &file.tensors[&format!("{prefix}{name}")].shape;
-        if found != expected {
-            return Err(WeightsError::Shape {
-                file: file.name.clone(),
-                tensor: format!("{prefix}{name}"),
-                expected: expected.clone(),
-                found: found.clone(),
-            });
-        }
-    }
+    let network = load_as(network, file, |name| format!("{prefix}{name}"))?;
     let taken: Vec<String> = shapes.into_iter().map(|(name, _)| name).collect();
     let unused = file
         .tensors
@@ -110,23 +87,58 @@ pub fn load<M: Module>(
         .filter(|name| !taken.iter().any(|taken| taken == name))
         .map(str::to_string)
         .collect();
-    let network = names::map(network, &mut FromFile { file, prefix });
     Ok((network, LoadReport { taken, unused }))
 }
 
-struct FromFile<'a> {
-    file: &'a WeightFile,
-    prefix: &'a str,
-}
-
-impl Map for FromFile<'_> {
-    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
-        match self.file.tensors.get(&format!("{}{name}", self.prefix)) {
-            Some(found) => {
-                let data = TensorData::new(found.values.clone(), found.shape.clone());
-                Tensor::from_data(data, &tensor.device())
-            }
-            None => tensor,
+/// Loads every tensor of a module from a file in which they have other names: `rename` gives the one in the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as<M: Module>(
+    network: M,
+    file: &WeightFile,
+    rename: impl Fn(&str) -> String,
+) -> Result<M, WeightsError> {
+    let shapes = names::shapes(&network);
+    let found = |name: &str| file.tensors.get(&rename(name));
+    let mut missing = shapes.iter().filter(|(name, _)| found(name).is_none());
+    if let Some((first, _)) = missing.next() {
+        return Err(WeightsError::Missing {
+            file: file.name.clone(),
+            tensor: rename(first),
+            missing: 1 + missing.count(),
+            needed: shapes.len(),
+        });
+    }
+    for (name, expected) in &shapes {
+        if let Some(found) = found(name).filter(|found| found.shape != *expected) {
+            return Err(WeightsError::Shape {
+                file: file.name.clone(),
+                tensor: rename(name),
+                expected: expected.clone(),
+                found: found.shape.clone(),
+            });
         }
     }
+    Ok(fill(network, found))
+}
+
+/// Replaces the tensors of a module that `find` has by name; their shapes fit.
+///
+/// # Panics
+/// When a shape does not fit.
+pub fn fill<'a, M: Module>(network: M, find: impl Fn(&str) -> Option<&'a NamedTensor>) -> M {
+    struct Fill<F>(F);
+    impl<'a, F: Fn(&str) -> Option<&'a NamedTensor>> Map for Fill<F> {
+        fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+            match (self.0)(name) {
+                Some(found) => {
+                    let data = TensorData::new(found.values.clone(), found.shape.clone());
+                    Tensor::from_data(data, &tensor.device())
+                }
+                None => tensor,
+            }
+        }
+    }
+    names::map(network, &mut Fill(find))
 }

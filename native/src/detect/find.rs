@@ -14,10 +14,8 @@ use pollster::block_on;
 use serde_json::{Value, json};
 
 use crate::data::annotated::{DetectionFolder, Truth};
-use crate::data::progress::Unit;
-use crate::prefetch::Prefetch;
 use crate::transfer::draw::{self, Shape};
-use crate::transfer::{Evaluation, Network, Scored, Watch, resized, unfit};
+use crate::transfer::{Evaluation, Network, Scored, Watch, unfit};
 
 /// Test images that are drawn.
 const DRAWN: usize = 4;
@@ -36,8 +34,11 @@ struct Detected {
 
 /// What a network finds in an image, with boxes and masks for its own size.
 pub fn find(network: &mut Network<Detector>, image: &Image, device: &Device) -> Result<Vec<Found>> {
-    let tested =
-        resized(image, &network.recipe.augment).map_err(|error| unfit("the image", &error))?;
+    let tested = network
+        .recipe
+        .augment
+        .test_image(image)
+        .map_err(|error| unfit("the image", &error))?;
     find_in(network, &tested, [image.height, image.width], device)
 }
 
@@ -64,38 +65,39 @@ pub fn evaluate(
         let folder = Arc::clone(folder);
         move |index: u64| {
             let image = folder.image(index as usize)?;
-            let tested = resized(&image, &augment)
+            let tested = augment
+                .test_image(&image)
                 .map_err(|error| unfit(&folder.images[index as usize].file, &error))?;
             Ok((image, tested))
         }
     };
-    let mut loaded = Prefetch::start(load, 0, images as u64, watch.threads);
     let (mut all, mut pictures) = (Vec::new(), Vec::new());
-    watch
-        .progress
-        .start("Detecting objects", images as u64, Unit::Images);
-    for index in 0..images {
-        if watch.stopped() {
-            watch.progress.clear();
-            return Ok(None);
-        }
-        let (image, tested) = loaded.next()?;
-        let size = [image.height, image.width];
-        let found = find_in(network, &tested, size, device)?;
-        if index < DRAWN {
-            let drawn = draw::objects(&image, &shapes(&found, &folder.classes, SHOWN));
-            pictures.push(("test".to_string(), drawn));
-        }
-        all.extend(found.into_iter().map(|found| Detected {
-            image: index,
-            class: found.detection.class,
-            corners: found.detection.corners,
-            score: found.detection.score,
-            mask: found.mask.map(|mask| Rle::encode(&mask, size[0], size[1])),
-        }));
-        watch.progress.step();
+    let done = watch.each(
+        "Detecting objects",
+        [images as u64, 1],
+        load,
+        |index, loaded| {
+            let index = index as usize;
+            let (image, tested) = loaded;
+            let size = [image.height, image.width];
+            let found = find_in(network, &tested, size, device)?;
+            if index < DRAWN {
+                let drawn = draw::objects(&image, &shapes(&found, &folder.classes, SHOWN));
+                pictures.push(("test".to_string(), drawn));
+            }
+            all.extend(found.into_iter().map(|found| Detected {
+                image: index,
+                class: found.detection.class,
+                corners: found.detection.corners,
+                score: found.detection.score,
+                mask: found.mask.map(|mask| Rle::encode(&mask, size[0], size[1])),
+            }));
+            Ok(())
+        },
+    )?;
+    if !done {
+        return Ok(None);
     }
-    watch.progress.clear();
     let (scored, written) = scored(folder, &all)?;
     let text = serde_json::to_vec(&written)?;
     Ok(Some(Evaluation {

@@ -8,7 +8,7 @@ use parallax_data::{DetectionExample, GroupedOrder};
 use parallax_train::RecipeError;
 use parallax_transfer::detector::DetectorPlan;
 use parallax_transfer::{Detector, Example, TransferRecipe};
-use parallax_views::{Canvas, Geometry, Image, ViewKey};
+use parallax_views::{Canvas, Image, ViewKey};
 
 use super::find;
 use crate::data::annotated::{DetectionFolder, Purpose};
@@ -45,7 +45,7 @@ impl Kind for Detection {
     }
 
     fn open(recipe: &TransferRecipe, train: &str, test: &str) -> Result<Self> {
-        let masks = masks(recipe);
+        let masks = recipe.has_masks();
         let train = DetectionFolder::open(train, Purpose::Train { masks })?;
         if train.left_out > 0 {
             eprintln!(
@@ -71,13 +71,8 @@ impl Kind for Detection {
 
     fn stream(&self, recipe: &TransferRecipe, seed: u64) -> Result<Stream<Example>> {
         let order = GroupedOrder::new(seed, self.train.sizes(), recipe.run.batch_size)?;
-        let geometry = Geometry {
-            short: recipe.augment.short_sides.clone(),
-            longest: recipe.augment.max_side,
-            crop: None,
-            flip: recipe.augment.flip,
-        };
-        let (folder, masks) = (Arc::clone(&self.train), masks(recipe));
+        let geometry = recipe.geometry();
+        let (folder, masks) = (Arc::clone(&self.train), recipe.has_masks());
         Ok(Arc::new(move |step| {
             let mut canvas = Canvas::default();
             let batch = order.batch(step).into_iter().map(|sample| {
@@ -132,11 +127,4 @@ impl Kind for Detection {
     ) -> Result<Option<Evaluation>> {
         find::evaluate(network, &self.test, device, watch)
     }
-}
-
-fn masks(recipe: &TransferRecipe) -> bool {
-    recipe
-        .detector
-        .as_ref()
-        .is_some_and(|section| section.masks)
 }

@@ -115,12 +115,7 @@ fn fine_tune(
         path.display()
     ));
     memory::announce(recipe, data.classes, shared.opened.name == "cpu");
-    report.emit(&Event::Start {
-        step,
-        total_steps: total,
-        examples: train.len(),
-        device: format!("{} ({})", shared.opened.name, shared.opened.adapter),
-    })?;
+    report.started([step, total], train.len(), &shared.opened)?;
     memory::training_begins();
     let loader = Loader::new(recipe, train.clone(), &device)?;
     let threads = device::loader_threads(arguments.loader_threads);

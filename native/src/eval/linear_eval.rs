@@ -192,12 +192,7 @@ fn evaluate(
         test.len(),
         path.display()
     ));
-    report.emit(&Event::Start {
-        step,
-        total_steps: total,
-        examples: train.len(),
-        device: format!("{} ({})", shared.opened.name, shared.opened.adapter),
-    })?;
+    report.started([step, total], train.len(), &shared.opened)?;
     let once = run.config().augment == Augment::None;
     let kept = once.then_some(path);
     let test_features = features::of(&mut extractor, test.as_ref(), "test", kept)?;

@@ -76,12 +76,7 @@ pub fn train(
         opened.adapter,
         report.folder.path().display()
     ));
-    report.emit(&Event::Start {
-        step,
-        total_steps: total,
-        examples,
-        device: format!("{} ({})", opened.name, opened.adapter),
-    })?;
+    report.started([step, total], examples, opened)?;
 
     let threads = device::loader_threads(arguments.loader_threads);
     let labelled = [&sources.bank, &sources.test];

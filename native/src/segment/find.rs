@@ -11,18 +11,19 @@ use parallax_views::Image;
 use pollster::block_on;
 
 use crate::data::annotated::SegmentationFolder;
-use crate::data::progress::Unit;
 use crate::png;
-use crate::prefetch::Prefetch;
-use crate::transfer::{Evaluation, Network, Scored, Watch, draw, resized, unfit};
+use crate::transfer::{Evaluation, Network, Scored, Watch, draw, unfit};
 
 /// Test images that are drawn.
 const DRAWN: usize = 4;
 
 /// The class of each pixel of an image, by a network.
 pub fn find(network: &mut Network<Segmenter>, image: &Image, device: &Device) -> Result<Vec<u8>> {
-    let tested =
-        resized(image, &network.recipe.augment).map_err(|error| unfit("the image", &error))?;
+    let tested = network
+        .recipe
+        .augment
+        .test_image(image)
+        .map_err(|error| unfit("the image", &error))?;
     find_in(network, &tested, [image.height, image.width], device)
 }
 
@@ -50,38 +51,39 @@ pub fn evaluate(
         move |index: u64| {
             let index = index as usize;
             let (image, labels) = (folder.image(index)?, folder.labels(index)?);
-            let tested =
-                resized(&image, &augment).map_err(|error| unfit(folder.id(index), &error))?;
+            let tested = augment
+                .test_image(&image)
+                .map_err(|error| unfit(folder.id(index), &error))?;
             Ok((image, tested, labels))
         }
     };
-    let mut loaded = Prefetch::start(load, 0, images as u64, watch.threads);
     let names = SegmentationFolder::classes();
     let (mut confusion, mut pictures, mut files) = (Confusion::default(), Vec::new(), Vec::new());
-    watch
-        .progress
-        .start("Segmenting images", images as u64, Unit::Images);
-    for index in 0..images {
-        if watch.stopped() {
-            watch.progress.clear();
-            return Ok(None);
-        }
-        let (image, tested, labels) = loaded.next()?;
-        let (size, id) = ([image.width, image.height], folder.id(index));
-        let found = find_in(network, &tested, [image.height, image.width], device)?;
-        if index < DRAWN {
-            let drawn = draw::classes(&image, &found, &names);
-            pictures.push(("test".to_string(), drawn));
-        }
-        let (truth, found) = (label_ids(&labels.ids), label_ids(&found));
-        confusion
-            .add((&truth, size), (&found, size))
-            .with_context(|| id.to_string())?;
-        let map = png::encode_grey(&found, image.width, image.height)?;
-        files.push((format!("predictions/{id}_pred.png"), map));
-        watch.progress.step();
+    let done = watch.each(
+        "Segmenting images",
+        [images as u64, 1],
+        load,
+        |index, loaded| {
+            let index = index as usize;
+            let (image, tested, labels) = loaded;
+            let (size, id) = ([image.width, image.height], folder.id(index));
+            let found = find_in(network, &tested, [image.height, image.width], device)?;
+            if index < DRAWN {
+                let drawn = draw::classes(&image, &found, &names);
+                pictures.push(("test".to_string(), drawn));
+            }
+            let (truth, found) = (label_ids(&labels.ids), label_ids(&found));
+            confusion
+                .add((&truth, size), (&found, size))
+                .with_context(|| id.to_string())?;
+            let map = png::encode_grey(&found, image.width, image.height)?;
+            files.push((format!("predictions/{id}_pred.png"), map));
+            Ok(())
+        },
+    )?;
+    if !done {
+        return Ok(None);
     }
-    watch.progress.clear();
     Ok(Some(Evaluation {
         scored: Scored::Cityscapes(confusion.scores()),
         pictures,

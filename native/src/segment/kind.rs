@@ -8,7 +8,7 @@ use parallax_data::{Order, SegmentationExample};
 use parallax_train::RecipeError;
 use parallax_transfer::segmenter::SegmenterPlan;
 use parallax_transfer::{Labelled, Segmenter, TransferRecipe};
-use parallax_views::{Canvas, Geometry, ViewKey};
+use parallax_views::{Canvas, ViewKey};
 
 use super::find;
 use crate::data::annotated::SegmentationFolder;
@@ -62,13 +62,7 @@ impl Kind for Segmentation {
 
     fn stream(&self, recipe: &TransferRecipe, seed: u64) -> Result<Stream<Labelled>> {
         let order = Order::new(seed, self.train.len())?;
-        let crop = recipe.segmenter.as_ref().map(|section| section.crop);
-        let geometry = Geometry {
-            short: recipe.augment.short_sides.clone(),
-            longest: recipe.augment.max_side,
-            crop: crop.map(|[height, width]| (width, height)),
-            flip: recipe.augment.flip,
-        };
+        let geometry = recipe.geometry();
         let (folder, size) = (Arc::clone(&self.train), recipe.run.batch_size);
         Ok(Arc::new(move |step| {
             let mut canvas = Canvas::default();

@@ -7,6 +7,7 @@ use parallax_probes::{Format, Metric, Metrics};
 use parallax_train::Event;
 use parallax_views::Image;
 
+use crate::device::Opened;
 use crate::png;
 use crate::progress::{Lines, Progress};
 use crate::run_folder::RunFolder;
@@ -64,6 +65,21 @@ impl Report {
     /// Whether standard output is for people.
     pub fn prints(&self) -> bool {
         !self.json
+    }
+
+    /// Writes that the run starts at `step` of `total` steps, on so many training images.
+    pub fn started(
+        &mut self,
+        [step, total_steps]: [u64; 2],
+        examples: usize,
+        opened: &Opened,
+    ) -> Result<()> {
+        self.emit(&Event::Start {
+            step,
+            total_steps,
+            examples,
+            device: format!("{} ({})", opened.name, opened.adapter),
+        })
     }
 
     /// Writes an event everywhere.

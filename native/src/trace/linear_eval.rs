@@ -30,7 +30,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     };
     let labels = find(&batches, "labels")?;
     expect(&batches, labels, &[found, size])?;
-    let count = steps(arguments, found)?;
+    let count = steps(arguments.steps, found, &arguments.batches)?;
 
     let opened = device::open(&arguments.on.device)?;
     let side = height.max(width) as u32;
@@ -81,7 +81,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     }
     run.measure_norms(true);
 
-    let mut out = output(arguments)?;
+    let mut out = output(arguments.out.as_deref())?;
     let (pixels, length) = (views.values.len() / found.max(1), size);
     for step in 0..count {
         let own = &labels.values[step * length..(step + 1) * length];

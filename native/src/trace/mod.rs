@@ -82,7 +82,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     recipe.probe.online = false;
     let weights = read(&arguments.weights)?;
     let views = Views::read(read(&arguments.batches)?, &recipe)?;
-    let steps = steps(arguments, views.steps)?;
+    let steps = steps(arguments.steps, views.steps, &arguments.batches)?;
     let opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
     let classes = classes(&recipe, &weights);
@@ -95,7 +95,7 @@ pub fn run(arguments: &Trace) -> Result<()> {
     run.measure_norms(true);
     begin(&mut run, &weights, &opened.device)?;
 
-    let mut out = output(arguments)?;
+    let mut out = output(arguments.out.as_deref())?;
     for step in 0..steps {
         let report = block_on(run.step(views.batch(step, data.classes, run.recipe())?))?;
         let norms = report.norms.unwrap_or_default();
@@ -118,22 +118,20 @@ pub fn run(arguments: &Trace) -> Result<()> {
     Ok(())
 }
 
-/// Steps to take of those in the file.
-fn steps(arguments: &Trace, found: usize) -> Result<usize> {
-    let steps = arguments.steps.unwrap_or(found);
+/// Steps to take of the `found` ones in a file.
+pub fn steps(asked: Option<usize>, found: usize, file: &Path) -> Result<usize> {
+    let steps = asked.unwrap_or(found);
     if steps > found {
-        let message = format!(
-            "--steps {steps} is more than the {found} steps in {}",
-            arguments.batches.display()
-        );
+        let file = file.display();
+        let message = format!("--steps {steps} is more than the {found} steps in {file}");
         return Err(BadArgument(message).into());
     }
     Ok(steps)
 }
 
-/// Where the lines go.
-fn output(arguments: &Trace) -> Result<Box<dyn Write>> {
-    Ok(match &arguments.out {
+/// Where the lines go: a file or standard output.
+pub fn output(path: Option<&Path>) -> Result<Box<dyn Write>> {
+    Ok(match path {
         Some(path) => {
             let file = File::create(path);
             Box::new(BufWriter::new(file.with_context(|| {

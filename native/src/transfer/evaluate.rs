@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use serde_json::json;
 
+use super::kind::FOUND;
+use super::train::RESULT;
 use super::{Evaluated, Evaluation, Watch, Weights};
 use crate::data::progress::Progress;
 use crate::device;
 use crate::whole::write_whole;
-
-/// The folder for results by default, beside the weights.
-const FOUND: &str = "eval";
 
 /// Evaluates a model, writes what it found and its scores, and prints them.
 pub fn evaluate_given(
@@ -44,18 +43,8 @@ pub fn evaluate_given(
         "scores": found.scored,
     });
     let result = serde_json::to_string(&result)?;
-    let files = found.files.into_iter();
-    let files = files.chain([(
-        "result.json".to_string(),
-        format!("{result}\n").into_bytes(),
-    )]);
-    for (name, content) in files {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(&folder);
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("{} cannot be made", parent.display()))?;
-        write_whole(&path, &content)?;
-    }
+    found.write(&folder)?;
+    write_whole(&folder.join(RESULT), format!("{result}\n").as_bytes())?;
     if arguments.json {
         println!("{result}");
         return Ok(());

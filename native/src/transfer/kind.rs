@@ -1,15 +1,18 @@
 //! What tells detection and segmentation apart.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use parallax_train::RecipeError;
 use parallax_transfer::{TransferModel, TransferRecipe};
 
 use super::{Network, Picture, Scored};
-use crate::data::progress::Progress;
+use crate::data::progress::{Progress, Unit};
+use crate::prefetch::Prefetch;
+use crate::whole::write_whole;
 
 /// The batch of a 0-based step: a pure function of it.
 pub type Stream<E> = Arc<dyn Fn(u64) -> Result<Vec<E>> + Send + Sync>;
@@ -25,11 +28,32 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Whether to stop.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+    /// Loads `count` times ahead, each time `images` images, and hands over what was loaded in its order; false where it was
+    /// stopped.
+    pub fn each<T: Send + 'static>(
+        &self,
+        title: &str,
+        [count, images]: [u64; 2],
+        load: impl Fn(u64) -> Result<T> + Clone + Send + 'static,
+        mut each: impl FnMut(u64, T) -> Result<()>,
+    ) -> Result<bool> {
+        let mut loaded = Prefetch::start(load, 0, count, self.threads);
+        self.progress.start(title, count * images, Unit::Images);
+        for number in 0..count {
+            if self.stop.load(Ordering::SeqCst) {
+                self.progress.clear();
+                return Ok(false);
+            }
+            each(number, loaded.next()?)?;
+            self.progress.at((number + 1) * images);
+        }
+        self.progress.clear();
+        Ok(true)
     }
 }
+
+/// The folder with what an evaluation found, in a run's or beside the weights.
+pub const FOUND: &str = "eval";
 
 /// What an evaluation found.
 pub struct Evaluation {
@@ -39,6 +63,20 @@ pub struct Evaluation {
     pub pictures: Vec<Picture>,
     /// What was found in all images: names of files and their contents.
     pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Evaluation {
+    /// Writes what was found into a folder.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        for (name, content) in &self.files {
+            let path = folder.join(name);
+            let parent = path.parent().unwrap_or(folder);
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{} cannot be made", parent.display()))?;
+            write_whole(&path, content)?;
+        }
+        Ok(())
+    }
 }
 
 /// A task with its data.

@@ -1,6 +1,7 @@
 //! What steps and evaluations measure.
 
 use parallax_probes::{Format, Metric, Metrics};
+use parallax_train::LR;
 use parallax_transfer::TransferReport;
 
 const fn loss(
@@ -41,15 +42,6 @@ const fn score(key: &'static str, tag: &'static str, label: &'static str) -> Met
     }
 }
 
-static RATE: Metric = Metric {
-    key: "lr",
-    tag: "train/lr",
-    label: "lr",
-    format: Format::Scientific(2),
-    single: false,
-    rank: None,
-};
-
 static LOSSES: [Metric; 7] = [
     loss("loss", "train/loss", "loss", Some(0)),
     loss("loss_rpn_cls", "train/loss_rpn_cls", "rpn", Some(10)),
@@ -83,7 +75,7 @@ pub static MEAN_IOU: Metric = score("miou", "test/mIoU", "mIoU");
 
 /// Those of a step.
 pub fn of_step(report: &TransferReport) -> Metrics {
-    let mut metrics = Metrics::new().with(&RATE, report.rate);
+    let mut metrics = Metrics::new().with(&LR, report.rate);
     let losses = report.losses.iter().map(|(name, value)| (*name, *value));
     for (name, value) in [("loss", report.loss)].into_iter().chain(losses) {
         if let Some(metric) = LOSSES.iter().find(|metric| metric.key == name) {

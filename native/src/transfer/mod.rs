@@ -21,7 +21,6 @@ pub use scored::Scored;
 pub use train::train;
 
 use parallax_data::DataError;
-use parallax_transfer::AugmentSection;
 use parallax_views::{Image, OpError};
 
 /// The error of an image to which operations cannot be applied.
@@ -34,8 +33,3 @@ pub fn unfit(name: &str, error: &OpError) -> DataError {
 
 /// A picture for people, with its name.
 pub type Picture = (String, Image);
-
-/// An image as it is tested: with the recipe's shorter side, or as it is where that is 0.
-pub fn resized(image: &Image, augment: &AugmentSection) -> Result<Image, OpError> {
-    augment.test_image(image)
-}

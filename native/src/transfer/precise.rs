@@ -6,8 +6,6 @@ use parallax_transfer::{PreciseBn, Ranking, TransferRun};
 use pollster::block_on;
 
 use super::{Kind, Stream, Watch};
-use crate::data::progress::Unit;
-use crate::prefetch::Prefetch;
 
 /// Flips the highest bit of the seed, so that the stream is none of a run's with a seed that a person chose.
 const FRESH: u64 = 1 << 63;
@@ -33,22 +31,20 @@ pub fn apply<K: Kind>(
         let stream = stream.clone();
         move |step| stream(step)
     };
-    let mut loaded = Prefetch::start(load, 0, batches, watch.threads);
     let images = run.recipe().run.batch_size as u64;
-    watch
-        .progress
-        .start("Precise batch norm", batches * images, Unit::Images);
-    for step in 0..batches {
-        if watch.stopped() {
-            watch.progress.clear();
-            return Ok(false);
-        }
-        let batch = loaded.next()?;
-        let ranking = Ranking::Random { seed, step };
-        block_on(precise.add(&mut model, run.plan(), &batch, ranking, &device))?;
-        watch.progress.at((step + 1) * images);
+    let done = watch.each(
+        "Precise batch norm",
+        [batches, images],
+        load,
+        |step, batch| {
+            let ranking = Ranking::Random { seed, step };
+            let added = precise.add(&mut model, run.plan(), &batch, ranking, &device);
+            Ok(block_on(added)?)
+        },
+    )?;
+    if !done {
+        return Ok(false);
     }
-    watch.progress.clear();
     precise.apply(run.model_mut());
     Ok(true)
 }

@@ -1,30 +1,15 @@
 //! Recipes of detection and segmentation by name or file, and their learning rate for another batch.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use parallax_recipes::{TRANSFER_RECIPES, transfer};
 use parallax_transfer::TransferRecipe;
 
-use crate::usage::BadArgument;
+use crate::recipe;
 
 /// Reads a recipe, and returns what was scaled because the batch is not the recipe's own.
 pub fn read(name: &str, overrides: &[String]) -> Result<(TransferRecipe, Option<String>)> {
-    let text = match transfer(name) {
-        Some(text) => text.to_string(),
-        None if Path::new(name).is_file() => {
-            fs::read_to_string(name).with_context(|| format!("{name} cannot be read"))?
-        }
-        None => {
-            let known: Vec<&str> = TRANSFER_RECIPES.iter().map(|(name, _)| *name).collect();
-            let known = known.join(", ");
-            let message = format!(
-                "'{name}' is neither a file nor a recipe of detection or segmentation; there are {known}"
-            );
-            return Err(BadArgument(message).into());
-        }
-    };
+    let of_these = "detection or segmentation";
+    let text = recipe::text(name, transfer(name), &TRANSFER_RECIPES, of_these)?;
     let of = |overrides: &[String]| {
         TransferRecipe::parse(&text, overrides).with_context(|| format!("recipe {name}"))
     };

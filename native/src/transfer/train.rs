@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use parallax_train::{Checkpoint, Event};
 use parallax_transfer::{TransferRun, weights};
@@ -13,6 +13,7 @@ use parallax_weights::Branch;
 use serde_json::{Value, json};
 
 use super::arguments::Trained;
+use super::kind::FOUND;
 use super::network::weight_file;
 use super::settings::{SETTINGS, Settings};
 use super::task::TransferTask;
@@ -26,9 +27,7 @@ use crate::usage::BadArgument;
 use crate::whole::read_given;
 
 /// The file with the result.
-const RESULT: &str = "result.json";
-/// The folder of a run with what was found in the test images.
-const FOUND: &str = "eval";
+pub const RESULT: &str = "result.json";
 /// Lines of progress of a run, where there is no terminal for a bar.
 const LINES: u64 = 50;
 
@@ -207,12 +206,7 @@ fn carry<K: Kind>(
         opened.adapter,
         report.folder.path().display()
     ));
-    report.emit(&Event::Start {
-        step,
-        total_steps: total,
-        examples,
-        device: format!("{} ({})", opened.name, opened.adapter),
-    })?;
+    report.started([step, total], examples, opened)?;
     let driver = task.driver();
     if carry_out(&mut task, driver, &mut report, &stop)? == Ended::Suspended {
         return Ok(());
@@ -223,13 +217,7 @@ fn carry<K: Kind>(
         eprintln!("stopped before its evaluation; continue with --resume --out {path}");
         return Ok(());
     };
-    for (name, content) in &evaluation.files {
-        let path = report.folder.path().join(FOUND).join(name);
-        let parent = path.parent().unwrap_or(&path);
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("{} cannot be made", parent.display()))?;
-        crate::whole::write_whole(&path, content)?;
-    }
+    evaluation.write(&report.folder.path().join(FOUND))?;
     let result = result(&record, total, &evaluation.scored, began)?;
     let mut text = serde_json::to_vec(&result)?;
     text.push(b'\n');

@@ -1,14 +1,13 @@
 //! Traces of detectors.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use burn::module::Module as _;
 use parallax_boxes::Corners;
 use parallax_transfer::detector::{Pass, PassOptions, in_order};
 use parallax_transfer::{Detector, Example, Ranking, TransferRecipe, TransferRun};
-use parallax_views::Image;
 use pollster::block_on;
 
-use super::{Traced, TransferTrace, dump, open, trace};
+use super::{Traced, TransferTrace, batches, dump, image, open, tests, trace};
 use crate::transfer_op::tensors::{Inputs, Outputs};
 
 /// Runs the steps of a detector.
@@ -20,21 +19,8 @@ pub fn run(arguments: &TransferTrace, recipe: TransferRecipe, inputs: &Inputs) -
 
 impl Traced for Detector {
     fn batches(inputs: &Inputs, recipe: &TransferRecipe) -> Result<Vec<Vec<Example>>> {
-        let masks = recipe
-            .detector
-            .as_ref()
-            .is_some_and(|section| section.masks);
-        let mut batches = Vec::new();
-        while inputs.has(&format!("image.{}.0", batches.len())) {
-            let step = batches.len();
-            let mut batch = Vec::new();
-            while inputs.has(&format!("image.{step}.{}", batch.len())) {
-                batch.push(example(inputs, &format!("{step}.{}", batch.len()), masks)?);
-            }
-            batches.push(batch);
-        }
-        ensure!(!batches.is_empty(), "tensor 'image.0.0' is missing");
-        Ok(batches)
+        let masks = recipe.has_masks();
+        batches(inputs, |number| example(inputs, number, masks))
     }
 
     fn dump(
@@ -127,16 +113,8 @@ fn boxes(pass: &Pass, out: &mut Outputs) {
 fn test_images(run: &TransferRun<Detector>, inputs: &Inputs, out: &mut Outputs) -> Result<()> {
     let device = run.device().clone().inner();
     let mut model = run.model().valid();
-    for number in 0.. {
-        let name = format!("test.image.{number}");
-        if !inputs.has(&name) {
-            break;
-        }
-        let size = inputs.get(&format!("test.size.{number}"), &[Some(2)])?;
-        let size = size.integers();
-        let [height, width] = [size[0], size[1]].map(|side| side.max(0) as u32);
-        let image = image(inputs, &name)?;
-        let found = block_on(model.detect(run.plan(), &image, [height, width], &device))?;
+    for (number, (image, size)) in tests(inputs)?.into_iter().enumerate() {
+        let found = block_on(model.detect(run.plan(), &image, size, &device))?;
         let corners: Vec<Corners> = found.iter().map(|found| found.detection.corners).collect();
         let scores = found.iter().map(|found| found.detection.score);
         let classes = found.iter().map(|found| found.detection.class as i64);
@@ -147,34 +125,13 @@ fn test_images(run: &TransferRun<Detector>, inputs: &Inputs, out: &mut Outputs) 
             .iter()
             .flat_map(|found| found.mask.iter().flatten().copied())
             .collect();
-        if run
-            .recipe()
-            .detector
-            .as_ref()
-            .is_some_and(|section| section.masks)
-        {
-            let shape = [found.len(), height as usize, width as usize];
+        if run.recipe().has_masks() {
+            let [height, width] = size.map(|side| side as usize);
+            let shape = [found.len(), height, width];
             out.bytes(&format!("test.{number}.masks"), &shape, masks);
         }
     }
     Ok(())
-}
-
-/// An image `[3, height, width]`.
-pub fn image(inputs: &Inputs, name: &str) -> Result<Image> {
-    let tensor = inputs.get(name, &[Some(3), None, None])?;
-    let (height, width) = (tensor.shape[1], tensor.shape[2]);
-    ensure!(height * width > 0, "tensor '{name}' is an empty image");
-    let pixels = height * width;
-    let mut data = vec![0; 3 * pixels];
-    for (at, value) in tensor.values.iter().enumerate() {
-        data[3 * (at % pixels) + at / pixels] = *value as u8;
-    }
-    Ok(Image {
-        width: width as u32,
-        height: height as u32,
-        data,
-    })
 }
 
 fn example(inputs: &Inputs, number: &str, masks: bool) -> Result<Example> {

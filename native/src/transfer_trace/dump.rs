@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Tensor;
+use parallax_train::read;
 use parallax_transfer::detector::in_order;
 use parallax_transfer::{TransferReport, to_detectron2};
 use pollster::block_on;
@@ -12,7 +13,7 @@ use crate::transfer_op::tensors::Outputs;
 pub fn plain<const D: usize>(out: &mut Outputs, name: &str, tensor: &Tensor<D>) -> Result<()> {
     let tensor = tensor.clone().without_autodiff();
     let shape = tensor.dims();
-    out.floats(name, &shape, values(tensor)?);
+    out.floats(name, &shape, block_on(read(tensor))?);
     Ok(())
 }
 
@@ -29,7 +30,7 @@ pub fn rows<const D: usize>(
     order: &[usize],
 ) -> Result<()> {
     let shape = tensor.dims();
-    let values = values(tensor.clone().without_autodiff())?;
+    let values = block_on(read(tensor.clone().without_autodiff()))?;
     out.floats(name, &shape, in_order(&values, order));
     Ok(())
 }
@@ -40,11 +41,4 @@ pub fn gradients(report: &TransferReport, out: &mut Outputs) {
         let name = format!("grad.{}", to_detectron2(name));
         out.floats(&name, &[1], [*norm as f32]);
     }
-}
-
-/// Values of a tensor.
-pub fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = block_on(tensor.into_data_async());
-    let data = data.map_err(|error| anyhow::anyhow!("the device failed: {error:?}"))?;
-    Ok(data.iter::<f32>().collect())
 }

@@ -4,22 +4,24 @@ mod detection;
 mod dump;
 mod segmentation;
 
-use std::fs::File;
-use std::io::{BufWriter, Write, stdout};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
+use parallax_boxes::Size;
 use parallax_train::RecipeError;
 use parallax_transfer::{
     PreciseBn, Ranking, TransferModel, TransferRecipe, TransferReport, TransferRun, weights,
 };
+use parallax_views::Image;
 use parallax_weights::WeightFile;
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 
 use crate::cli::On;
 use crate::device;
+use crate::trace::{output, steps};
 use crate::transfer_op::tensors::{Inputs, Outputs};
 use crate::usage::BadArgument;
 use crate::whole::{read_given, write_whole};
@@ -111,6 +113,51 @@ trait Traced: TransferModel + Sized {
     ) -> Result<()>;
 }
 
+/// The images of each step, each read by its number `STEP.IMAGE`.
+fn batches<T>(inputs: &Inputs, image: impl Fn(&str) -> Result<T>) -> Result<Vec<Vec<T>>> {
+    let mut batches = Vec::new();
+    while inputs.has(&format!("image.{}.0", batches.len())) {
+        let step = batches.len();
+        let mut batch = Vec::new();
+        while inputs.has(&format!("image.{step}.{}", batch.len())) {
+            batch.push(image(&format!("{step}.{}", batch.len()))?);
+        }
+        batches.push(batch);
+    }
+    ensure!(!batches.is_empty(), "tensor 'image.0.0' is missing");
+    Ok(batches)
+}
+
+/// The test images, each with height and width of its result.
+fn tests(inputs: &Inputs) -> Result<Vec<(Image, Size)>> {
+    let mut tests = Vec::new();
+    while inputs.has(&format!("test.image.{}", tests.len())) {
+        let number = tests.len();
+        let size = inputs.get(&format!("test.size.{number}"), &[Some(2)])?;
+        let size = size.integers();
+        let image = image(inputs, &format!("test.image.{number}"))?;
+        tests.push((image, [size[0], size[1]].map(|side| side.max(0) as u32)));
+    }
+    Ok(tests)
+}
+
+/// An image `[3, height, width]`.
+fn image(inputs: &Inputs, name: &str) -> Result<Image> {
+    let tensor = inputs.get(name, &[Some(3), None, None])?;
+    let (height, width) = (tensor.shape[1], tensor.shape[2]);
+    ensure!(height * width > 0, "tensor '{name}' is an empty image");
+    let pixels = height * width;
+    let mut data = vec![0; 3 * pixels];
+    for (at, value) in tensor.values.iter().enumerate() {
+        data[3 * (at % pixels) + at / pixels] = *value as u8;
+    }
+    Ok(Image {
+        width: width as u32,
+        height: height as u32,
+        data,
+    })
+}
+
 /// The steps of a run whose model is fresh.
 fn trace<M: Traced>(
     arguments: &TransferTrace,
@@ -122,18 +169,13 @@ fn trace<M: Traced>(
     *run.model_mut() = weights::load_all(run.model().clone(), &given)?;
     let batches = M::batches(inputs, run.recipe())
         .with_context(|| arguments.batches.display().to_string())?;
-    let steps = arguments.steps.unwrap_or(batches.len());
-    if steps > batches.len() {
-        let (file, found) = (arguments.batches.display(), batches.len());
-        let message = format!("--steps {steps} is more than the {found} steps in {file}");
-        return Err(BadArgument(message).into());
-    }
+    let steps = steps(arguments.steps, batches.len(), &arguments.batches)?;
     run.measure_norms(true);
     let mut dumped = Outputs::default();
     if let (Some(_), Some(first)) = (&arguments.dump, batches.first()) {
         M::dump(&run, first, inputs, &mut dumped)?;
     }
-    let mut out = output(arguments)?;
+    let mut out = output(arguments.out.as_deref())?;
     for (number, batch) in batches.iter().take(steps).enumerate() {
         let report = block_on(run.step(batch, Ranking::Keys))?;
         if number == 0 {
@@ -191,19 +233,6 @@ fn line(report: &TransferReport) -> Value {
         line["proposals"] = json!(report.proposals);
     }
     line
-}
-
-/// Where the lines go.
-fn output(arguments: &TransferTrace) -> Result<Box<dyn Write>> {
-    Ok(match &arguments.out {
-        Some(path) => {
-            let file = File::create(path);
-            Box::new(BufWriter::new(file.with_context(|| {
-                format!("{} cannot be written", path.display())
-            })?))
-        }
-        None => Box::new(stdout()),
-    })
 }
 
 /// The device of a trace, with autodiff.

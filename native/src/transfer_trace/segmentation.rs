@@ -4,8 +4,7 @@ use anyhow::{Result, ensure};
 use burn::module::Module as _;
 use parallax_transfer::{Labelled, Segmenter, TransferRecipe, TransferRun};
 
-use super::detection::image;
-use super::{Traced, TransferTrace, dump, open, trace};
+use super::{Traced, TransferTrace, batches, dump, image, open, tests, trace};
 use crate::transfer_op::tensors::{Inputs, Outputs};
 
 /// Runs the steps of a segmenter.
@@ -17,17 +16,7 @@ pub fn run(arguments: &TransferTrace, recipe: TransferRecipe, inputs: &Inputs) -
 
 impl Traced for Segmenter {
     fn batches(inputs: &Inputs, _recipe: &TransferRecipe) -> Result<Vec<Vec<Labelled>>> {
-        let mut batches = Vec::new();
-        while inputs.has(&format!("image.{}.0", batches.len())) {
-            let step = batches.len();
-            let mut batch = Vec::new();
-            while inputs.has(&format!("image.{step}.{}", batch.len())) {
-                batch.push(labelled(inputs, &format!("{step}.{}", batch.len()))?);
-            }
-            batches.push(batch);
-        }
-        ensure!(!batches.is_empty(), "tensor 'image.0.0' is missing");
-        Ok(batches)
+        batches(inputs, |number| labelled(inputs, number))
     }
 
     fn dump(
@@ -62,17 +51,10 @@ fn labelled(inputs: &Inputs, number: &str) -> Result<Labelled> {
 fn test_images(run: &TransferRun<Segmenter>, inputs: &Inputs, out: &mut Outputs) -> Result<()> {
     let device = run.device().clone().inner();
     let mut model = run.model().valid();
-    for number in 0.. {
-        let name = format!("test.image.{number}");
-        if !inputs.has(&name) {
-            break;
-        }
-        let size = inputs.get(&format!("test.size.{number}"), &[Some(2)])?;
-        let size = size.integers();
-        let [height, width] = [size[0], size[1]].map(|side| side.max(0) as usize);
+    for (number, (image, output)) in tests(inputs)?.into_iter().enumerate() {
+        let [height, width] = output.map(|side| side as usize);
         ensure!(height * width > 0, "'test.size.{number}' is empty");
-        let output = [height, width].map(|side| side as u32);
-        let logits = model.logits(run.plan(), &image(inputs, &name)?, output, &device)?;
+        let logits = model.logits(run.plan(), &image, output, &device)?;
         let classes = logits.clone().argmax(3).into_data();
         let [_, rows, columns, count] = logits.dims();
         let logits = logits.permute([0, 3, 1, 2]).reshape([count, rows, columns]);

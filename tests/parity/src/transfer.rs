@@ -213,11 +213,7 @@ impl TransferCase {
 
     fn batch(&self, step: u32, run: &TransferRun<Detector>) -> Vec<Example> {
         let classes = run.recipe().model.classes as u32;
-        let masks = run
-            .recipe()
-            .detector
-            .as_ref()
-            .is_some_and(|section| section.masks);
+        let masks = run.recipe().has_masks();
         let images = SIZES.iter().zip(0u32..);
         images
             .map(|(&[height, width], number)| {

@@ -1,7 +1,7 @@
 //! The step on the CPU against the committed values, and on the software Vulkan device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::OnceLock;
+mod vulkan;
 
 use burn::tensor::Device;
 use parallax_parity::{
@@ -9,6 +9,7 @@ use parallax_parity::{
     check_gpu_views, check_heads, check_kernels, check_non_finite, check_run, check_tiles, compare,
     draws_digest, expected, replay, step, views_digest,
 };
+use vulkan::vulkan;
 
 #[test]
 fn cpu_gives_the_committed_values() {
@@ -27,18 +28,6 @@ fn cpu_is_reproducible_to_the_bit() {
             [(); 2].map(|()| pollster::block_on(step(kind, &Device::flex())).unwrap());
         assert_eq!(first.to_bytes().unwrap(), second.to_bytes().unwrap());
     }
-}
-
-/// The Vulkan device, which opens once a process.
-fn vulkan() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let open = || {
-        Device::wgpu_options()
-            .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-            .init()
-            .expect("no Vulkan device: `cargo xtask setup` installs a software one")
-    };
-    DEVICE.get_or_init(open).clone()
 }
 
 #[test]

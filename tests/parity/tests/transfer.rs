@@ -1,14 +1,16 @@
 //! Detectors: steps, gradients, precise batch norm and detections against PyTorch, and on the software Vulkan device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod vulkan;
+
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_parity::{SEGMENTATION_CASE, Segmented, TRANSFER_CASES, TransferCase, TransferResult};
 use parallax_transfer::to_detectron2;
 use parallax_weights::NamedTensor;
 use pollster::block_on;
+use vulkan::vulkan;
 
 fn norm(values: impl Iterator<Item = f32>) -> f64 {
     values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
@@ -116,18 +118,6 @@ fn steps_are_pytorchs() {
         case.check_detections(&found.found)
             .unwrap_or_else(|error| panic!("{name}, {error}"));
     }
-}
-
-/// The Vulkan device, which opens once a process.
-fn vulkan() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let open = || {
-        Device::wgpu_options()
-            .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-            .init()
-            .expect("no Vulkan device: `cargo xtask setup` installs a software one")
-    };
-    DEVICE.get_or_init(open).clone()
 }
 
 fn vulkan_takes_the_same_steps(chosen: impl Fn(&str) -> bool) {

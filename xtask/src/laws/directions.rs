@@ -42,7 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "transfer",
         &[
-            "boxes", "kernels", "nets", "recipes", "rng", "score", "train", "views", "weights",
+            "boxes", "kernels", "nets", "rng", "train", "views", "weights",
         ],
     ),
     (

@@ -5,10 +5,11 @@ use parallax_boxes::{
     Candidates, Corners, Detection, DetectionOptions, ScoredBoxes, Size, softmax, suppressors,
 };
 use parallax_kernels::{RoiAxis, roi_align};
+use parallax_train::read;
 
 use crate::detector::DetectorPlan;
 use crate::detector::heads::{BOX_SIDE, C4_SIDE, Maps};
-use crate::detector::host::{PROPOSAL_NMS, read};
+use crate::detector::host::PROPOSAL_NMS;
 use crate::detector::region_losses::BOX_CODE;
 use crate::detector::regions::rois;
 use crate::error::TransferError;
@@ -58,20 +59,7 @@ impl Examined {
 
     /// The maps that regions are pooled from.
     pub(crate) fn maps(&self) -> Maps<'_> {
-        let pooled = match self.head() {
-            HeadKind::C4 => self.maps.len(),
-            // The coarsest map is the proposal network's alone.
-            HeadKind::Fpn => self.maps.len() - 1,
-        };
-        Maps {
-            maps: &self.maps[..pooled],
-            strides: self.plan.anchors.strides().collect(),
-        }
-    }
-
-    fn head(&self) -> HeadKind {
-        let section = self.plan.recipe.detector.as_ref();
-        section.map_or(HeadKind::C4, |section| section.head)
+        self.plan.pooled(&self.maps)
     }
 
     /// The number of anchors.
@@ -102,13 +90,13 @@ impl Examined {
     }
 
     fn options(&self, output: Size) -> DetectionOptions {
-        let section = self.plan.recipe.detector.as_ref();
+        let section = &self.plan.section;
         DetectionOptions {
             image: self.size,
             output,
-            score: section.map_or(0.0, |section| section.score_threshold),
+            score: section.score_threshold,
             nms: CLASS_NMS,
-            top: section.map_or(0, |section| section.detections),
+            top: section.detections,
             weights: BOX_CODE,
         }
     }
@@ -153,7 +141,7 @@ impl Examined {
             });
         };
         let corners = self.candidates.boxes[place];
-        let side = match self.head() {
+        let side = match self.plan.section.head {
             HeadKind::C4 => C4_SIDE,
             HeadKind::Fpn => BOX_SIDE,
         };

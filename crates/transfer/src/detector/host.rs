@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use parallax_boxes::{Candidates, Corners, Proposal, ProposalOptions, Size, decode};
-use parallax_train::RunError;
+use parallax_train::{RunError, read};
 
 use crate::detector::rpn::{CODE, RpnOutput};
 use crate::error::TransferError;
@@ -85,11 +85,4 @@ pub(crate) fn options(size: Size, [pre_nms, post_nms]: [usize; 2]) -> ProposalOp
         post_nms,
         threshold: PROPOSAL_NMS,
     }
-}
-
-/// Values from a device.
-pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, RunError> {
-    let data = tensor.into_data_async().await;
-    let data = data.map_err(|error| RunError::Device(format!("{error:?}")))?;
-    Ok(data.iter::<f32>().collect())
 }

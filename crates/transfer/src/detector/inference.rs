@@ -5,11 +5,12 @@ use burn::tensor::{Device, Tensor};
 use parallax_boxes::{Corners, Detection, Size, paste};
 use parallax_kernels::Roi;
 use parallax_nets::Mode;
+use parallax_train::read;
 use parallax_views::Image;
 
 use crate::detector::examined::Examined;
 use crate::detector::heads::Maps;
-use crate::detector::host::{self, HostOutput, read};
+use crate::detector::host::{self, HostOutput};
 use crate::detector::pass::sizes_of;
 use crate::detector::regions::rois;
 use crate::detector::{Detector, DetectorPlan};
@@ -64,7 +65,9 @@ impl Detector {
         image: &Image,
         device: &Device,
     ) -> Result<Examined, TransferError> {
-        let (recipe, section) = plan.parts()?;
+        let DetectorPlan {
+            recipe, section, ..
+        } = plan;
         let images = Images::of(&[image], plan.multiple(), device);
         let size = [image.height, image.width];
         let maps = self.backbone.forward(images.values, Mode::Eval);

@@ -13,7 +13,7 @@ mod regions;
 mod rpn;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use parallax_boxes::Corners;
 use parallax_nets::{BatchNorm, Init, Mode, ResNet, ResNetConfig};
 use parallax_train::RecipeError;
@@ -27,6 +27,7 @@ use crate::sampling::Ranking;
 pub use anchors::AnchorGrid;
 pub use backbone::{Backbone, Fpn};
 pub use examined::{CLASS_NMS, Examined, Pooled};
+use heads::Maps;
 pub use heads::{BoxHead, BoxPredictor, C4Heads, FpnHeads, RoiHeads};
 pub use host::PROPOSAL_NMS;
 pub use inference::{Found, in_order};
@@ -63,15 +64,23 @@ pub struct Detector {
 pub struct DetectorPlan {
     /// The recipe.
     pub recipe: TransferRecipe,
+    /// Its `[detector]`.
+    pub(crate) section: DetectorSection,
     /// Where anchors lie.
     pub anchors: AnchorGrid,
 }
 
 impl DetectorPlan {
-    pub(crate) fn parts(&self) -> Result<(&TransferRecipe, &DetectorSection), RecipeError> {
-        match &self.recipe.detector {
-            Some(section) => Ok((&self.recipe, section)),
-            None => Err(not_a_detector()),
+    /// Those of all feature maps that regions are pooled from.
+    pub(crate) fn pooled<'a>(&self, maps: &'a [Tensor<4>]) -> Maps<'a> {
+        let pooled = match self.section.head {
+            HeadKind::C4 => maps.len(),
+            // The coarsest map is the proposal network's alone.
+            HeadKind::Fpn => maps.len() - 1,
+        };
+        Maps {
+            maps: &maps[..pooled],
+            strides: self.anchors.strides().collect(),
         }
     }
 
@@ -85,13 +94,6 @@ impl DetectorPlan {
     }
 }
 
-fn not_a_detector() -> RecipeError {
-    RecipeError::Value {
-        key: "detector".to_string(),
-        reason: "is missing: this recipe is not a detector's".to_string(),
-    }
-}
-
 impl Detector {
     /// Randomly initialised (methods.md 7.3, 7.4, 7.5). `device` is one with autodiff for training.
     ///
@@ -101,7 +103,10 @@ impl Detector {
         recipe: &TransferRecipe,
         device: &Device,
     ) -> Result<(Self, DetectorPlan), RecipeError> {
-        let section = recipe.detector.as_ref().ok_or_else(not_a_detector)?;
+        let section = recipe.detector.as_ref().ok_or_else(|| RecipeError::Value {
+            key: "detector".to_string(),
+            reason: "is missing: this recipe is not a detector's".to_string(),
+        })?;
         let (arch, width, classes) = (recipe.model.arch, recipe.width(), recipe.model.classes);
         let init = &mut Init::new(recipe.run.seed, device);
         let config = ResNetConfig {
@@ -138,6 +143,7 @@ impl Detector {
         };
         let plan = DetectorPlan {
             recipe: recipe.clone(),
+            section: section.clone(),
             anchors,
         };
         Ok((detector, plan))

@@ -5,7 +5,7 @@ use parallax_boxes::{Corners, Proposal};
 use parallax_kernels::Roi;
 use parallax_nets::Mode;
 
-use crate::detector::heads::{BoxOutput, Maps};
+use crate::detector::heads::BoxOutput;
 use crate::detector::host::HostOutput;
 use crate::detector::region_losses::RegionBatch;
 use crate::detector::regions::Regions;
@@ -13,7 +13,6 @@ use crate::detector::rpn::{self, AnchorTargets, RpnOutput};
 use crate::detector::{Detector, DetectorPlan, Example};
 use crate::error::TransferError;
 use crate::images::Images;
-use crate::recipe::HeadKind;
 use crate::run::{Loss, Losses};
 use crate::sampling::Ranking;
 
@@ -70,7 +69,9 @@ impl Detector {
         options: PassOptions,
         device: &Device,
     ) -> Result<Pass, TransferError> {
-        let (recipe, section) = plan.parts()?;
+        let DetectorPlan {
+            recipe, section, ..
+        } = plan;
         let classes = recipe.model.classes;
         check(examples, classes, section.masks)?;
         let PassOptions {
@@ -121,15 +122,7 @@ impl Detector {
             groups: recipe.run.devices,
             device,
         };
-        let features = match section.head {
-            HeadKind::C4 => &maps[..],
-            // The coarsest map is the proposal network's alone.
-            HeadKind::Fpn => &maps[..maps.len() - 1],
-        };
-        let features = Maps {
-            maps: features,
-            strides: plan.anchors.strides().collect(),
-        };
+        let features = plan.pooled(&maps);
         let all: Vec<Roi> = batch.rois(|regions| &regions.corners).collect();
         let boxes = (!all.is_empty()).then(|| self.roi_heads.boxes(&features, &all, mode));
         let zero = || Tensor::<1>::zeros([1], device);
