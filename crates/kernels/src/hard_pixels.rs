@@ -38,14 +38,14 @@ pub fn hard_pixels(logits: Tensor<4>, labels: PixelLabels, stride: usize, share:
         classes > 0 && (1..=pixels).contains(&count),
         "the hardest {share} of {pixels} pixels are none, or more than there are"
     );
-    let is_known = |&&label: &&u8| label != labels.ignore && usize::from(label) >= classes;
-    if let Some(label) = labels.values.iter().find(is_known) {
-        assert!(
-            usize::from(*label) < classes,
-            "label {label} is neither one of {classes} classes nor {}, which is ignored",
-            labels.ignore
-        );
-    }
+    let is_wrong = |&&label: &&u8| label != labels.ignore && usize::from(label) >= classes;
+    let wrong = labels.values.iter().find(is_wrong);
+    assert!(
+        wrong.is_none(),
+        "label {} is neither one of {classes} classes nor {}, which is ignored",
+        wrong.copied().unwrap_or_default(),
+        labels.ignore
+    );
     assert!(
         matches!(logits.dtype(), DType::F32 | DType::F64),
         "f32 is supported, and f64 on the CPU, not {:?}",
