@@ -2,7 +2,8 @@
 
 use burn::tensor::Tensor;
 use parallax_boxes::{
-    Candidates, Corners, Detection, DetectionOptions, ScoredBoxes, Size, softmax, suppressors,
+    Candidates, Corners, Detection, DetectionOptions, ScoredBoxes, Size, detections, softmax,
+    suppressors,
 };
 use parallax_kernels::{RoiAxis, roi_align};
 use parallax_train::read;
@@ -122,10 +123,7 @@ impl Examined {
     /// The detections, by descending score, for an image of the size `output`.
     pub fn detections(&self, output: Size) -> Vec<Detection> {
         let options = self.options(output);
-        let (scored, kept) = self.scored(output);
-        let kept = kept.into_iter();
-        kept.map(|place| scored.detection(place, &options))
-            .collect()
+        detections(&self.corners(), &self.logits, &self.deltas, &options)
     }
 
     /// What the second stage reads of a proposal.
