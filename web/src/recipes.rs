@@ -34,6 +34,9 @@ fn known() -> impl Iterator<Item = System> {
             name: recipe.name.to_string(),
             label: recipe.label.to_string(),
             supervised: spec.labels,
+            target: spec.heads.target.is_some(),
+            queue: spec.queue,
+            predictor: spec.heads.has_predictor(),
         })
     })
 }

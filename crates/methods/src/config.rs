@@ -34,6 +34,20 @@ impl Heads {
         online: HeadKind::ProjectorPredictor,
         target: Some(HeadKind::Projector),
     };
+
+    /// The target's head on both networks: an ablation of methods whose online network alone has a predictor.
+    #[must_use]
+    pub const fn without_predictor(self) -> Self {
+        match self.target {
+            Some(head) => Self::same(head),
+            None => self,
+        }
+    }
+
+    /// Whether the online network alone has a predictor.
+    pub fn has_predictor(self) -> bool {
+        self.target.is_some_and(|target| target != self.online)
+    }
 }
 
 /// The parameters of a method.
@@ -47,6 +61,8 @@ pub struct MethodConfig {
     pub temperature: f64,
     /// Keys in the queue; MoCo only.
     pub queue: usize,
+    /// Whether the online network has the predictor; without it, it has the target's head ([`Heads::without_predictor`]).
+    pub predictor: bool,
     /// Seed of the initial weights and of the queue's initial keys.
     pub seed: u64,
     /// Whether the backward pass recomputes the activations of the online network's blocks instead of keeping them.

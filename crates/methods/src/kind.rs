@@ -266,7 +266,7 @@ impl MethodKind {
     /// let device = Device::flex(); // the CPU
     /// let network = ResNetConfig { width: 4, hidden: 8, out: 4, ..ResNetConfig::new(Arch::Tiny, Stem::Small) };
     /// let bn = BnConfig { kind: MethodKind::Byol.bn(), bn_groups: 1 };
-    /// let config = MethodConfig { network, bn, temperature: 1.0, queue: 0, seed: 0, recompute: false };
+    /// let config = MethodConfig { network, bn, temperature: 1.0, queue: 0, predictor: true, seed: 0, recompute: false };
     /// let mut method = MethodKind::Byol.build(&config, &device);
     /// let images = || Tensor::<4>::random([4, 3, 16, 16], Distribution::Default, &device);
     /// let output = method.loss(Views {
@@ -279,8 +279,15 @@ impl MethodKind {
     /// assert_eq!(output.features.dims(), [4, 16]);
     /// ```
     pub fn build(self, config: &MethodConfig, device: &Device) -> Box<dyn Method> {
-        let spec = self.spec();
-        (spec.build)(spec.heads, config, device)
+        (self.spec().build)(self.heads(config.predictor), config, device)
+    }
+
+    /// The heads of its networks, with the predictor or without.
+    pub fn heads(self, predictor: bool) -> Heads {
+        match predictor {
+            true => self.spec().heads,
+            false => self.spec().heads.without_predictor(),
+        }
     }
 }
 

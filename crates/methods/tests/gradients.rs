@@ -211,6 +211,7 @@ fn methods() {
             temperature: 0.2,
             queue: 7,
             seed: 5,
+            predictor: true,
             recompute: false,
         };
         let network = kind.build(&config, &device()).online().clone();

@@ -30,6 +30,7 @@ fn config(kind: MethodKind) -> MethodConfig {
         temperature: 0.2,
         queue: 10,
         seed: 3,
+        predictor: true,
         recompute: false,
     }
 }
@@ -104,6 +105,27 @@ fn the_target_starts_as_the_online_network() {
             _ => assert!(rest.is_empty(), "{rest:?}"),
         }
     }
+}
+
+#[test]
+fn without_predictor_byol_agrees_with_its_own_copy() {
+    let config = MethodConfig {
+        predictor: false,
+        ..config(MethodKind::Byol)
+    };
+    let mut method = MethodKind::Byol.build(&config, &Device::flex());
+    let parts = method.parts();
+    let target = parts.target.map(|target| values(target, false));
+    assert_eq!(Some(values(parts.online, false)), target);
+    // Both networks are the same function, so that equal views leave nothing to learn: 2 - 2 n.n = 0.
+    let same = Views {
+        second: images(4, 0.0),
+        ..views(vec![false], vec![0, 1, 2, 3])
+    };
+    let loss = method.loss(same).loss.into_scalar::<f32>();
+    assert!(loss.abs() < 1e-6, "{loss}");
+    // Different views leave what a predictor does not touch.
+    assert!(step(method.as_mut()) > 1e-3);
 }
 
 #[test]

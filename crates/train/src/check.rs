@@ -53,6 +53,10 @@ impl Recipe {
                 wrong("views.size", "must be between 8 and 1024 pixels")
             }
             r if r.model.width == Some(0) => wrong("model.width", "must be at least 1"),
+            r if !r.method.predictor && !r.method.name.spec().heads.has_predictor() => wrong(
+                "method.predictor",
+                "can be false for method.name = byol and moco-v2-plus, whose online network has a predictor",
+            ),
             r if r.method.hidden == 0 => wrong("method.hidden", "must be at least 1"),
             r if r.method.out == Some(0) => wrong("method.out", "must be at least 1"),
             r if r.method.queue == 0 => wrong("method.queue", "must be at least 1"),

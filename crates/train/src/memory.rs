@@ -39,7 +39,8 @@ impl MemoryEstimate {
         let side = recipe.views.size as usize;
         let size = |head| ResNetConfig { head, ..base }.size(side);
         let backbone = size(HeadKind::None);
-        let (online, target) = (size(method.heads.online), method.heads.target.map(size));
+        let heads = recipe.method.name.heads(recipe.method.predictor);
+        let (online, target) = (size(heads.online), heads.target.map(size));
         // The online network, its gradients and velocities; the target has neither.
         let parameters = 3 * online.parameters + target.map_or(0, |target| target.parameters);
         let micro_batch = recipe.run.batch_size / recipe.run.accumulate;

@@ -142,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn the_predictor_can_be_left_out_where_there_is_one() {
+        let without = ["method.predictor=false".to_string()];
+        let byol = Recipe::named("byol", &without).unwrap();
+        assert!(byol.to_toml().unwrap().contains("predictor = false"));
+        let byol = Recipe::named("byol", &[]).unwrap();
+        assert!(!byol.to_toml().unwrap().contains("predictor"));
+        for name in ["moco-v2", "s-moco-v2-plus", "supervised"] {
+            let message = Recipe::named(name, &without).unwrap_err().to_string();
+            assert!(message.contains("byol"), "{message}");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_lists_the_known_ones() {
         let message = demo("optimizer.speed=1").unwrap_err().to_string();
         assert!(

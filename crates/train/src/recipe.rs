@@ -149,6 +149,9 @@ pub struct MethodSection {
     pub momentum: f64,
     /// Whether that momentum is constant or rises to 1.
     pub momentum_schedule: EmaScheduleKind,
+    /// Whether the online network has its predictor. Without it BYOL collapses; for BYOL and MoCo v2+ only.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub predictor: bool,
     /// What batch norm's statistics are computed over (methods.md 2.3).
     pub bn: BnKind,
     /// BN groups: equal parts of the batch that are normalised as if each were on a GPU of its own, with ShuffleBN where
@@ -264,6 +267,11 @@ section! {
     }
 }
 
+/// The default of a switch that is on.
+fn yes() -> bool {
+    true
+}
+
 /// Recipes that keep every checkpoint do not say so.
 fn is_all(keep: &Keep) -> bool {
     *keep == Keep::All
@@ -333,6 +341,7 @@ impl Recipe {
             },
             temperature: section.temperature,
             queue: section.queue,
+            predictor: section.predictor,
             seed: self.run.seed,
             recompute: self.run.recompute,
         }

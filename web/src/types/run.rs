@@ -157,6 +157,12 @@ pub struct System {
     pub label: String,
     /// Whether the loss uses labels.
     pub supervised: bool,
+    /// Whether it has a target network.
+    pub target: bool,
+    /// Whether it has a queue of keys.
+    pub queue: bool,
+    /// Whether its online network alone has a predictor, which `method.predictor=false` leaves out.
+    pub predictor: bool,
 }
 
 /// What a run does next.

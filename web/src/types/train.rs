@@ -39,6 +39,8 @@ pub struct Settings {
     pub batch: Option<u32>,
     /// The recipe's `data.class_ratio`, with as many steps as all classes would take; null keeps its own.
     pub ratio: Option<f64>,
+    /// Other values of the recipe, each as `section.key=value`.
+    pub overrides: Vec<String>,
 }
 
 /// A picture of the visitor's.

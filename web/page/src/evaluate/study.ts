@@ -82,7 +82,7 @@ function begin(): void {
     going = false;
     return show();
   }
-  const run = actions?.begin({ method: cell.method, size: 'tiny', seed: study.seed, steps: study.steps, batch: null, ratio: cell.ratio }) ?? null;
+  const run = actions?.begin({ method: cell.method, size: 'tiny', seed: study.seed, steps: study.steps, batch: null, ratio: cell.ratio, overrides: [] }) ?? null;
   if (run === null) going = false;
   else Object.assign(cell, { state: 'running', run, step: 0, knn: null, linear: null, untrained: null });
   show();

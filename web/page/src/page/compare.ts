@@ -29,6 +29,11 @@ export function toggle(run: string): void {
   chosen = compared(run) ? chosen.filter((one) => one !== run) : [...chosen, run].slice(-MOST);
 }
 
+/** Chooses these runs alone. */
+export function compareRuns(runs: string[]): void {
+  chosen = runs.slice(-MOST);
+}
+
 type Pairs = [step: number, value: number][];
 
 /** Both runs' values, over the union of their steps. */

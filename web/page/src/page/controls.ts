@@ -1,8 +1,8 @@
 /** The form: choices, and the buttons that start, pause, resume and stop. */
 import type { AdapterInfo, Settings } from 'parallax-web';
 import { byId, make } from './dom';
-import { LIMITS, whole } from './settings';
-import { SYSTEMS } from './systems';
+import { KNOB_NAMES, knobsOf, LIMITS, overridesOf, ratioOf, whole } from './settings';
+import { system, SYSTEMS } from './systems';
 
 export type Phase = 'loading' | 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'busy' | 'dead';
 
@@ -30,9 +30,23 @@ export function readForm(): Settings & { own: boolean } {
     seed: whole(field('seed').value, ...LIMITS.seed) ?? 0,
     steps: whole(field('steps').value, ...LIMITS.steps),
     batch: whole(field('batch').value, ...LIMITS.batch),
-    ratio: null,
+    ratio: ratioOf(field('classes').value),
+    overrides: overridesOf((name) => (fits(name, field('method').value) ? field(name).value : null)),
     own: field('pictures').value === 'own',
   };
+}
+
+/** Whether a knob does something in a system. */
+function fits(knob: string, method: string): boolean {
+  const found = system(method);
+  if (knob === 'ema') return found?.target ?? false;
+  if (knob === 'temperature') return found?.queue ?? false;
+  return knob !== 'predictor' || (found?.predictor ?? false);
+}
+
+/** Shows the knobs of the chosen method. */
+export function showKnobs(): void {
+  for (const name of KNOB_NAMES) byId(`knob-${name}`).hidden = !fits(name, field('method').value);
 }
 
 /** Fills in the radio buttons of the systems, two in a row. */
@@ -44,11 +58,15 @@ export function offerSystems(): void {
 export function fillForm(settings: Settings): void {
   for (const key of ['method', 'size', 'device', 'seed'] as const) field(key).value = String(settings[key]);
   for (const key of ['steps', 'batch'] as const) field(key).value = settings[key] === null ? '' : String(settings[key]);
-  byId('more', HTMLDetailsElement).open = settings.steps !== null || settings.batch !== null || settings.seed !== 0;
+  field('classes').value = settings.ratio === null ? '' : String(Math.round(100 * settings.ratio));
+  const knobs = knobsOf(settings);
+  for (const name of KNOB_NAMES) field(name).value = knobs.get(name) ?? '';
+  const more = settings.steps !== null || settings.batch !== null || settings.seed !== 0 || settings.ratio !== null || knobs.size > 0;
+  if (more) byId('more', HTMLDetailsElement).open = true;
 }
 
-export function chooseOwn(): void {
-  field('pictures').value = 'own';
+export function choosePictures(which: 'sample' | 'own'): void {
+  field('pictures').value = which;
 }
 
 /** What the adapter means for the choice of a device. */

@@ -7,20 +7,23 @@ import { clearEvaluation, encoderAt, evaluate, hearEvaluation, listenToEvaluatio
 import { clearNorms, hearNorms, listenToNorms, offerEncoder, offerSaved } from '../evaluate/norms';
 import { listenToStudy, show as showStudy, studyDone, studyFailed, studyProbe } from '../evaluate/study';
 import { open, peek, type SavedRun } from '../saved';
-import { chooseOwn, fillForm, listenToForm, offerSystems, readForm, showGpu, showPhase, type Phase } from './controls';
-import { addProbe, addStep, clearCurves, restoreCurves } from './curves';
+import { choosePictures, fillForm, listenToForm, offerSystems, readForm, showGpu, showKnobs, showPhase, type Phase } from './controls';
+import { addProbe, addStep, clearCurves, lastSpread, restoreCurves } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
-import { deviceName, percent } from './format';
+import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showExperiments } from './experiment';
+import { deviceName, few, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
 import { clearNotices, notify } from './notices';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
 import { clearResult, showResult } from './result';
+import { compareRuns } from './compare';
 import { fetchRun, holdFiles, runTitle, showRuns, type RunActions } from './runs';
 import { read, write } from './settings';
 import * as status from './status';
 import { systemName } from './systems';
+import { listenToTour } from './tour';
 import { clearViews, showViews } from './views';
 
 let phase: Phase = 'loading';
@@ -43,6 +46,7 @@ function enter(next: Phase): void {
   // Leaving the page would end the run.
   byId('to-augment', HTMLAnchorElement).target = training() ? '_blank' : '';
   showStudy();
+  showExperiments();
 }
 
 const training = (): boolean => ['starting', 'running', 'pausing', 'paused', 'stopping'].includes(phase);
@@ -76,6 +80,7 @@ function begin(run: string): void {
 
 function start(device = readForm().device): void {
   const { own: _, ...settings } = readForm();
+  endExperiment();
   startWith({ ...settings, device }, chosen());
 }
 
@@ -89,7 +94,7 @@ function startWith(settings: Settings, pictures: Picture[] | null): string {
 /** Whether a saved run's pictures are here; if not, asks for them, to `press` the button again then. */
 function picturesOf({ source }: SavedRun, press: string): boolean {
   if (source.kind !== 'own' || chosen()) return true;
-  chooseOwn();
+  choosePictures('own');
   changed();
   notify({ kind: 'warning', title: 'Choose the same pictures first', text: `This run was trained on ${source.count} pictures of your own, which are not stored. Drop the same folder again, then press ${press}.` });
   return false;
@@ -108,6 +113,7 @@ function openEncoder(saved: SavedRun): void {
 function proceed(saved: SavedRun, device = readForm().device): void {
   if (!picturesOf(saved, 'Continue')) return;
   const { run, source } = saved;
+  if (!ofExperiment(run)) endExperiment();
   begin(run);
   engine.send({ type: 'resume', run, device, pictures: source.kind === 'own' ? own : null });
 }
@@ -160,6 +166,7 @@ function stop(): void {
   // A double click is one stop.
   if (phase === 'stopping' && performance.now() - stopPressed < 1000) return;
   // Still starting, or stopped twice: terminate the worker. What is saved stays.
+  endExperiment();
   const word = phase === 'starting' ? 'Cancelled' : 'Stopped';
   replaceWorker();
   status.state(word);
@@ -169,6 +176,7 @@ function stop(): void {
 function changed(): void {
   const { own: wanted, ...settings } = readForm();
   write(settings);
+  showKnobs();
   showSource(wanted, own);
   void showPreview(wanted ? (own ?? []) : null);
   enter(phase);
@@ -176,7 +184,7 @@ function changed(): void {
 
 function checkPictures(pictures: Picture[]): void {
   own = pictures;
-  chooseOwn();
+  choosePictures('own');
   changed();
   showReading('Reading the pictures…');
   enter('busy');
@@ -285,6 +293,7 @@ function hear(event: TrainEvent): void {
       enter('idle');
       showResult(event.rows, event.method, event.step, event.total, downloads(event.run));
       void refreshRuns();
+      experimentDone(event.run, event.step, event.total, event.rows, lastSpread());
       return studyDone(event.run, event.step, event.total, event.rows);
     case 'encoder':
       enter('idle');
@@ -312,6 +321,17 @@ function pauseOrResume(): void {
   engine.send({ type: 'pause', run });
 }
 
+async function copyLink(): Promise<void> {
+  const press = byId('copy-link');
+  try {
+    await navigator.clipboard.writeText(location.href);
+    press.textContent = 'Copied';
+    setTimeout(() => (press.textContent = 'Copy link'), 2000);
+  } catch {
+    notify({ kind: 'info', title: 'Copy this link', text: location.href });
+  }
+}
+
 function listenForCheckpoint(): void {
   const input = byId('load-input', HTMLInputElement);
   byId('load-files').addEventListener('click', () => input.click());
@@ -327,7 +347,9 @@ function listenForCheckpoint(): void {
 }
 
 offerSystems();
-fillForm(read(location.search));
+const link = read(location.search);
+fillForm(link.settings);
+if (link.broken.length > 0) notify({ kind: 'warning', title: 'A part of the link was not understood', text: `${few(link.broken)}: the usual values are taken instead.` });
 listenToForm({
   change: changed,
   start,
@@ -344,9 +366,29 @@ listenForCheckpoint();
 listenToEvaluation((turn, task) => engine.ask(turn, task));
 listenToNorms((task) => engine.ask(0, task));
 listenToDetection();
+listenToExperiments({
+  free: () => phase === 'idle',
+  begin: (settings) => {
+    const { device } = readForm();
+    fillForm({ ...settings, device });
+    choosePictures('sample');
+    changed();
+    return startWith({ ...settings, device }, null);
+  },
+  compare: (runs) => {
+    compareRuns(runs);
+    void refreshRuns().then(() => byId('compare').scrollIntoView({ block: 'start' }));
+  },
+});
+listenToTour({ running: training, start: () => phase === 'idle' && start() });
+byId('copy-link').addEventListener('click', () => void copyLink());
 listenToStudy({
   free: () => phase === 'idle',
-  begin: (settings) => (phase === 'idle' ? startWith({ ...settings, device: readForm().device }, null) : null),
+  begin: (settings) => {
+    if (phase !== 'idle') return null;
+    endExperiment();
+    return startWith({ ...settings, device: readForm().device }, null);
+  },
   stop,
 });
 // A phone may discard a hidden tab.

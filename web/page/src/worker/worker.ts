@@ -122,11 +122,12 @@ async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | n
 type Begin = (data: Data, device: DeviceKind) => Promise<{ run: Run; history: History }>;
 
 async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
-  const { method, size, seed, steps, batch, ratio } = settings;
+  const { method, size, seed, steps, batch, ratio, overrides: others } = settings;
   const overrides = [`run.seed=${seed}`];
   if (steps !== null) overrides.push(`run.total_steps=${steps}`);
   if (batch !== null) overrides.push(`run.batch_size=${batch}`);
   if (ratio !== null) overrides.push(`data.class_ratio=${ratio}`, 'run.constant_iterations=true');
+  overrides.push(...others);
   const toml = recipe(`page/${method}-${size}`, overrides);
   const about: About = { run, method, size, device: 'cpu', adapter: '', source: sourceOf(pictures), created: new Date().toISOString() };
   if (ratio !== null) about.ratio = ratio;
