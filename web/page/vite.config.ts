@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
@@ -16,8 +17,11 @@ const policy = [
   "style-src 'self'",
   "img-src 'self' blob: data:",
   "connect-src 'self'",
+  "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
+  "require-trusted-types-for 'script'",
+  'trusted-types default',
 ].join('; ');
 
 /** `virtual:sample` gives the hashed addresses of the sample's four files; sprites are WebP or PNG. */
@@ -68,9 +72,30 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** The service worker gets the list of the page's files, and a version that changes with them. TensorFlow.js is left out. */
+function offline(): Plugin {
+  return {
+    name: 'parallax-offline',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_, bundle) {
+      const worker = bundle['sw.js'];
+      if (worker?.type !== 'chunk') throw new Error('the build has no service worker');
+      const made = Object.keys(bundle).filter((name) => name !== 'sw.js' && !name.includes('tfjs') && !name.endsWith('.map'));
+      const files = [...made, ...readdirSync(`${here}/public`)].sort();
+      const hash = createHash('sha256');
+      for (const name of files) {
+        const one = bundle[name];
+        hash.update(name).update(one ? (one.type === 'chunk' ? one.code : one.source) : readFileSync(`${here}/public/${name}`));
+      }
+      worker.code = worker.code.replace('__FILES__', JSON.stringify(files)).replace('__VERSION__', JSON.stringify(hash.digest('hex').slice(0, 12)));
+    },
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [sample(), systems(), contentSecurityPolicy()],
+  plugins: [sample(), systems(), contentSecurityPolicy(), offline()],
   resolve: {
     alias: [
       { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
@@ -83,7 +108,10 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: ['index.html', 'augment.html', 'bench.html'].map((name) => resolve(here, name)) },
+    rolldownOptions: {
+      input: { ...Object.fromEntries(['index', 'augment', 'bench'].map((name) => [name, resolve(here, `${name}.html`)])), sw: resolve(here, 'src/worker/offline.ts') },
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
   server: { fs: { allow: [here, pkg, samples, resolve(here, '../npm/src')] } },
 });

@@ -1,9 +1,9 @@
 /** On the CPU: curves, pause, step, resume, reload, continue, the table, downloads, loading a checkpoint. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile, mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { open } from './browser.mjs';
 import { colours, curveMoves, download, LONG, phase, reachStep, start, stepNow, table, text, untar, watchFrames } from './steps.mjs';
@@ -90,7 +90,7 @@ export default async function ({ browser, address, shot, check, say }) {
     await page.waitForSelector('.notice >> text=A run is waiting');
     await phase(page, 'idle');
     await shot(page, 'cpu-reloaded');
-    assert.match(await text(page, '#runs li'), new RegExp(`Step ${paused} of 2000`));
+    assert.match(await text(page, '#runs tr'), new RegExp(`${paused} of 2000`));
     await page.click('#runs >> text=Continue');
     await phase(page, 'running');
     assert.ok((await stepNow(page)) >= paused);
@@ -113,21 +113,30 @@ export default async function ({ browser, address, shot, check, say }) {
   const folder = await mkdtemp(join(tmpdir(), 'parallax-'));
   const tar = join(folder, 'run.tar');
   const weights = join(folder, 'weights.safetensors');
+  let unpacked = '';
   await check('downloads the four files and the weights', async () => {
     const archive = await download(page, () => page.click('#result >> text=Download .tar'));
     assert.match(archive.name, /^byol-tiny-\d+-\d+-step-\d+\.tar$/);
     const files = untar(archive.bytes);
-    assert.deepEqual([...files.keys()], FILES);
+    const [run] = [...files.keys()][0].split('/');
+    const step = /step-(\d+)/.exec(archive.name)[1];
+    const inside = (name) => files.get(`${run}/checkpoints/step-${step}/${name}`);
+    assert.deepEqual([...files.keys()].sort(), [...['recipe.toml', 'run.json', 'events.jsonl'], ...FILES.map((name) => `checkpoints/step-${step}/${name}`)].map((name) => `${run}/${name}`).sort());
+    for (const [name, bytes] of files) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), bytes);
+    }
+    unpacked = join(folder, run);
     const single = await download(page, () => page.click('#result >> text=weights.safetensors'));
     assert.equal(single.name, 'weights.safetensors');
-    assert.ok(single.bytes.equals(files.get('weights.safetensors')));
-    assert.match(files.get('recipe.toml').toString(), /total_steps = 2000/);
+    assert.ok(single.bytes.equals(inside('weights.safetensors')));
+    assert.match(inside('recipe.toml').toString(), /total_steps = 2000/);
     await writeFile(tar, archive.bytes);
     await writeFile(weights, single.bytes);
   });
   const says = (words) => page.waitForFunction((want) => document.querySelector('#load-state').textContent.includes(want), words, { timeout: LONG });
   await check('the command line finds the same accuracy in the download', async () => {
-    const { knn } = JSON.parse(await parallax('knn', '--weights', weights, ...NEIGHBOURS, '--json'));
+    const { knn } = JSON.parse(await parallax('knn', '--weights', unpacked, ...NEIGHBOURS, '--json'));
     say(`page ${shown} %, command line ${knn.toFixed(1)} %`);
     assert.ok(Math.abs(knn - shown) <= 0.25, `${knn} is not ${shown}`);
   });
@@ -147,16 +156,15 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.match(await text(page, '#load-state'), /BYOL: kNN accuracy \d+\.\d %/);
     await page.setInputFiles('#load-input', tar);
     await says('It is among the saved runs');
-    await page.waitForFunction(() => document.querySelectorAll('#runs li').length === 2, null, { timeout: LONG });
+    await page.waitForFunction(() => document.querySelectorAll('#runs tr').length === 2, null, { timeout: LONG });
     await page.setInputFiles('#load-input', { name: 'weights.safetensors', mimeType: '', buffer: Buffer.from('not weights') });
     await page.waitForSelector('.notice.error');
     assert.equal(await page.evaluate(() => document.body.dataset.phase), 'idle');
     await shot(page, 'cpu-loaded', { fullPage: true });
   });
-  await check('deletes a run on the second press', async () => {
-    await page.click('#runs li:first-child >> text=Delete');
-    await page.click('#runs li:first-child >> text=Really delete?');
-    await page.waitForFunction(() => document.querySelectorAll('#runs li').length === 1);
+  await check('deletes a run', async () => {
+    await page.click('#runs tr:first-child >> text=Delete');
+    await page.waitForFunction(() => document.querySelectorAll('#runs tr').length === 1);
   });
   await check('a short run ends by itself, with the other method', async () => {
     await page.goto(`${address}?method=moco-v2-plus&steps=6&batch=8&seed=7`);

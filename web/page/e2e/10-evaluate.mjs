@@ -204,7 +204,7 @@ export default async function ({ browser, address, shot, check, say }) {
   await check('a saved run is evaluated after a reload, and compared with the run on the page', async () => {
     await page.reload();
     await phase(page, 'idle');
-    await page.click('#runs li:first-child >> text=Evaluate');
+    await page.click('#runs tr:first-child >> text=Evaluate');
     await page.waitForSelector('#evaluation-body:not([hidden])', { timeout: LONG });
     assert.equal(await text(page, '#evaluate-step'), 'step 60');
     await page.waitForSelector('#confusion tbody tr');

@@ -35,8 +35,8 @@ export default async function ({ browser, address, check, shot }) {
       assert.match(await page.getAttribute('#loss-plot', 'aria-label'), /step 4/);
       assert.match(await text(page, '#summary'), system === 'supervised' ? /^(?!.*without labels)/ : /^(?!.*with labels)/);
       assert.match(await text(page, '#result-labels'), system === 'supervised' ? /saw the labels/ : /never saw a label/);
-      assert.equal(await page.locator('#runs li').count(), at + 1);
-      assert.ok((await text(page, '#runs li:first-child')).includes(`${name} · Tiny`));
+      assert.equal(await page.locator('#runs tr').count(), at + 1);
+      assert.ok((await text(page, '#runs tr:first-child')).includes(`${name} · Tiny`));
     });
   }
   await check('a run with a queue and LARS continues after a reload', async () => {
@@ -47,7 +47,7 @@ export default async function ({ browser, address, check, shot }) {
     await phase(page, 'paused');
     await page.reload();
     await phase(page, 'idle');
-    await page.click('#runs li:first-child >> text=Continue');
+    await page.click('#runs tr:first-child >> text=Continue');
     await phase(page, 'running');
     await reachStep(page, 8);
     await page.click('#stop');

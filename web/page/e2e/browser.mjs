@@ -23,9 +23,13 @@ const FLAGS = [
 ];
 
 /** `gpu: false` starts a browser without WebGPU. */
-export function launch({ gpu = true } = {}) {
+export async function launch({ gpu = true } = {}) {
   const extra = gpu ? ['--enable-unsafe-webgpu'] : ['--disable-features=WebGPU', '--disable-gpu', '--disable-software-rasterizer'];
-  return chromium.launch({ executablePath: executable(), headless: true, args: [...FLAGS, ...extra] });
+  const browser = await chromium.launch({ executablePath: executable(), headless: true, args: [...FLAGS, ...extra] });
+  // A service worker would answer requests that tests intercept; only the test of it allows one.
+  const made = browser.newContext.bind(browser);
+  browser.newContext = (options = {}) => made({ serviceWorkers: 'block', ...options });
+  return browser;
 }
 
 /**

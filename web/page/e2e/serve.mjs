@@ -12,15 +12,18 @@ const TYPES = {
   '.wasm': 'application/wasm',
   '.png': 'image/png',
   '.webp': 'image/webp',
+  '.webmanifest': 'application/manifest+json',
 };
 
-/** Serves `folder` below `/some/where/`, so that a page with absolute addresses would fail. */
-export async function serve(folder) {
+/** Serves `folder`, with other contents for the names in `instead`, below `/some/where/`, so that a page with absolute addresses would fail. */
+export async function serve(folder, instead = new Map()) {
   const base = '/some/where/';
   const server = createServer(async (request, answer) => {
     const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
     const file = path.startsWith(base) ? join(folder, normalize(`/${path.slice(base.length) || 'index.html'}`)) : '';
     try {
+      const other = instead.get(path.slice(base.length));
+      if (other !== undefined) return answer.writeHead(200, { 'content-type': TYPES[extname(file)] }).end(other);
       if (!(await stat(file)).isFile()) throw new Error('not a file');
       answer.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
       createReadStream(file).pipe(answer);

@@ -13,3 +13,6 @@ declare module 'virtual:sample' {
   export const testSprite: string;
   export const testLabels: string;
 }
+interface ImportMeta {
+  readonly env: { readonly PROD: boolean };
+}

@@ -14,7 +14,8 @@ export const RUN_FILE = 'run.json';
 
 /** The pictures of a run. The visitor's are not copied: the fingerprint `print` tells whether the same ones were given again. */
 export interface Source {
-  kind: 'sample' | 'own';
+  /** `elsewhere`: of the command line, on images that are not here. */
+  kind: 'sample' | 'own' | 'elsewhere';
   count: number;
   print: string;
 }
@@ -57,9 +58,9 @@ async function fileIn(folder: FileSystemDirectoryHandle, name: string): Promise<
 }
 
 /** The rows as earlier versions saved them. */
-type OldRow = Pick<TableRow, 'encoder'> & Partial<TableRow> & { knn?: number | null; linear?: number | null };
+export type OldRow = Pick<TableRow, 'encoder'> & Partial<TableRow> & { knn?: number | null; linear?: number | null };
 
-function upgraded(row: OldRow): TableRow {
+export function upgraded(row: OldRow): TableRow {
   const { encoder, knn = null, linear = null } = row;
   const metric = (key: string, label: string, value: number | null): Metric[] =>
     value === null ? [] : [{ key, label, value, text: `${value.toFixed(1)} %` }];
@@ -125,6 +126,12 @@ const NO_HISTORY: History = { classes: 0, steps: [], probes: [] };
 async function historyIn(folder: FileSystemDirectoryHandle): Promise<History> {
   const file = await fileIn(folder, HISTORY_FILE);
   return file ? (JSON.parse(await file.text()) as History) : NO_HISTORY;
+}
+
+/** The recipe of a saved run; empty where it has none. */
+export async function recipeOf(run: string): Promise<string> {
+  const found = await newest(await (await home()).getDirectoryHandle(run));
+  return (found && (await (await fileIn(found.folder, 'recipe.toml'))?.text())) || '';
 }
 
 /** The curves of a saved run. */

@@ -37,7 +37,8 @@ export function unpack(tar: Uint8Array): CheckpointFile[] {
     const size = Number.parseInt(field(124, 12), 8);
     if (!Number.isFinite(size) || at + BLOCK + size > tar.length) throw new Error('the tar archive is cut short or damaged');
     const kind = field(156, 1);
-    const name = field(0, 100).split('/').pop() ?? '';
+    // GNU's archives have other things where ustar has a prefix of the name.
+    const name = [tar[at + 262] === 0 ? field(345, 155) : '', field(0, 100)].filter(Boolean).join('/').replace(/^\.\//, '');
     if ((kind === '0' || kind === '') && name !== '') files.push({ name, bytes: tar.slice(at + BLOCK, at + BLOCK + size) });
     at += BLOCK + padded(size);
   }

@@ -1,4 +1,5 @@
 /** The augmentation page: what the visitor sets goes into one state, and the state into the address and to the worker. */
+import '../trust';
 import '../augment.css';
 import type { AdapterInfo, AugmentEvent, DeviceKind, ImageChoice, PipelinePolicies } from 'parallax-web';
 import { byId, make } from '../page/dom';

@@ -1,4 +1,5 @@
 /** The page of benchmarks: starts the workers and shows their figures. */
+import '../trust';
 import '../style.css';
 import '../style/bench.css';
 import type { BenchCommand, BenchEvent, BenchSetting, DeviceKind } from 'parallax-web';

@@ -115,6 +115,9 @@ export function dropEarlier(): void {
   earlier = null;
 }
 
+/** The curves of the run that is shown. */
+export const shownHistory = (): History => kept;
+
 /** The feature spread of the last step; NaN before the first. */
 export const lastSpread = (): number => kept.steps.at(-1)?.[2] ?? Number.NaN;
 

@@ -1,6 +1,7 @@
 /** The training page: passes what the visitor does to the worker, and the worker's events to the panels. */
+import '../trust';
 import '../style.css';
-import type { DeviceKind, Picture, Settings, TrainEvent } from 'parallax-web';
+import type { DeviceKind, LooseFile, Picture, Settings, TrainEvent } from 'parallax-web';
 import { valueOf } from '../metrics';
 import { listenToDetection } from '../detect/open';
 import { clearEvaluation, encoderAt, evaluate, hearEvaluation, listenToEvaluation } from '../evaluate/evaluation';
@@ -8,22 +9,28 @@ import { clearNorms, hearNorms, listenToNorms, offerEncoder, offerSaved } from '
 import { listenToStudy, show as showStudy, studyDone, studyFailed, studyProbe } from '../evaluate/study';
 import { open, peek, type SavedRun } from '../saved';
 import { choosePictures, fillForm, listenToForm, offerSystems, readForm, showGpu, showKnobs, showPhase, type Phase } from './controls';
-import { addProbe, addStep, clearCurves, lastSpread, restoreCurves } from './curves';
+import { addProbe, addStep, clearCurves, lastSpread, restoreCurves, shownHistory } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
 import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showExperiments } from './experiment';
 import { deviceName, few, percent } from './format';
 import { clearMap, showClasses, showMap } from './map';
+import { listenToVisibility } from './hidden';
 import { clearNotices, notify } from './notices';
+import { workOffline } from './offline';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
 import { clearResult, showResult } from './result';
-import { compareRuns } from './compare';
-import { fetchRun, holdFiles, runTitle, showRuns, type RunActions } from './runs';
+import { compareRuns } from '../runs/compare';
+import { notSaved } from '../runs/full';
+import { calledBy, listenForImports, needed } from '../runs/import';
+import { fetchRun, holdFiles, listenToRuns, runTitle, showRuns, type RunActions } from '../runs/table';
 import { read, write } from './settings';
+import { listenToShare } from './share';
 import * as status from './status';
 import { systemName } from './systems';
 import { listenToTour } from './tour';
+import { alive, arrived, expect } from './watch';
 import { clearViews, showViews } from './views';
 
 let phase: Phase = 'loading';
@@ -141,13 +148,18 @@ function downloads(run: string): [string, () => void][] {
   ];
 }
 
+function boot(): void {
+  expect(loadAgain);
+  engine.restart();
+}
+
 function replaceWorker(then: (() => void) | null = null): void {
   afterwards = then;
   clearEvaluation();
   clearNorms();
   studyFailed();
   enter('loading');
-  engine.restart();
+  boot();
 }
 
 function loadAgain(): void {
@@ -193,10 +205,14 @@ function checkPictures(pictures: Picture[]): void {
 
 /** Reports an error, replaces a dead worker, and offers to continue. */
 async function trouble({ run, trouble: kind, message, detail, device: used }: Extract<TrainEvent, { type: 'error' }>): Promise<void> {
-  if (kind === 'storage') return notify({ kind: 'warning', title: 'Not saved', text: message, detail });
+  if (kind === 'storage') {
+    const save = (id: string): void => training() && id === engine.run ? engine.send({ type: 'save', run: id }) : undefined;
+    return notSaved(run, message, detail, { download: (id) => void fetchRun(id, 'tar'), save, refresh: () => void refreshRuns() });
+  }
   if (kind === 'load') {
     enter('dead');
     status.state('Not started');
+    arrived();
     return notify({ kind: 'error', title: 'The program could not be started', text: message, detail, actions: [['Try again', loadAgain]] });
   }
   const was = phase;
@@ -232,6 +248,7 @@ const whenReady = (work: () => void): void => {
 function hear(event: TrainEvent): void {
   switch (event.type) {
     case 'ready': {
+      arrived();
       showGpu(event.gpu);
       enter('idle');
       const work = afterwards;
@@ -240,6 +257,7 @@ function hear(event: TrainEvent): void {
       return showsLoading() ? status.state('Ready') : undefined;
     }
     case 'progress':
+      alive();
       if (phase === 'busy' && event.run.startsWith('pictures')) return showReading(`${event.text}…`);
       if (phase === 'busy') loadState.textContent = `${event.text}…`;
       if (event.run === '' && !showsLoading()) return;
@@ -272,7 +290,7 @@ function hear(event: TrainEvent): void {
       studyProbe(event.run, event.step, valueOf(event.metrics, 'knn'));
       return addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
     case 'checkpoint':
-      holdFiles(event.run, event.step, event.files);
+      holdFiles(event.run, event.step, event.files, shownHistory());
       return void refreshRuns();
     case 'paused':
       status.waiting();
@@ -280,7 +298,7 @@ function hear(event: TrainEvent): void {
       return enter('paused');
     case 'loaded': {
       const { recipe, knn, saved, step, total, note } = event;
-      const next = saved ? ` It is among the saved runs, at step ${step} of ${total}.` : note ? ` ${note}` : '';
+      const next = `${saved ? ` It is among the saved runs, at step ${step} of ${total}.` : ''}${note ? ` ${note}` : ''}`;
       enter('idle');
       status.state('Ready');
       loadState.textContent = `${recipe.label}: kNN accuracy ${percent(knn)} on held-out pictures.${next}`;
@@ -321,29 +339,12 @@ function pauseOrResume(): void {
   engine.send({ type: 'pause', run });
 }
 
-async function copyLink(): Promise<void> {
-  const press = byId('copy-link');
-  try {
-    await navigator.clipboard.writeText(location.href);
-    press.textContent = 'Copied';
-    setTimeout(() => (press.textContent = 'Copy link'), 2000);
-  } catch {
-    notify({ kind: 'info', title: 'Copy this link', text: location.href });
-  }
-}
-
-function listenForCheckpoint(): void {
-  const input = byId('load-input', HTMLInputElement);
-  byId('load-files').addEventListener('click', () => input.click());
-  input.addEventListener('change', () => {
-    const files = [...(input.files ?? [])].map((file) => ({ name: file.name, file }));
-    input.value = '';
-    if (files.length === 0) return;
-    if (phase !== 'idle') return notify({ kind: 'warning', title: 'Not now', text: 'A checkpoint can be loaded when no run is in training.' });
-    clearNotices();
-    enter('busy');
-    engine.send({ type: 'load', run: newRun('loaded'), files, device: readForm().device, pictures: chosen() });
-  });
+function load(files: LooseFile[]): void {
+  if (phase !== 'idle') return notify({ kind: 'warning', title: 'Not now', text: 'A run can be imported when none is in training.' });
+  clearNotices();
+  enter('busy');
+  byId('saved').scrollIntoView({ block: 'nearest' });
+  engine.send({ type: 'load', run: newRun(calledBy(files)), files: needed(files), device: readForm().device, pictures: chosen() });
 }
 
 offerSystems();
@@ -360,9 +361,11 @@ listenToForm({
 listenForPictures({
   allowed: () => phase === 'idle',
   take: checkPictures,
+  load,
   fail: (title, text) => notify({ kind: 'warning', title, text }),
 });
-listenForCheckpoint();
+listenForImports(load);
+listenToRuns();
 listenToEvaluation((turn, task) => engine.ask(turn, task));
 listenToNorms((task) => engine.ask(0, task));
 listenToDetection();
@@ -381,7 +384,7 @@ listenToExperiments({
   },
 });
 listenToTour({ running: training, start: () => phase === 'idle' && start() });
-byId('copy-link').addEventListener('click', () => void copyLink());
+listenToShare();
 listenToStudy({
   free: () => phase === 'idle',
   begin: (settings) => {
@@ -391,9 +394,10 @@ listenToStudy({
   },
   stop,
 });
-// A phone may discard a hidden tab.
-document.addEventListener('visibilitychange', () => {
-  if (document.hidden && (phase === 'running' || phase === 'pausing')) engine.send({ type: 'save', run: engine.run });
+listenToVisibility(() => {
+  const active = phase === 'running' || phase === 'pausing';
+  if (active) engine.send({ type: 'save', run: engine.run });
+  return active;
 });
 changed();
 void refreshRuns().then((runs) => {
@@ -407,4 +411,5 @@ void refreshRuns().then((runs) => {
     });
   }
 });
-engine.restart();
+boot();
+void workOffline();

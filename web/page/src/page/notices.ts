@@ -12,7 +12,8 @@ export interface Notice {
 
 const place = byId('notices');
 
-export function notify({ kind, title, text, detail, items, actions = [] }: Notice): void {
+/** Shows a message, and returns a function that removes it. */
+export function post({ kind, title, text, detail, items, actions = [] }: Notice): () => void {
   const box = make('div', { class: `notice ${kind}`, role: kind === 'info' ? 'status' : 'alert' });
   const close = button('×', () => box.remove(), `Dismiss: ${title}`);
   close.className = 'close';
@@ -34,7 +35,11 @@ export function notify({ kind, title, text, detail, items, actions = [] }: Notic
   }
   place.append(box);
   if (kind === 'error') box.scrollIntoView({ block: 'nearest' });
+  return () => box.remove();
 }
+
+/** Shows a message. */
+export const notify = (notice: Notice): void => void post(notice);
 
 export function clearNotices(): void {
   place.replaceChildren();

@@ -1,5 +1,6 @@
 /** The visitor's own pictures: dropped on the page, or chosen by button. */
-import type { Picture, Refused } from 'parallax-web';
+import type { LooseFile, Picture, Refused } from 'parallax-web';
+import { ofRun } from '../runs/import';
 import { byId } from './dom';
 import { labelled, listenForDrops, pictures } from './drop';
 import { count, few } from './format';
@@ -13,11 +14,14 @@ export interface Chosen {
   /** May pictures be taken now? */
   allowed: () => boolean;
   take: (pictures: Picture[]) => void;
+  /** Files of a run were dropped. */
+  load: (files: LooseFile[]) => void;
   fail: (title: string, text: string) => void;
 }
 
-export function listenForPictures({ allowed, take, fail }: Chosen): void {
+export function listenForPictures({ allowed, take, load, fail }: Chosen): void {
   const offer = (found: Picture[]): void => {
+    if (ofRun(found)) return load(found.map(({ name, file }) => ({ name, file })));
     const good = pictures(found);
     if (good.length > 0) return take(good);
     fail('No pictures there', found.length ? `None of the ${found.length} files is a picture.` : 'The folder is empty.');

@@ -10,8 +10,18 @@ export async function bytes(address: string): Promise<Uint8Array> {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
+/** The files of the sample, which are fetched once. */
+let files: Promise<Uint8Array[]> | null = null;
+
+/** Fetches the sample, so that nothing is fetched later. A failure is reported when the sample is needed. */
+export function fetchSample(): Promise<Uint8Array[]> {
+  files ??= Promise.all([trainSprite, trainLabels, testSprite, testLabels].map(bytes));
+  files.catch(() => (files = null));
+  return files;
+}
+
 export async function sample(): Promise<Data> {
-  const [a, b, c, d] = await Promise.all([trainSprite, trainLabels, testSprite, testLabels].map(bytes));
+  const [a, b, c, d] = await fetchSample();
   if (!a || !b || !c || !d) throw new Error('the sample is incomplete');
   return Data.sample(a, b, c, d);
 }

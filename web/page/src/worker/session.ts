@@ -197,16 +197,14 @@ export class Session {
     await this.keep(this.rows);
   }
 
-  /** Saves a checkpoint. Where the browser cannot, the page gets the files when the run pauses or ends. */
+  /** Saves a checkpoint. Where the browser cannot, the page gets the files. */
   private async keep(rows: SavedRun['rows'] = null): Promise<void> {
     const { run, about } = this;
     const step = run.step_index;
-    const rests = this.resting || this.over;
     this.lastSave = performance.now();
-    if (!storageHere() && !rests) return;
     const files = await run.checkpoint();
     const saved = storageHere() && (await this.store(step, files, rows));
-    if (saved || rests) this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
+    this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
   }
 
   private async store(step: number, files: CheckpointFile[], rows: SavedRun['rows']): Promise<boolean> {
@@ -220,7 +218,8 @@ export class Session {
       if (this.storageFailed) return false;
       this.storageFailed = true;
       const detail = problem instanceof Error ? `${problem.name}: ${problem.message}` : String(problem);
-      const message = 'The checkpoint could not be saved in this browser. Training continues; a reload would lose it.';
+      const full = problem instanceof DOMException && problem.name === 'QuotaExceededError';
+      const message = `The checkpoint could not be saved in this browser${full ? ': its storage is full' : ''}. Training continues; a reload would lose it.`;
       this.say({ type: 'error', run: about.run, trouble: 'storage', message, detail, device: about.device });
       return false;
     }

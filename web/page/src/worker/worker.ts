@@ -16,10 +16,11 @@ import {
   type TrainTrouble,
 } from 'parallax-web';
 import { CHECKPOINT_FILES, open, storageHere, type SavedRun, type Source } from '../saved';
+import { contentsOf } from '../runs/archive';
 import { unpack } from '../tar';
 import { Evaluator } from './evaluate';
 import { choose, inspect, watch } from './gpu';
-import { own, sample, sourceOf } from './pictures';
+import { fetchSample, own, sample, sourceOf } from './pictures';
 import { type About, breathe, Session } from './session';
 import { hold, save } from './store';
 import { load, loadProblem } from './web';
@@ -167,33 +168,35 @@ async function loadCheckpoint({ run, files, device: wanted, pictures }: Of<'load
     const bytes = new Uint8Array(await file.arrayBuffer());
     given.push(...(name.endsWith('.tar') ? unpack(bytes) : [{ name, bytes }]));
   }
-  const tensors = given.filter(({ name }) => name.endsWith('.safetensors') && name !== 'training.safetensors');
+  const { files: found, complete, history, rows, step, total, page, ...told } = contentsOf(given);
+  const tensors = found.filter(({ name }) => name.endsWith('.safetensors') && name !== 'training.safetensors');
   const weights = tensors.find(({ name }) => name === 'weights.safetensors') ?? tensors[0];
   if (!weights) throw new Error('There is no weights.safetensors among these files.');
   const { device } = choose(wanted, gpu);
   using = device;
-  const whole = CHECKPOINT_FILES.every((name) => given.some((file) => file.name === name));
-  let kept: SavedRun | null = null;
-  let note = whole ? '' : `To continue it as a run, choose all of ${CHECKPOINT_FILES.join(', ')}.`;
-  if (whole && storageHere()) {
-    const opened = await reopen(given, await dataOf(run, pictures), device).catch((problem: unknown) => {
+  let note = complete ? '' : `To continue it as a run, choose all of ${CHECKPOINT_FILES.join(', ')}.`;
+  let opened = false;
+  if (complete && storageHere()) {
+    const run = await reopen(found, await dataOf(busy ?? '', pictures), device).catch((problem: unknown) => {
       if (problem instanceof WebAssembly.RuntimeError) throw problem;
       note = `It cannot be continued here: ${problem instanceof Error ? problem.message : String(problem)}`;
       return null;
     });
-    if (opened) {
-      kept = {
-        version: 1, run, size: '', device, adapter: adapterName(device, opened.adapter), source: sourceOf(pictures), knn: null, rows: null, files: [],
-        method: opened.recipe.system,
-        step: opened.step_index, total: opened.total_steps, created: new Date().toISOString(), saved: '',
-      };
-      opened.free();
-    }
+    opened = run !== null;
+    run?.free();
   }
   progress(run, 'Evaluating the checkpoint');
   const { recipe: facts, knn } = await evaluateWeights(weights.bytes, await dataOf(run, pictures), device);
-  if (kept) await save({ ...kept, knn }, CHECKPOINT_FILES.flatMap((name) => given.filter((file) => file.name === name)), { classes: 0, steps: [], probes: [] });
-  say({ type: 'loaded', run, recipe: facts, knn, saved: kept !== null, step: kept?.step ?? 0, total: kept?.total ?? 0, note });
+  // A run on other images has curves to show, though it cannot be continued.
+  const kept = storageHere() && complete && (opened || history.steps.length > 0);
+  if (kept) {
+    const now = new Date().toISOString();
+    const source: Source = opened ? sourceOf(pictures) : { kind: 'elsewhere', count: 0, print: '' };
+    const measured = opened ? knn : (history.probes.at(-1)?.[1] ?? null);
+    const about = { run, method: facts.system, size: page.size ?? '', ...told, source, step, total, knn: measured, rows, created: page.created ?? now } as const;
+    await save({ ...about, ...(page.ratio ? { ratio: page.ratio } : {}) }, CHECKPOINT_FILES.flatMap((name) => found.filter((file) => file.name === name)), history);
+  }
+  say({ type: 'loaded', run, recipe: facts, knn, saved: kept, step, total, note });
 }
 
 /** Opens a saved run's encoder for evaluation. */
@@ -266,7 +269,8 @@ async function boot(): Promise<void> {
   watchForCrashes();
   try {
     const loaded = load((megabytes) => progress('', `Loading the program, ${megabytes.toFixed(0)} MB`));
-    [gpu] = await Promise.all([inspect(loaded), loaded]);
+    const pictures = fetchSample().catch(() => undefined);
+    [gpu] = await Promise.all([inspect(loaded), loaded, pictures]);
   } catch (problem) {
     return fail(loadProblem(problem), 'load');
   }
