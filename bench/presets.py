@@ -16,7 +16,6 @@ import numpy
 
 SAMPLE = pathlib.Path(__file__).parent.parent / "crates/data/sample"
 SEEDS = (0, 1, 2)
-PART = ["data.class_ratio=0.1", "run.constant_iterations=true"]
 
 
 class Runs:
@@ -45,6 +44,11 @@ class Runs:
             self.call("features", "--weights", out, "--data", "sample", "--split", split, "--out", place, "--device", "cpu")
         rows = numpy.load(place)
         return rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def part(ratio):
+    """Overrides that leave out classes, with as many steps as all of them would take."""
+    return [f"data.class_ratio={ratio}", "run.constant_iterations=true"]
 
 
 def steps(events):
@@ -93,21 +97,22 @@ def colour(runs):
 
 
 def classes(runs):
-    print("classes: linear accuracy falls below the untrained network's with labels, and rises without\nseed  untrained  supervised  MoCo v2+")
+    print("classes: without labels kNN accuracy ends higher\nseed  untrained  supervised  MoCo v2+")
     for seed in SEEDS:
-        (labels, _), (views, _) = (runs.pretrain(name, seed, recipe, *PART, "run.total_steps=400") for name, recipe in (("sup10", "supervised-tiny"), ("moco10", "moco-v2-plus-tiny")))
-        untrained, a, b = final(labels, "random", "linear"), final(labels, "trained", "linear"), final(views, "trained", "linear")
+        (labels, _), (views, _) = (runs.pretrain(name, seed, recipe, *part(0.1), "run.total_steps=400") for name, recipe in (("sup10", "supervised-tiny"), ("moco10", "moco-v2-plus-tiny")))
+        untrained, a, b = final(labels, "random", "knn"), final(labels, "trained", "knn"), final(views, "trained", "knn")
         print(f"{seed}     {untrained:.1f}       {a:.1f}        {b:.1f}")
-        yield a < untrained < b
+        yield a < b
 
 
 def longer(runs):
-    print("longer: a quarter of the steps is enough\nseed  kNN after 700 steps  after 2790")
+    print("longer: five times the steps bring at most a point, and the loss falls to zero\nseed  kNN after 400 steps, 2,000  loss after 400 steps, 2,000")
     for seed in SEEDS:
-        (short, _), (long, _) = (runs.pretrain(name, seed, "supervised-tiny", *more) for name, more in (("short-sup", ["run.total_steps=700"]), ("long-sup", [])))
+        (short, _), (long, _) = (runs.pretrain(name, seed, "supervised-tiny", *part(0.2), f"run.total_steps={count}") for name, count in (("sup20", 400), ("sup20long", 2000)))
         a, b = final(short, "trained", "knn"), final(long, "trained", "knn")
-        print(f"{seed}     {a:.1f}                 {b:.1f}")
-        yield a >= b
+        (x, y) = (numpy.mean([event["loss"] for event in steps(events)[-30:]]) for events in (short, long))
+        print(f"{seed}     {a:.1f}, {b:.1f}                 {x:.3f}, {y:.3f}")
+        yield b <= a + 1 and y < x
 
 
 PRESETS = {one.__name__: one for one in (collapse, colour, classes, longer)}

@@ -30,6 +30,7 @@ cargo xtask web --dev [--port N]       the same with Vite's live reload
 cargo xtask web --release              leave in web/page/dist what any static host can serve
 
 Environment: CHROME, CHROMEDRIVER   the browser and the driver to use
+             FIREFOX                the Firefox to test the page in as well
              CARGO_TARGET_DIR       where builds go
              PARALLAX_RUST_SRC      Rust's library/ folder, or a .tar.xz of it, for a machine where rustup
                                     cannot download the wasm32-unknown-unknown target";

@@ -25,7 +25,7 @@ struct Step {
 
 /// The page is tested with the optimised module, which a host would serve.
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
-const PAGE: &[&str] = &["rust", "npm", "browser"];
+const PAGE: &[&str] = &["rust", "npm", "browser", "firefox"];
 
 const STEPS: [Step; 14] = [
     step("laws", "rust", &[], laws::check),

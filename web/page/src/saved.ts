@@ -106,7 +106,11 @@ export async function list(): Promise<SavedRun[]> {
   const runs: SavedRun[] = [];
   for await (const entry of (await home()).values()) {
     if (entry.kind !== 'directory') continue;
-    const found = await newest(entry as FileSystemDirectoryHandle);
+    // A run may be deleted, here or in another tab, while it is read.
+    const found = await newest(entry as FileSystemDirectoryHandle).catch((problem: unknown) => {
+      if (problem instanceof DOMException && problem.name === 'NotFoundError') return null;
+      throw problem;
+    });
     if (found) runs.push(found.saved);
   }
   return runs.sort((a, b) => b.saved.localeCompare(a.saved));

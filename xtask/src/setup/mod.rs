@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 pub mod apt;
 pub mod browser;
+pub mod firefox;
 pub mod nasm;
 pub mod npm;
 mod rust_src;
@@ -17,7 +18,7 @@ mod vulkan;
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Every step, in order.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("rust", toolchain::get),
     ("nasm", nasm::get),
     ("target", target::get),
@@ -26,6 +27,7 @@ const STEPS: [Step; 9] = [
     ("wasm-opt", tools::get_wasm_opt),
     ("vulkan", vulkan::get),
     ("browser", browser::get),
+    ("firefox", firefox::get),
     ("npm", npm::get),
 ];
 
