@@ -103,7 +103,7 @@ export default async function ({ browser, address, shot, check }) {
       await table(page);
       await page.waitForSelector(says);
       const { bytes } = await download(page, () => page.click('#result >> text=Download .tar'));
-      assert.equal(untar(bytes).size, 4);
+      assert.equal(untar(bytes).size, 7);
       assert.deepEqual(faults, []);
       await context.close();
     });
