@@ -1,6 +1,9 @@
 //! `parallax study` as a user calls it, on runs that take a second.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/annotated.rs"]
+#[allow(dead_code)]
+mod annotated;
 mod common;
 
 use std::fs;
@@ -155,6 +158,67 @@ fn rescaled_weights_are_evaluated() {
     assert!((top1("none") - top1("constant-0.5")).abs() < 2.0);
     top1("byol-tiny");
     assert!(run.join("rescaled/constant-0.5.safetensors").is_file());
+}
+
+/// A detector begins with the run's weights, rescaled ones, and random ones, has its network and seed, and is reported.
+#[test]
+fn detectors_are_trained_on_a_run() {
+    let scratch = Scratch::new();
+    annotated::boxes(&scratch.0);
+    let root = scratch.0.display();
+    let out = scratch.join("out");
+    let grid = "[[grid]]\nrecipe = 'demo'\nrun.total_steps = 2\nrun.seed = 3\nmodel.arch = 'resnet18'\nmodel.stem = 'imagenet'\n";
+    let detect = |test: &str| {
+        format!(
+            "[[evaluate]]\ntask = 'detect'\nrecipe = 'bccd-c4-small'\ntrain = 'voc:{root}:train'\ntest = 'voc:{root}:{test}'\n\
+             rescale = ['random', 'none', 'constant:0.5']\n\
+             set = ['run.total_steps=2', 'schedule.warmup_steps=1', 'schedule.milestones=[1]', 'precise_bn.batches=1', \
+             'model.classes=2', 'augment.short_sides=[48]', 'augment.max_side=72', 'augment.test_side=48', \
+             'detector.post_nms=[20, 20]']\n"
+        )
+    };
+    let file = study(&scratch, &format!("{grid}{SET}{}", detect("test")));
+    succeed(&mut call(&file, &out, &[]));
+    let read = |anchor: &str| -> Value {
+        let folder = format!("demo/evaluations/detect-bccd-c4-small-{anchor}");
+        let result = fs::read(out.join(folder).join("result.json")).unwrap();
+        serde_json::from_slice(&result).unwrap()
+    };
+    assert!(read("random")["weights"].is_null());
+    assert_eq!(read("none")["seed"], 3);
+    let rescaled = read("constant-0.5")["weights"].to_string();
+    assert!(rescaled.contains("constant-0.5.safetensors"), "{rescaled}");
+    let settings = out.join("demo/evaluations/detect-bccd-c4-small-none/transfer.toml");
+    let settings = fs::read_to_string(settings).unwrap();
+    assert!(settings.contains("width = 4") && settings.contains("arch = \"resnet18\""));
+
+    let report = scratch.join("report");
+    let mut command = parallax(&["report"]);
+    let printed = succeed(command.arg(&out).arg("--out").arg(&report)).stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    for text in [
+        "Random weights",
+        "rescaled: constant-0.5",
+        "bccd-c4-small AP50",
+    ] {
+        assert!(printed.contains(text), "{printed}");
+    }
+    assert!(
+        printed.lines().all(|line| line.chars().count() <= 80),
+        "{printed}"
+    );
+    let table = fs::read_to_string(report.join("table4.md")).unwrap();
+    assert!(table.contains("ours: bccd-c4-small AP75"), "{table}");
+
+    // Found before anything is trained.
+    let other = scratch.join("other");
+    let file = study(&scratch, &format!("{grid}{SET}{}", detect("nowhere")));
+    fail(
+        &mut call(&file, &other, &[]),
+        2,
+        &["nowhere", "detect-bccd-c4-small"],
+    );
+    assert!(!other.exists());
 }
 
 /// The study, and its run, are killed or interrupted at a checkpoint, and end with the bits of one that was not.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::transfer::{Evaluated, Trained, train};
-use kind::Detection;
+pub use kind::Detection;
 
 #[derive(Args)]
 pub struct Detect {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::setting::Setting;
+use crate::transfer::SETTINGS;
 use crate::usage::BadArgument;
 
 /// The file with the events of a run.
@@ -17,6 +18,8 @@ const EVENTS: &str = "events.jsonl";
 pub const RESULT: &str = "result.json";
 /// The folder of rescaled weights in a run's folder; a file's name is that of its anchor.
 pub const RESCALED: &str = "rescaled";
+/// What takes the place of an anchor's name where the weights were random.
+pub const RANDOM: &str = "random";
 /// Folders are searched so deep.
 const DEPTH: usize = 8;
 
@@ -43,7 +46,7 @@ pub struct Run {
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     pub result: Found,
-    /// The anchor to whose norms the weights were rescaled.
+    /// The anchor to whose norms the weights were rescaled, or [`RANDOM`].
     pub anchor: Option<String>,
 }
 
@@ -51,20 +54,25 @@ pub struct Evaluation {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Found {
-    /// `knn`, `linear-eval` or `finetune`.
+    /// `knn`, `linear-eval`, `finetune`, `detect` or `segment`.
     pub task: String,
     pub preset: Option<String>,
-    pub weights: String,
+    /// Of detection and segmentation.
+    pub recipe: Option<String>,
+    /// None of random ones.
+    pub weights: Option<String>,
     pub step: Option<u64>,
     pub epoch: Option<f64>,
     pub seed: Option<u64>,
     pub classes: Vec<String>,
     /// Percent.
-    pub top1: f64,
+    pub top1: Option<f64>,
     pub top5: Option<f64>,
     pub best_top1: Option<f64>,
     /// Test images by true and predicted class.
     pub confusion: Option<Vec<Vec<f64>>>,
+    /// Of detection and segmentation, by benchmark.
+    pub scores: Value,
 }
 
 /// The runs in folders of runs, evaluations and studies, by path.
@@ -130,12 +138,10 @@ fn walk(
     runs: &mut Vec<PathBuf>,
     results: &mut Vec<PathBuf>,
 ) -> Result<()> {
-    let has = |name: &str| folder.join(name).is_file();
-    // A checkpoint has a recipe, too, but no events.
-    if has(RECIPE_FILE) && has(EVENTS) {
+    if is_run(folder) {
         runs.push(folder.to_path_buf());
     }
-    if has(RESULT) {
+    if folder.join(RESULT).is_file() {
         results.push(folder.join(RESULT));
     }
     if depth == 0 {
@@ -149,6 +155,13 @@ fn walk(
     folders
         .iter()
         .try_for_each(|folder| walk(folder, depth - 1, runs, results))
+}
+
+/// Whether a folder is that of a pre-training run. A checkpoint has a recipe, too, but no events; a detector has both, and settings
+/// of its own.
+fn is_run(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    has(RECIPE_FILE) && has(EVENTS) && !has(SETTINGS)
 }
 
 impl Run {
@@ -201,9 +214,10 @@ impl Run {
 
     /// The run of an evaluation whose weights do not say where they come from.
     fn unknown(evaluation: &Evaluation) -> Self {
+        let weights = evaluation.result.weights.as_deref().unwrap_or(RANDOM);
         Self {
-            path: PathBuf::from(&evaluation.result.weights),
-            setting: Setting::unknown(&evaluation.result.weights),
+            path: PathBuf::from(weights),
+            setting: Setting::unknown(weights),
             seed: evaluation.result.seed.unwrap_or_default(),
             done: true,
             ..Self::empty()
@@ -236,24 +250,31 @@ impl Run {
 
 impl Evaluation {
     fn read(file: &Path) -> Result<Self> {
-        let result: Found = serde_json::from_str(&read(file)?)
+        let mut result: Found = serde_json::from_str(&read(file)?)
             .with_context(|| format!("{} is no result of an evaluation", file.display()))?;
-        let weights = Path::new(&result.weights);
-        let rescaled = weights
-            .parent()
-            .is_some_and(|parent| parent.ends_with(RESCALED));
-        let anchor = weights.file_stem().filter(|_| rescaled);
-        Ok(Self {
-            anchor: anchor.map(|stem| stem.to_string_lossy().into_owned()),
-            result,
-        })
+        if result.scores.is_object() {
+            // The steps of a detector are not those of its backbone.
+            result.step = None;
+        }
+        let anchor = match result.weights.as_deref().map(Path::new) {
+            None => Some(RANDOM.to_string()),
+            Some(weights) => {
+                let parent = weights.parent();
+                let rescaled = parent.is_some_and(|parent| parent.ends_with(RESCALED));
+                let stem = weights.file_stem().filter(|_| rescaled);
+                stem.map(|stem| stem.to_string_lossy().into_owned())
+            }
+        };
+        Ok(Self { result, anchor })
     }
 
     /// The folder of the run that was evaluated: the one that the result lies in, or else its weights.
     fn owner(&self, file: &Path) -> Option<PathBuf> {
-        let is_run = |path: &&Path| path.join(RECIPE_FILE).is_file() && path.join(EVENTS).is_file();
-        let above = |path: &Path| path.ancestors().find(is_run).map(Path::to_path_buf);
-        above(file).or_else(|| above(Path::new(&self.result.weights)))
+        let above = |path: &Path| {
+            let mut folders = path.ancestors();
+            folders.find(|path| is_run(path)).map(Path::to_path_buf)
+        };
+        above(file).or_else(|| above(Path::new(self.result.weights.as_ref()?)))
     }
 }
 

@@ -21,20 +21,17 @@ const LOSS_POINTS: usize = 300;
 /// Every figure for which there are values.
 pub fn all(groups: &[Group<'_>]) -> Vec<Named> {
     let mut figures = Vec::new();
-    for measure in [
-        Measure::Linear,
-        Measure::Knn,
-        Measure::Finetune,
-        Measure::KnnProbe,
-        Measure::Probe,
-    ] {
+    for measure in &Measure::all(groups) {
         // A probe is drawn where there is no evaluation of its kind.
         let instead = match measure {
             Measure::Probe => Some(Measure::Linear),
             Measure::KnnProbe => Some(Measure::Knn),
             _ => None,
         };
-        let evaluated = |group: &Group| instead.is_some_and(|m| group.summary(m, None).is_some());
+        let evaluated = |group: &Group| {
+            let instead = instead.as_ref();
+            instead.is_some_and(|m| group.summary(m, None).is_some())
+        };
         if groups.iter().any(evaluated) {
             continue;
         }
@@ -83,7 +80,7 @@ const RATIO: Variable = Variable {
 };
 
 /// Final accuracy against a part of the setting, one line for each rest of it.
-fn against(groups: &[Group<'_>], measure: Measure, variable: &Variable) -> Option<Named> {
+fn against(groups: &[Group<'_>], measure: &Measure, variable: &Variable) -> Option<Named> {
     let mut lines: Vec<(Setting, Vec<(f64, Summary)>)> = Vec::new();
     for group in groups {
         let (Some(summary), Some(x)) = (
@@ -106,7 +103,7 @@ fn against(groups: &[Group<'_>], measure: Measure, variable: &Variable) -> Optio
 }
 
 /// Accuracy against the epoch of the checkpoint.
-fn checkpoints(groups: &[Group<'_>], measure: Measure) -> Option<Named> {
+fn checkpoints(groups: &[Group<'_>], measure: &Measure) -> Option<Named> {
     let lines = groups
         .iter()
         .map(|group| (group.setting.clone(), group.course(measure)));
@@ -123,7 +120,7 @@ fn checkpoints(groups: &[Group<'_>], measure: Measure) -> Option<Named> {
 
 fn chart(
     name: &str,
-    measure: Measure,
+    measure: &Measure,
     against: &str,
     label: &str,
     lines: Vec<(Setting, Vec<(f64, Summary)>)>,
@@ -155,15 +152,22 @@ fn chart(
             points: points.into_iter().map(point).collect(),
         }
     });
-    let what = capital(measure.label());
+    let what = match measure.is_accuracy() {
+        true => capital(&measure.label()),
+        // The name of a recipe stays as it is.
+        false => measure.label(),
+    };
     let chart = Chart {
-        title: format!("{what}: accuracy against {against}"),
+        title: match measure.is_accuracy() {
+            true => format!("{what}: accuracy against {against}"),
+            false => format!("{what} against {against}"),
+        },
         note,
         x: Axis {
             ticks: Ticks::At(ticks),
             ..Axis::new(label)
         },
-        y: Axis::new("top-1 accuracy, %"),
+        y: Axis::new(&format!("{}, %", measure.quantity())),
         series: series.collect(),
     };
     Some(Named {
@@ -272,7 +276,7 @@ fn loss(group: &Group<'_>) -> Vec<Point> {
 fn confusions(groups: &[Group<'_>]) -> Vec<Named> {
     let settings: Vec<Setting> = groups.iter().map(|group| group.setting.clone()).collect();
     let mut figures = Vec::new();
-    for measure in [Measure::Linear, Measure::Finetune] {
+    for measure in &[Measure::Linear, Measure::Finetune] {
         for (at, group) in groups.iter().enumerate() {
             // Of each method the last: the longest run on all classes.
             let is_same = |other: &Group| {

@@ -1,11 +1,11 @@
-//! What is reported of runs: accuracies, by groups of runs that differ in nothing but the seed.
+//! What is reported of runs: accuracies and scores, by groups of runs that differ in nothing but the seed.
 
 use super::collect::{Evaluation, Run};
 use super::setting::Setting;
 use super::stats::Summary;
 
-/// An accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is measured of weights, in percent.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Linear evaluation.
     Linear,
@@ -17,10 +17,50 @@ pub enum Measure {
     Probe,
     /// The kNN probe during and after a run.
     KnnProbe,
+    /// Detection or segmentation by a recipe.
+    Transfer(String, Score),
 }
 
+/// A score of a benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// Its name for people.
+    label: &'static str,
+    /// Its place in the scores of a result.
+    pointer: &'static str,
+}
+
+/// In the order of the paper's tables.
+const SCORES: [Score; 6] = [
+    Score {
+        label: "AP50",
+        pointer: "/voc07/AP50",
+    },
+    Score {
+        label: "AP",
+        pointer: "/voc07/AP",
+    },
+    Score {
+        label: "AP75",
+        pointer: "/voc07/AP75",
+    },
+    Score {
+        label: "AP box",
+        pointer: "/coco/bbox/AP",
+    },
+    Score {
+        label: "AP seg",
+        pointer: "/coco/segm/AP",
+    },
+    Score {
+        label: "mIoU",
+        pointer: "/cityscapes/IoU",
+    },
+];
+
 impl Measure {
-    pub const ALL: [Self; 5] = [
+    /// Top-1 accuracies.
+    const ACCURACIES: [Self; 5] = [
         Self::Linear,
         Self::Knn,
         Self::Finetune,
@@ -28,44 +68,85 @@ impl Measure {
         Self::KnnProbe,
     ];
 
+    /// All that can be measured, with the scores that were found in groups.
+    pub fn all(groups: &[Group<'_>]) -> Vec<Self> {
+        let runs = groups.iter().flat_map(|group| &group.runs);
+        let evaluations: Vec<&Evaluation> = runs.flat_map(|run| &run.evaluations).collect();
+        let recipes = evaluations.iter().filter_map(|e| e.result.recipe.as_ref());
+        let mut recipes: Vec<&String> = recipes.collect();
+        recipes.sort();
+        recipes.dedup();
+        let scores = recipes
+            .into_iter()
+            .flat_map(|recipe| SCORES.map(|score| Self::Transfer(recipe.clone(), score)));
+        let found = |measure: &Self| evaluations.iter().any(|e| measure.of(e).is_some());
+        let scores = scores.filter(found);
+        Self::ACCURACIES.into_iter().chain(scores).collect()
+    }
+
     /// Its name in file names.
-    pub fn key(self) -> &'static str {
+    pub fn key(&self) -> String {
         match self {
-            Self::Linear => "linear",
-            Self::Knn => "knn",
-            Self::Finetune => "finetune",
-            Self::Probe => "probe",
-            Self::KnnProbe => "knn-probe",
+            Self::Linear => "linear".to_string(),
+            Self::Knn => "knn".to_string(),
+            Self::Finetune => "finetune".to_string(),
+            Self::Probe => "probe".to_string(),
+            Self::KnnProbe => "knn-probe".to_string(),
+            Self::Transfer(recipe, score) => {
+                let score = score.label.to_lowercase().replace(' ', "-");
+                format!("{recipe}-{score}")
+            }
         }
     }
 
     /// Its name for people.
-    pub fn label(self) -> &'static str {
+    pub fn label(&self) -> String {
         match self {
-            Self::Linear => "linear evaluation",
-            Self::Knn => "kNN",
-            Self::Finetune => "fine-tuning",
-            Self::Probe => "linear probe",
-            Self::KnnProbe => "kNN probe",
+            Self::Linear => "linear evaluation".to_string(),
+            Self::Knn => "kNN".to_string(),
+            Self::Finetune => "fine-tuning".to_string(),
+            Self::Probe => "linear probe".to_string(),
+            Self::KnnProbe => "kNN probe".to_string(),
+            Self::Transfer(recipe, score) => format!("{recipe} {}", score.label),
         }
     }
 
-    /// Whether an evaluation measures this.
-    fn is(self, evaluation: &Evaluation) -> bool {
+    /// What its numbers are.
+    pub fn quantity(&self) -> &'static str {
         match self {
-            Self::Linear => evaluation.result.task == "linear-eval",
-            Self::Knn => evaluation.result.task == "knn",
-            Self::Finetune => evaluation.result.task == "finetune",
-            Self::Probe | Self::KnnProbe => false,
+            Self::Transfer(_, score) => score.label,
+            _ => "top-1 accuracy",
+        }
+    }
+
+    /// Whether it is a top-1 accuracy.
+    pub fn is_accuracy(&self) -> bool {
+        !matches!(self, Self::Transfer(..))
+    }
+
+    /// What an evaluation measured of it, in percent.
+    pub fn of(&self, evaluation: &Evaluation) -> Option<f64> {
+        let found = &evaluation.result;
+        let accuracy = |task: &str| found.top1.filter(|_| found.task == task);
+        match self {
+            Self::Linear => accuracy("linear-eval"),
+            Self::Knn => accuracy("knn"),
+            Self::Finetune => accuracy("finetune"),
+            Self::Probe | Self::KnnProbe => None,
+            Self::Transfer(recipe, score) => {
+                let own = found.recipe.as_ref() == Some(recipe);
+                let value = found.scores.pointer(score.pointer).filter(|_| own)?;
+                value.as_f64()
+            }
         }
     }
 }
 
 impl Run {
     /// Its evaluations by a measure, of weights as they are or rescaled to an anchor's norms.
-    fn by(&self, measure: Measure, anchor: Option<&str>) -> Vec<&Evaluation> {
+    fn by(&self, measure: &Measure, anchor: Option<&str>) -> Vec<&Evaluation> {
         let fits = |evaluation: &&Evaluation| {
-            measure.is(evaluation) && evaluation.anchor.as_deref() == anchor
+            measure.of(evaluation).is_some() && evaluation.anchor.as_deref() == anchor
         };
         let mut found: Vec<&Evaluation> = self.evaluations.iter().filter(fits).collect();
         // Presets are made for an optimiser: where there are several, its own counts.
@@ -80,30 +161,30 @@ impl Run {
         found
     }
 
-    /// Top-1 accuracy of its last evaluated checkpoint, in percent.
-    pub fn last(&self, measure: Measure, anchor: Option<&str>) -> Option<f64> {
+    /// The measure of its last evaluated checkpoint, in percent.
+    pub fn last(&self, measure: &Measure, anchor: Option<&str>) -> Option<f64> {
         match (measure, anchor) {
             (Measure::Probe, None) => self.table[1],
             (Measure::KnnProbe, None) => self.table[0].or(self.probes.last().map(|(_, knn)| *knn)),
-            _ => self.last_evaluation(measure, anchor).map(|e| e.result.top1),
+            _ => measure.of(self.last_evaluation(measure, anchor)?),
         }
     }
 
     /// The evaluation of its last evaluated checkpoint.
-    pub fn last_evaluation(&self, measure: Measure, anchor: Option<&str>) -> Option<&Evaluation> {
+    pub fn last_evaluation(&self, measure: &Measure, anchor: Option<&str>) -> Option<&Evaluation> {
         // Weights without a step are those of the newest checkpoint.
         self.by(measure, anchor)
             .into_iter()
             .max_by_key(|evaluation| evaluation.result.step.unwrap_or(u64::MAX))
     }
 
-    /// Epoch and top-1 accuracy of each evaluated checkpoint.
-    pub fn course(&self, measure: Measure) -> Vec<(f64, f64)> {
-        if measure == Measure::KnnProbe {
+    /// Epoch and measure of each evaluated checkpoint.
+    pub fn course(&self, measure: &Measure) -> Vec<(f64, f64)> {
+        if *measure == Measure::KnnProbe {
             return self.probes.clone();
         }
         let evaluations = self.by(measure, None).into_iter();
-        let points = evaluations.filter_map(|e| Some((self.epoch(&e.result)?, e.result.top1)));
+        let points = evaluations.filter_map(|e| Some((self.epoch(&e.result)?, measure.of(e)?)));
         let mut points: Vec<_> = points.collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.dedup_by(|a, b| a.0 == b.0);
@@ -144,14 +225,25 @@ pub fn groups(runs: &[Run]) -> Vec<Group<'_>> {
 }
 
 impl Group<'_> {
+    /// What its weights were rescaled to, or replaced by; none for weights as they are.
+    pub fn anchors(&self) -> Vec<Option<&str>> {
+        let evaluations = self.runs.iter().flat_map(|run| &run.evaluations);
+        let mut anchors: Vec<_> = evaluations
+            .map(|evaluation| evaluation.anchor.as_deref())
+            .collect();
+        anchors.sort_unstable();
+        anchors.dedup();
+        anchors
+    }
+
     /// Over the seeds; none where no run was measured.
-    pub fn summary(&self, measure: Measure, anchor: Option<&str>) -> Option<Summary> {
+    pub fn summary(&self, measure: &Measure, anchor: Option<&str>) -> Option<Summary> {
         let values = self.runs.iter().filter_map(|run| run.last(measure, anchor));
         Summary::of(&values.collect::<Vec<_>>())
     }
 
     /// Epochs of the evaluated checkpoints, with the summary over the seeds.
-    pub fn course(&self, measure: Measure) -> Vec<(f64, Summary)> {
+    pub fn course(&self, measure: &Measure) -> Vec<(f64, Summary)> {
         let mut points: Vec<(f64, f64)> = self
             .runs
             .iter()

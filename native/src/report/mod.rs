@@ -18,11 +18,14 @@ use serde_json::json;
 
 use crate::whole::write_whole;
 use collect::Run;
-pub use collect::{RESCALED, RESULT};
+pub use collect::{RANDOM, RESCALED, RESULT};
 use figures::Named;
 use measure::{Group, Measure, groups};
 use setting::Setting;
 use table::{Cell, Column, Table};
+
+/// Width of a terminal, in letters.
+const TERMINAL: usize = 80;
 
 /// Arguments of `parallax report`.
 #[derive(Args)]
@@ -67,7 +70,10 @@ pub fn run(arguments: &Report) -> Result<()> {
         }
     }
     let page = html::page(&arguments.title, &summary, &tables, &figures)?;
-    write_whole(&out.join("results.csv"), every_result(&runs).as_bytes())?;
+    write_whole(
+        &out.join("results.csv"),
+        every_result(&runs, &groups).as_bytes(),
+    )?;
     write_whole(&out.join("index.html"), page.as_bytes())?;
     if arguments.json {
         println!(
@@ -103,8 +109,23 @@ fn write_table(out: &Path, table: &Table) -> Result<[String; 3]> {
 
 /// The measures of any group.
 fn measures(groups: &[Group<'_>]) -> Vec<Measure> {
-    let measured = |measure: &Measure| groups.iter().any(|g| g.summary(*measure, None).is_some());
-    Measure::ALL.into_iter().filter(measured).collect()
+    let mut measures = Measure::all(groups);
+    measures.retain(|measure| {
+        let measured = |group: &Group| {
+            let mut anchors = group.anchors().into_iter().chain([None]);
+            anchors.any(|anchor| group.summary(measure, anchor).is_some())
+        };
+        groups.iter().any(measured)
+    });
+    measures
+}
+
+/// What measures are, for the begin of a sentence.
+fn quantities(measures: &[Measure]) -> &'static str {
+    match measures.iter().all(Measure::is_accuracy) {
+        true => "Top-1 accuracy",
+        false => "Top-1 accuracy, AP and mIoU",
+    }
 }
 
 /// One row a group, one column a measure.
@@ -112,63 +133,85 @@ fn summary(groups: &[Group<'_>]) -> Table {
     let settings: Vec<Setting> = groups.iter().map(|group| group.setting.clone()).collect();
     let measures = measures(groups);
     let mut columns = vec![Column::new("setting")];
-    columns.extend(
-        measures
-            .iter()
-            .map(|m| Column::measured(m.label().to_string())),
-    );
+    columns.extend(measures.iter().map(|m| Column::measured(m.label())));
     columns.push(Column::new("runs"));
-    let row = |group: &Group| {
-        let mut row = vec![Cell::Text(group.setting.label(&settings))];
-        row.extend(measures.iter().map(|m| Cell::of(group.summary(*m, None))));
-        row.push(Cell::Count(group.runs.len()));
-        row
+    let row = |group: &Group, label: String, anchor: Option<&str>| {
+        let cells: Vec<Cell> = measures
+            .iter()
+            .map(|measure| Cell::of(group.summary(measure, anchor)))
+            .collect();
+        let row = [Cell::Text(label)].into_iter().chain(cells);
+        row.chain([Cell::Count(group.runs.len())]).collect()
     };
+    let (mut random, mut rows): (Vec<Vec<Cell>>, Vec<Vec<Cell>>) = (Vec::new(), Vec::new());
+    for group in groups {
+        let label = group.setting.label(&settings);
+        rows.push(row(group, label.clone(), None));
+        for anchor in group.anchors().into_iter().flatten() {
+            match anchor {
+                RANDOM => random.push(row(group, "Random weights".to_string(), Some(anchor))),
+                _ => rows.push(row(
+                    group,
+                    format!("{label}, rescaled: {anchor}"),
+                    Some(anchor),
+                )),
+            }
+        }
+    }
+    random.extend(rows);
     Table {
         name: "summary".to_string(),
         title: "Results".to_string(),
-        note: "Top-1 accuracy in percent, mean ± standard deviation over the runs, which differ in their seeds."
-            .to_string(),
+        note: format!(
+            "{} in percent, mean ± standard deviation over the runs, which differ in their seeds.",
+            quantities(&measures)
+        ),
         columns,
-        rows: groups.iter().map(row).collect(),
+        rows: random,
     }
 }
 
-/// The summary for a terminal.
+/// The summary for a terminal, in several parts where it is too wide.
 fn terminal(groups: &[Group<'_>]) -> String {
     let table = summary(groups);
+    let names = table.columns.iter().map(|column| column.name.clone());
     let cells = |row: &Vec<Cell>| -> Vec<String> { row.iter().map(Cell::text).collect() };
-    let names: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| column.name.clone())
-        .collect();
-    let rows: Vec<Vec<String>> = std::iter::once(names)
+    let rows: Vec<Vec<String>> = std::iter::once(names.collect())
         .chain(table.rows.iter().map(cells))
         .collect();
-    let letters = |text: &String| text.chars().count();
-    let widths: Vec<usize> = (0..table.columns.len())
-        .map(|at| {
-            rows.iter()
-                .map(|row| letters(&row[at]))
-                .max()
-                .unwrap_or_default()
-        })
-        .collect();
-    let mut out = String::new();
-    for row in rows {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (text, width) in row.iter().zip(&widths).skip(1) {
-            line += &format!("  {text:>width$}");
+    let width = |at: usize| {
+        let widths = rows.iter().map(|row| row[at].chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let mut parts: Vec<(usize, Vec<usize>)> = Vec::new();
+    for at in 1..table.columns.len() {
+        let own = 2 + width(at);
+        match parts.last_mut() {
+            Some((total, columns)) if *total + own <= TERMINAL => {
+                *total += own;
+                columns.push(at);
+            }
+            _ => parts.push((width(0) + own, vec![at])),
         }
-        out += line.trim_end();
-        out.push('\n');
     }
-    out
+    let part = |columns: &Vec<usize>| -> String {
+        let line = |row: &Vec<String>| {
+            let mut line = format!("{:<1$}", row[0], width(0));
+            for at in columns {
+                line += &format!("  {:>1$}", row[*at], width(*at));
+            }
+            format!("{}\n", line.trim_end())
+        };
+        rows.iter().map(line).collect()
+    };
+    let parts: Vec<String> = parts.iter().map(|(_, columns)| part(columns)).collect();
+    parts.join("\n")
 }
 
 /// Every result in a line of its own.
-fn every_result(runs: &[Run]) -> String {
+fn every_result(runs: &[Run], groups: &[Group<'_>]) -> String {
+    let mut scores = Measure::all(groups);
+    scores.retain(|measure| !measure.is_accuracy());
     let names = [
         "run",
         "system",
@@ -178,13 +221,15 @@ fn every_result(runs: &[Run]) -> String {
         "taxonomy",
         "seed",
         "task",
-        "preset",
+        "preset or recipe",
         "anchor",
         "step",
         "epoch",
         "top1",
         "top5",
         "best top1",
+        "score",
+        "percent",
     ];
     let mut text = crate::csv::line(names.map(str::to_string));
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -199,38 +244,42 @@ fn every_result(runs: &[Run]) -> String {
             setting.taxonomy.clone(),
             run.seed.to_string(),
         ];
-        let mut line = |task: &str, rest: [String; 7]| {
+        let mut line = |task: &str, rest: [String; 9]| {
             let fields = own.iter().cloned().chain([task.to_string()]).chain(rest);
             text += &crate::csv::line(fields);
         };
         for evaluation in &run.evaluations {
             let found = &evaluation.result;
-            line(
-                &found.task,
-                [
-                    found.preset.clone().unwrap_or_default(),
-                    evaluation.anchor.clone().unwrap_or_default(),
-                    found.step.map(|step| step.to_string()).unwrap_or_default(),
-                    number(run.epoch(found)),
-                    found.top1.to_string(),
-                    number(found.top5),
-                    number(found.best_top1),
-                ],
-            );
+            let mut of_evaluation = |score: String, value: Option<f64>| {
+                let kind = found.preset.as_ref().or(found.recipe.as_ref());
+                line(
+                    &found.task,
+                    [
+                        kind.cloned().unwrap_or_default(),
+                        evaluation.anchor.clone().unwrap_or_default(),
+                        found.step.map(|step| step.to_string()).unwrap_or_default(),
+                        number(run.epoch(found)),
+                        number(found.top1),
+                        number(found.top5),
+                        number(found.best_top1),
+                        score,
+                        number(value),
+                    ],
+                );
+            };
+            let scores = scores.iter().filter_map(|m| Some((m, m.of(evaluation)?)));
+            match found.top1 {
+                Some(_) => of_evaluation(String::new(), None),
+                None => scores.for_each(|(measure, value)| {
+                    of_evaluation(measure.quantity().to_string(), Some(value));
+                }),
+            }
         }
         for measure in [Measure::KnnProbe, Measure::Probe] {
-            if let Some(value) = run.last(measure, None) {
-                let nothing = String::new;
-                let rest = [
-                    nothing(),
-                    nothing(),
-                    nothing(),
-                    nothing(),
-                    value.to_string(),
-                    nothing(),
-                    nothing(),
-                ];
-                line(measure.key(), rest);
+            if let Some(value) = run.last(&measure, None) {
+                let mut rest = [const { String::new() }; 9];
+                rest[4] = value.to_string();
+                line(&measure.key(), rest);
             }
         }
     }
@@ -238,17 +287,29 @@ fn every_result(runs: &[Run]) -> String {
 }
 
 fn as_json(groups: &[Group<'_>]) -> serde_json::Value {
+    let measures = Measure::all(groups);
     let row = |group: &Group| {
         let setting = &group.setting;
-        let accuracies = Measure::ALL.into_iter().filter_map(|measure| {
-            let summary = group.summary(measure, None)?;
+        let of = |accuracies: bool, anchor: Option<&str>| {
+            let measures = measures.iter();
+            let own = measures.filter(|measure| measure.is_accuracy() == accuracies);
+            let summaries = own.filter_map(|measure| {
+                let summary = group.summary(measure, anchor)?;
+                let value =
+                    json!({ "mean": summary.mean, "std": summary.deviation, "n": summary.count });
+                Some((measure.key(), value))
+            });
+            serde_json::Map::from_iter(summaries)
+        };
+        let anchors = group.anchors().into_iter().flatten().map(|anchor| {
             let value =
-                json!({ "mean": summary.mean, "std": summary.deviation, "n": summary.count });
-            Some((measure.key().to_string(), value))
+                json!({ "top1": of(true, Some(anchor)), "scores": of(false, Some(anchor)) });
+            (anchor.to_string(), value)
         });
         json!({
             "system": setting.system, "arch": setting.arch, "length": setting.length, "unit": setting.unit, "class_ratio": setting.ratio,
-            "taxonomy": setting.taxonomy, "top1": serde_json::Map::from_iter(accuracies),
+            "taxonomy": setting.taxonomy, "top1": of(true, None), "scores": of(false, None),
+            "rescaled": serde_json::Map::from_iter(anchors),
         })
     };
     groups.iter().map(row).collect()

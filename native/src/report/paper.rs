@@ -1,6 +1,8 @@
 //! The paper's tables, with what was measured here beside its figures.
 
+use super::collect::RANDOM;
 use super::measure::{Group, Measure};
+use super::quantities;
 use super::setting::Setting;
 use super::table::{Cell, Column, Table};
 
@@ -124,7 +126,8 @@ impl Paper {
             name: self.name.to_string(),
             title: self.title.to_string(),
             note: format!(
-                "Top-1 accuracy in percent, mean ± standard deviation over seeds. The figures of the paper: {note}"
+                "{} in percent, mean ± standard deviation over seeds. The figures of the paper: {note}",
+                quantities(&measures)
             ),
             columns,
             rows: table,
@@ -150,11 +153,10 @@ impl Paper {
     fn measures(&self, groups: &[Group<'_>]) -> Vec<Measure> {
         let measured = |measure: &Measure| {
             groups.iter().any(|group| match self.key {
-                Key::Anchor => anchors(group)
+                Key::Anchor => rescaled(group)
                     .iter()
-                    .flatten()
-                    .any(|anchor| group.summary(*measure, Some(anchor)).is_some()),
-                _ => group.summary(*measure, None).is_some(),
+                    .any(|anchor| group.summary(measure, Some(anchor)).is_some()),
+                _ => group.summary(measure, None).is_some(),
             })
         };
         // A probe stands in for an evaluation that was not made.
@@ -163,7 +165,7 @@ impl Paper {
             Measure::KnnProbe => !measured(&Measure::Knn),
             _ => true,
         };
-        let all = Measure::ALL.into_iter();
+        let all = Measure::all(groups).into_iter();
         all.filter(measured).filter(stands_in).collect()
     }
 
@@ -174,7 +176,7 @@ impl Paper {
         for group in groups.iter().filter(|group| group.setting.ratio >= 1.0) {
             let setting = &group.setting;
             let values = |anchor: Option<&str>| -> Vec<Cell> {
-                let values = measures.iter().map(|m| Cell::of(group.summary(*m, anchor)));
+                let values = measures.iter().map(|m| Cell::of(group.summary(m, anchor)));
                 values.collect()
             };
             let row = |key: String, name: String| Own {
@@ -184,6 +186,14 @@ impl Paper {
                 values: values(None),
             };
             let name = setting.name();
+            if self.key == Key::Taxonomy && group.anchors().contains(&Some(RANDOM)) {
+                rows.push(Own {
+                    key: RANDOM.to_string(),
+                    name: "Random weights".to_string(),
+                    setting: setting.arch.clone(),
+                    values: values(Some(RANDOM)),
+                });
+            }
             match self.key {
                 Key::Taxonomy if setting.taxonomy.is_empty() => {
                     rows.push(row(setting.system.clone(), name));
@@ -208,18 +218,16 @@ impl Paper {
                 }
                 Key::Release => {}
                 Key::Anchor => {
-                    let anchors = anchors(group);
-                    if anchors.iter().all(Option::is_none) {
-                        continue;
-                    }
-                    for anchor in anchors {
-                        let name_of_anchor = anchor.clone().unwrap_or_else(|| "none".to_string());
+                    let rescaled = rescaled(group);
+                    let none = (!rescaled.is_empty()).then_some(None);
+                    for anchor in none.into_iter().chain(rescaled.into_iter().map(Some)) {
+                        let name_of_anchor = anchor.unwrap_or("none");
                         rows.push(Own {
                             // The small recipes stand for those of the paper.
                             key: name_of_anchor.trim_end_matches("-cifar10").to_string(),
-                            name: name_of_anchor,
+                            name: name_of_anchor.to_string(),
                             setting: format!("{name}: {}", trained(setting)),
-                            values: values(anchor.as_deref()),
+                            values: values(anchor),
                         });
                     }
                 }
@@ -231,6 +239,12 @@ impl Paper {
     }
 }
 
+/// The anchors to whose norms a group's weights were rescaled.
+fn rescaled<'a>(group: &'a Group<'_>) -> Vec<&'a str> {
+    let anchors = group.anchors().into_iter().flatten();
+    anchors.filter(|anchor| *anchor != RANDOM).collect()
+}
+
 impl Own {
     fn line(self, name: &str, papers: usize) -> Vec<Cell> {
         let mut line = vec![Cell::Text(name.to_string())];
@@ -239,17 +253,6 @@ impl Own {
         line.extend(vec![Cell::Nothing; papers]);
         line
     }
-}
-
-/// The anchors by which a group's weights were rescaled; none for the weights as they are.
-fn anchors(group: &Group<'_>) -> Vec<Option<String>> {
-    let evaluations = group.runs.iter().flat_map(|run| &run.evaluations);
-    let mut anchors: Vec<_> = evaluations
-        .map(|evaluation| evaluation.anchor.clone())
-        .collect();
-    anchors.sort();
-    anchors.dedup();
-    anchors
 }
 
 /// What a row of ours was trained with.

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use crate::data::annotated::SegmentationFolder;
 use crate::transfer::{Evaluated, Shown, Trained, evaluate_given, train};
-use kind::Segmentation;
+pub use kind::Segmentation;
 
 #[derive(Args)]
 pub struct Segment {

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::child::{self, Ended};
 use super::file::{Anchor, Task};
-use super::plan::{Job, JobKind, Plan, options};
+use super::jobs::{Job, JobKind, of_run, options};
+use super::plan::Plan;
 use super::progress::Progress;
 use super::state::{self, State};
 use crate::checkpoints;
@@ -135,11 +136,12 @@ impl Work<'_> {
         let ended = child::run(&self.arguments(job), &log, saves, self.stop, say)?;
         if let (JobKind::Evaluate { evaluation, anchor }, Ended::Well(text)) = (&job.kind, &ended)
             && self.plan.evaluations[*evaluation].task == Task::Knn
+            && let Some(weights) = self.weights(job)
         {
             let place = self
                 .plan
                 .evaluated(self.out, job.run, *evaluation, anchor.as_ref());
-            self.keep_knn(&place, &self.weights(job), text)?;
+            self.keep_knn(&place, &weights, text)?;
         }
         Ok(ended)
     }
@@ -186,43 +188,68 @@ impl Work<'_> {
                     (_, None) => {}
                 }
             }
-            JobKind::Evaluate { evaluation, anchor } => {
-                let evaluate = &self.plan.evaluations[*evaluation];
-                add(&[
-                    evaluate.task.command(),
-                    "--weights",
-                    &self.weights(job),
-                    "--json",
-                ]);
-                add(&["--device", self.device]);
-                if evaluate.task != Task::Knn {
-                    let place =
-                        self.plan
-                            .evaluated(self.out, job.run, *evaluation, anchor.as_ref());
-                    add(&["--out", &place.display().to_string()]);
-                    if state::of(self.plan, job, self.out) == State::Begun {
-                        add(&["--resume"]);
-                    }
-                    if evaluate.options.iter().all(|(key, _)| key != "seed") {
-                        add(&["--seed", &run.recipe.run.seed.to_string()]);
-                    }
-                }
-                words.extend(options(evaluate));
-            }
+            JobKind::Evaluate { evaluation, .. } => return self.evaluate(job, *evaluation),
         }
         words
     }
 
-    /// The weights that a job evaluates.
-    fn weights(&self, job: &Job) -> String {
+    /// The command of an evaluation.
+    fn evaluate(&self, job: &Job, evaluation: usize) -> Vec<String> {
+        let evaluate = &self.plan.evaluations[evaluation];
+        let task = evaluate.task;
+        let mut words: Vec<String> = task.command().iter().map(ToString::to_string).collect();
+        words.extend(["--device", self.device].map(str::to_string));
+        if task != Task::Knn {
+            let anchor = match &job.kind {
+                JobKind::Evaluate { anchor, .. } => anchor.as_ref(),
+                _ => None,
+            };
+            let place = self.plan.evaluated(self.out, job.run, evaluation, anchor);
+            words.extend(["--out".to_string(), place.display().to_string()]);
+        }
+        let begun = state::of(self.plan, job, self.out) == State::Begun;
+        if begun && task != Task::Knn {
+            words.push("--resume".to_string());
+        }
+        // The folder of a model of another task holds all that it was begun with.
+        if begun && task.is_transfer() {
+            return words;
+        }
+        if let Some(weights) = self.weights(job) {
+            words.extend(["--weights".to_string(), weights]);
+        }
+        let run = &self.plan.runs[job.run].recipe;
+        let given = |name: &str| evaluate.options.iter().any(|(key, _)| key == name);
+        match task {
+            Task::Knn => words.push("--json".to_string()),
+            Task::LinearEval | Task::Finetune => {
+                words.push("--json".to_string());
+                if !given("seed") {
+                    words.push(format!("--seed={}", run.run.seed));
+                }
+            }
+            Task::Detect | Task::Segment => {
+                words.extend(of_run(run).into_iter().map(|text| format!("--set={text}")));
+            }
+        }
+        words.extend(options(evaluate));
+        words
+    }
+
+    /// The weights that a job evaluates; none for random ones.
+    fn weights(&self, job: &Job) -> Option<String> {
         let path = match &job.kind {
+            JobKind::Evaluate {
+                anchor: Some(Anchor::Random),
+                ..
+            } => return None,
             JobKind::Evaluate {
                 anchor: Some(anchor),
                 ..
-            } if *anchor != Anchor::None => self.plan.rescaled(self.out, job.run, anchor),
+            } if anchor.rescales() => self.plan.rescaled(self.out, job.run, anchor),
             _ => self.plan.folder(self.out, job.run),
         };
-        path.display().to_string()
+        Some(path.display().to_string())
     }
 
     /// Keeps what `knn` printed as the results of evaluations are kept: one in its folder, or one a checkpoint.

@@ -1,6 +1,7 @@
 //! How long the rest of a study takes, by the times of what was done.
 
-use super::plan::{JobKind, Plan};
+use super::jobs::JobKind;
+use super::plan::Plan;
 
 /// Work of one kind of job.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,6 +5,7 @@ mod child;
 mod estimate;
 mod eta;
 mod file;
+mod jobs;
 mod named;
 mod plan;
 mod progress;
@@ -61,6 +62,14 @@ pub fn run(arguments: &Study) -> Result<()> {
         Plan::of(&study, arguments.data.as_deref()).with_context(|| format!("study {name}"))?;
     // Before anything runs: a device that is not there would fail every run.
     device::open(&arguments.device)?;
+    for (at, evaluation) in plan.evaluations.iter().enumerate() {
+        let is_own = |job: &&jobs::Job| matches!(job.kind, jobs::JobKind::Evaluate { evaluation, .. } if evaluation == at);
+        if evaluation.task.is_transfer()
+            && let Some(job) = plan.jobs.iter().find(is_own)
+        {
+            jobs::check_sources(evaluation, &plan.runs[job.run].recipe)?;
+        }
+    }
     if arguments.dry_run {
         return estimate::print(&plan, &study.title, arguments);
     }

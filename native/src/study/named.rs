@@ -7,7 +7,7 @@ macro_rules! studies {
 }
 
 /// Names and texts: those of the paper, and small ones of each on CIFAR-10.
-const STUDIES: [(&str, &str); 12] = studies![
+const STUDIES: [(&str, &str); 13] = studies![
     "fig1",
     "fig2",
     "fig3",
@@ -20,6 +20,7 @@ const STUDIES: [(&str, &str); 12] = studies![
     "table2-small",
     "table3-small",
     "table4-small",
+    "transfer-small",
 ];
 
 /// The names.

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
-use clap::error::ErrorKind;
 use parallax_train::Recipe;
 use toml::Value;
 
 use super::file::{Anchor, Evaluate, Grid, StudyFile, bad, plain};
-use crate::cli::Cli;
+use super::jobs::{Job, JobKind, check_options, jobs};
 use crate::recipe;
 use crate::report::RESCALED;
 
@@ -25,34 +23,7 @@ pub struct PlannedRun {
     /// With the overrides.
     pub recipe: Recipe,
     /// What the grid gave it, without the recipe: the same for runs that belong together.
-    values: Vec<(String, String)>,
-}
-
-/// One call of the program.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Its run, by index.
-    pub run: usize,
-    pub kind: JobKind,
-    /// Jobs that must be done before, by index.
-    pub needs: Vec<usize>,
-}
-
-/// What a job does.
-#[derive(Clone, Debug)]
-pub enum JobKind {
-    Pretrain,
-    /// Rescales the run's weights to an anchor's norms.
-    Rescale {
-        anchor: Anchor,
-        /// The anchor's run, by index.
-        of: Option<usize>,
-    },
-    /// An evaluation, by index, of weights as they are or rescaled.
-    Evaluate {
-        evaluation: usize,
-        anchor: Option<Anchor>,
-    },
+    pub values: Vec<(String, String)>,
 }
 
 /// All runs and jobs, the jobs in the order in which they are done.
@@ -203,128 +174,6 @@ fn expand(study: &StudyFile, grid: &Grid, data: Option<&str>) -> Result<Vec<Plan
         }
     }
     Ok(runs)
-}
-
-/// Pre-training, its evaluations, and at last those of weights that are rescaled to other runs' norms.
-fn jobs(runs: &[PlannedRun], evaluations: &[Evaluate]) -> Result<Vec<Job>> {
-    let mut jobs = Vec::new();
-    let mut last = Vec::new();
-    let mut trained = Vec::new();
-    for (run, planned) in runs.iter().enumerate() {
-        trained.push(jobs.len());
-        jobs.push(Job {
-            run,
-            kind: JobKind::Pretrain,
-            needs: Vec::new(),
-        });
-        for (evaluation, evaluate) in evaluations.iter().enumerate() {
-            let own = evaluate.recipes.as_ref();
-            if own.is_some_and(|recipes| !recipes.contains(&planned.recipe_name)) {
-                continue;
-            }
-            if evaluate.anchors.is_empty() {
-                let kind = JobKind::Evaluate {
-                    evaluation,
-                    anchor: None,
-                };
-                jobs.push(Job {
-                    run,
-                    kind,
-                    needs: vec![trained[run]],
-                });
-            }
-            last.extend(
-                evaluate
-                    .anchors
-                    .iter()
-                    .map(|anchor| (run, evaluation, anchor)),
-            );
-        }
-    }
-    let mut rescaled: Vec<(usize, &Anchor, usize)> = Vec::new();
-    for (run, evaluation, anchor) in last {
-        let mut needs = vec![trained[run]];
-        if *anchor != Anchor::None {
-            let made = rescaled.iter().find(|(r, a, _)| *r == run && *a == anchor);
-            let made = match made {
-                Some((_, _, job)) => *job,
-                None => {
-                    let of = match anchor {
-                        Anchor::Recipe(name) => Some(partner(runs, run, name)?),
-                        _ => None,
-                    };
-                    let kind = JobKind::Rescale {
-                        anchor: anchor.clone(),
-                        of,
-                    };
-                    let needs = std::iter::once(run).chain(of).map(|run| trained[run]);
-                    jobs.push(Job {
-                        run,
-                        kind,
-                        needs: needs.collect(),
-                    });
-                    rescaled.push((run, anchor, jobs.len() - 1));
-                    jobs.len() - 1
-                }
-            };
-            needs.push(made);
-        }
-        let kind = JobKind::Evaluate {
-            evaluation,
-            anchor: Some(anchor.clone()),
-        };
-        jobs.push(Job { run, kind, needs });
-    }
-    Ok(jobs)
-}
-
-/// The run of another recipe with the same values of the grid.
-fn partner(runs: &[PlannedRun], run: usize, recipe: &str) -> Result<usize> {
-    let same = |other: &PlannedRun| other.recipe_name == recipe && other.values == runs[run].values;
-    match runs.iter().position(same) {
-        Some(at) => Ok(at),
-        None => bad(format!(
-            "evaluate.rescale: no run of {recipe} has the values of {}",
-            runs[run].name
-        )),
-    }
-}
-
-/// Checks the options of an evaluation as the command line does.
-fn check_options(evaluation: &Evaluate) -> Result<()> {
-    let command = evaluation.task.command();
-    let words = ["parallax", command, "--weights", "W"]
-        .map(str::to_string)
-        .into_iter();
-    let parsed = Cli::try_parse_from(words.chain(options(evaluation)));
-    let Err(error) = parsed else {
-        return Ok(());
-    };
-    let text = error.to_string();
-    let first = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
-    match error.kind() {
-        ErrorKind::UnknownArgument => {
-            let found = first.split('\'').nth(1).unwrap_or_default();
-            let key = found.trim_start_matches('-').replace('-', "_");
-            bad(format!(
-                "evaluate: unknown key '{key}'; {command} has no option {found}"
-            ))
-        }
-        _ => bad(format!("evaluate ({}): {first}", evaluation.name)),
-    }
-}
-
-/// The options of an evaluation as arguments.
-pub fn options(evaluation: &Evaluate) -> impl Iterator<Item = String> {
-    let every = evaluation.every.then(|| "--every".to_string());
-    let pairs = evaluation.options.iter();
-    pairs
-        .map(|(key, value)| format!("--{key}={value}"))
-        .chain(every)
 }
 
 /// The last part of a key, with hyphens.

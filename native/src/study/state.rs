@@ -8,7 +8,8 @@ use parallax_train::{RECIPE_FILE, Recipe};
 use serde_json::Value;
 
 use super::file::bad;
-use super::plan::{Job, JobKind, Plan};
+use super::jobs::{Job, JobKind};
+use super::plan::Plan;
 use crate::checkpoints;
 use crate::report::RESULT;
 
@@ -35,7 +36,8 @@ pub fn of(plan: &Plan, job: &Job, out: &Path) -> State {
         },
         JobKind::Evaluate { evaluation, anchor } => {
             let place = plan.evaluated(out, job.run, *evaluation, anchor.as_ref());
-            let every = plan.evaluations[*evaluation].every;
+            let evaluate = &plan.evaluations[*evaluation];
+            let every = evaluate.every;
             let whole = match every {
                 false => place.join(RESULT).is_file(),
                 true => {
@@ -48,8 +50,13 @@ pub fn of(plan: &Plan, job: &Job, out: &Path) -> State {
             match whole {
                 true => State::Done,
                 false if every && place.exists() => State::Begun,
-                false if place.join("eval.toml").is_file() => State::Begun,
-                false => State::New,
+                false => {
+                    let begun = evaluate.task.settings().map(|name| place.join(name));
+                    match begun.is_some_and(|file| file.is_file()) {
+                        true => State::Begun,
+                        false => State::New,
+                    }
+                }
             }
         }
     }

@@ -17,7 +17,9 @@ pub use arguments::{Evaluated, Shown, Trained};
 pub use evaluate::evaluate_given;
 pub use kind::{Evaluation, Kind, Stream, Watch};
 pub use network::{Network, Weights};
+pub use recipe::read as read_recipe;
 pub use scored::Scored;
+pub use settings::SETTINGS;
 pub use train::train;
 
 use parallax_data::DataError;

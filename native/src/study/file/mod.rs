@@ -1,5 +1,7 @@
 //! The file of a study: `studies/README.md` describes it.
 
+mod evaluate;
+
 use std::fs;
 use std::path::Path;
 
@@ -7,8 +9,8 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 use super::named;
-use crate::recipe;
 use crate::usage::BadArgument;
+pub use evaluate::{Anchor, Evaluate, Task};
 
 /// A study.
 #[derive(Clone, Debug, Default)]
@@ -36,99 +38,6 @@ pub struct Axis {
     pub values: Vec<Value>,
     /// Whether it was written as a list, and so belongs to the names of runs.
     pub listed: bool,
-}
-
-/// What is measured of each run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluate {
-    pub task: Task,
-    /// Its folder in a run's folder `evaluations`.
-    pub name: String,
-    /// The recipes whose runs are evaluated; none for all.
-    pub recipes: Option<Vec<String>>,
-    /// Whether every checkpoint is evaluated, or the last one.
-    pub every: bool,
-    /// What the weights are rescaled to before; empty for weights as they are.
-    pub anchors: Vec<Anchor>,
-    /// Options of the command: `("batch-size", "256")`.
-    pub options: Vec<(String, String)>,
-}
-
-/// The commands that evaluate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    Knn,
-    LinearEval,
-    Finetune,
-}
-
-impl Task {
-    const ALL: [Self; 3] = [Self::Knn, Self::LinearEval, Self::Finetune];
-
-    /// The command's name.
-    pub fn command(self) -> &'static str {
-        match self {
-            Self::Knn => "knn",
-            Self::LinearEval => "linear-eval",
-            Self::Finetune => "finetune",
-        }
-    }
-}
-
-/// Where the norms of rescaled weights come from (methods.md 6).
-#[derive(Clone, Debug, PartialEq)]
-pub enum Anchor {
-    /// The weights as they are.
-    None,
-    /// Every norm times a number, as it is written.
-    Constant(String),
-    /// The run of another recipe of the study, with the same values otherwise.
-    Recipe(String),
-    /// A weight file or a run's folder.
-    File(String),
-}
-
-impl Anchor {
-    fn of(text: &str, recipes: &[&str]) -> Result<Self> {
-        if text == "none" {
-            return Ok(Self::None);
-        }
-        if let Some(factor) = text.strip_prefix("constant:") {
-            return match factor.parse::<f64>() {
-                Ok(value) if value > 0.0 && value.is_finite() => {
-                    Ok(Self::Constant(factor.to_string()))
-                }
-                _ => bad(format!(
-                    "evaluate.rescale: '{text}' needs a positive number behind the colon"
-                )),
-            };
-        }
-        if recipes.contains(&text) {
-            return Ok(Self::Recipe(text.to_string()));
-        }
-        match Path::new(text).exists() {
-            true => Ok(Self::File(text.to_string())),
-            false => bad(format!(
-                "evaluate.rescale: '{text}' is neither none, constant:NUMBER, a recipe of this study nor a file"
-            )),
-        }
-    }
-
-    /// Its name in those of files.
-    pub fn name(&self) -> String {
-        match self {
-            Self::None => "none".to_string(),
-            Self::Constant(factor) => format!("constant-{factor}"),
-            Self::Recipe(name) => recipe::short_name(name).to_string(),
-            Self::File(path) => {
-                let name = Path::new(path)
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy();
-                name.split('.').next().unwrap_or_default().to_string()
-            }
-        }
-    }
 }
 
 impl StudyFile {
@@ -235,64 +144,6 @@ impl Grid {
             });
         }
         Ok(Self { recipes, axes })
-    }
-}
-
-impl Evaluate {
-    fn parse(mut table: Table, recipes: &[&str]) -> Result<Self> {
-        let known = Task::ALL.map(Task::command).join(", ");
-        let Some(command) = taken(&mut table, "task", string)? else {
-            return bad(format!("evaluate.task is missing: one of {known}"));
-        };
-        let Some(task) = Task::ALL.into_iter().find(|task| task.command() == command) else {
-            return bad(format!("evaluate.task: '{command}' is none of {known}"));
-        };
-        let own = taken(&mut table, "recipes", strings)?;
-        if let Some(name) = own
-            .iter()
-            .flatten()
-            .find(|name| !recipes.contains(&name.as_str()))
-        {
-            return bad(format!("evaluate.recipes: no grid has the recipe '{name}'"));
-        }
-        let every = match table.remove("every") {
-            None => false,
-            Some(Value::Boolean(every)) => every,
-            Some(other) => {
-                return bad(format!("evaluate.every must be true or false, not {other}"));
-            }
-        };
-        let anchors = taken(&mut table, "rescale", strings)?.unwrap_or_default();
-        let anchors = anchors
-            .iter()
-            .map(|text| Anchor::of(text, recipes))
-            .collect::<Result<Vec<_>>>()?;
-        if every && !anchors.is_empty() {
-            return bad("evaluate.every and evaluate.rescale exclude each other".to_string());
-        }
-        let name = taken(&mut table, "name", string)?;
-        let options: Vec<(String, String)> = table
-            .into_iter()
-            .map(|(key, value)| (key.replace('_', "-"), plain(&value)))
-            .collect();
-        for key in ["weights", "out", "resume", "json", "device"] {
-            if options.iter().any(|(option, _)| option == key) {
-                return bad(format!("evaluate.{key} is the study's own affair"));
-            }
-        }
-        let preset = options.iter().find(|(key, _)| key == "preset");
-        let default = || match preset {
-            Some((_, preset)) => format!("{command}-{preset}"),
-            None => command.clone(),
-        };
-        Ok(Self {
-            task,
-            name: name.unwrap_or_else(default),
-            recipes: own,
-            every,
-            anchors,
-            options,
-        })
     }
 }
 
@@ -428,7 +279,7 @@ mod tests {
             (option("batch-size"), option("milestones")),
             ("64".into(), "6,8".into())
         );
-        let names: Vec<String> = finetune.anchors.iter().map(Anchor::name).collect();
+        let names: Vec<String> = finetune.anchors("byol").iter().map(Anchor::name).collect();
         assert_eq!(names, ["none", "constant-0.1", "byol"]);
     }
 
@@ -463,6 +314,14 @@ mod tests {
             (
                 &format!("{grid}[[evaluate]]\ntask = 'knn'\nrescale = 'nowhere.pth'"),
                 "nowhere.pth",
+            ),
+            (
+                &format!("{grid}[[evaluate]]\ntask = 'knn'\nrescale = 'random'"),
+                "'random' is for detect and segment",
+            ),
+            (
+                &format!("{grid}[[evaluate]]\ntask = 'knn'\nrescale.moco-v1 = 'none'"),
+                "moco-v1",
             ),
             (
                 &format!("{grid}[[evaluate]]\ntask = 'knn'\n[[evaluate]]\ntask = 'knn'"),

@@ -1,9 +1,10 @@
 //! What a study would take: steps, hours and disk, from short runs of each kind.
 
+mod evaluation;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use parallax_train::{CheckpointSection, DataShape, ProbeSection, Recipe, RunSection};
@@ -11,20 +12,17 @@ use serde_json::{Value, json};
 
 use super::Study;
 use super::child::{self, Ended};
-use super::file::{Evaluate, Task};
-use super::plan::{JobKind, Plan, PlannedRun, options};
+use super::file::Evaluate;
+use super::jobs::{Job, JobKind};
+use super::plan::{Plan, PlannedRun};
 use super::progress::duration;
-use crate::data::{self, OnBadImage, Split};
+use crate::data::OnBadImage;
 use crate::sources::Sources;
+use evaluation::{Cost, Given};
 
 /// Steps of a short run, and those at its beginning that are not timed.
 const STEPS: usize = 10;
 const FIRST: usize = 3;
-/// Images of the embedded sample that a short evaluation takes: few for its constant cost, all for its rate.
-const FEW: [usize; 2] = [256, 64];
-const ALL: [usize; 2] = [2000, 500];
-/// A short evaluation that takes longer tells the rate well enough alone.
-const LONG: f64 = 20.0;
 
 /// Runs of one kind: they differ in length, seed and data alone.
 struct Kind {
@@ -156,7 +154,7 @@ fn evaluations(
     };
     let given = Given::of_options(evaluate)?;
     for (number, kind) in kinds.iter().enumerate() {
-        let is_own = |job: &&super::plan::Job| {
+        let is_own = |job: &&Job| {
             matches!(job.kind, JobKind::Evaluate { evaluation, .. } if evaluation == at)
                 && kind.runs.contains(&job.run)
         };
@@ -164,72 +162,22 @@ fn evaluations(
         if own.is_empty() {
             continue;
         }
-        let [constant, rate] = cost(evaluate, &place.join(number.to_string()), device)?;
+        let cost = Cost::measured(
+            evaluate,
+            &kind.recipe,
+            &place.join(number.to_string()),
+            device,
+        )?;
         let times = match evaluate.every {
             true => kind.checkpoints.div_ceil(kind.runs.len() as u64) as f64,
             false => 1.0,
         };
         for job in own {
-            let seconds = constant + rate * passes(evaluate, given.of(images[job.run]));
-            row.seconds += times * seconds;
+            row.seconds += times * cost.seconds(evaluate, given.of(images[job.run]));
             row.count += 1;
         }
     }
     Ok(row)
-}
-
-/// The numbers of training and test images that an evaluation names; none where they are the run's own.
-struct Given([Option<usize>; 2]);
-
-impl Given {
-    fn of_options(evaluate: &Evaluate) -> Result<Self> {
-        let count = |key: &str, split| {
-            let option = evaluate.options.iter().find(|(option, _)| option == key);
-            let source = option.map(|(_, source)| data::open(source, split, OnBadImage::Error));
-            Ok::<_, anyhow::Error>(source.transpose()?.map(|source| source.len()))
-        };
-        Ok(Self([
-            count("train", Split::Train)?,
-            count("test", Split::Test)?,
-        ]))
-    }
-
-    fn of(&self, own: [usize; 2]) -> [usize; 2] {
-        [self.0[0].unwrap_or(own[0]), self.0[1].unwrap_or(own[1])]
-    }
-}
-
-/// Images that an evaluation takes through the network.
-fn passes(evaluate: &Evaluate, [train, test]: [usize; 2]) -> f64 {
-    let number = |key: &str| {
-        let option = evaluate.options.iter().find(|(option, _)| option == key);
-        option.and_then(|(_, value)| value.parse::<f64>().ok())
-    };
-    let (train, test) = (train as f64, test as f64);
-    let large_norm = evaluate
-        .options
-        .iter()
-        .any(|(_, value)| value.starts_with("large-norm"));
-    let (epochs, every) = match (evaluate.task, large_norm) {
-        (Task::Knn, _) => (1.0, 1.0),
-        (Task::LinearEval, false) => (100.0, 20.0),
-        (Task::LinearEval, true) => (80.0, 20.0),
-        (Task::Finetune, _) => (24.0, 4.0),
-    };
-    let epochs = number("epochs").unwrap_or(epochs);
-    let every = number("eval-every")
-        .filter(|every| *every > 0.0)
-        .unwrap_or(every);
-    let once = evaluate
-        .options
-        .iter()
-        .any(|(key, value)| key == "augment" && value == "none");
-    match (evaluate.task, once) {
-        // Features are computed once.
-        (Task::LinearEval, true) => train + test,
-        (Task::LinearEval, false) => epochs * train + test,
-        _ => epochs * train + (epochs / every).ceil() * test,
-    }
 }
 
 impl Kind {
@@ -313,65 +261,6 @@ fn count(counted: &mut Vec<(Recipe, Images)>, recipe: &Recipe) -> Result<Images>
     let found = (train, [sources.bank.len(), sources.test.len()]);
     counted.push((recipe.clone(), found));
     Ok(found)
-}
-
-/// Seconds of an evaluation: a constant, and those of each image.
-fn cost(evaluate: &Evaluate, run: &Path, device: &str) -> Result<[f64; 2]> {
-    eprintln!("timing {}", evaluate.name);
-    let few = timed(evaluate, run, device, FEW)?;
-    let passes = |[train, test]: [usize; 2]| (train + test) as f64;
-    if few > LONG {
-        return Ok([0.0, few / passes(FEW)]);
-    }
-    let all = timed(evaluate, run, device, ALL)?;
-    let rate = ((all - few) / (passes(ALL) - passes(FEW))).max(0.0);
-    Ok([(few - rate * passes(FEW)).max(0.0), rate])
-}
-
-/// Seconds of one evaluation of so many training and test images of the sample, one epoch.
-fn timed(evaluate: &Evaluate, run: &Path, device: &str, images: [usize; 2]) -> Result<f64> {
-    let place = run.with_extension(format!("{}-{}", evaluate.name, images[0]));
-    fs::create_dir_all(&place)?;
-    let list = |split: &str, images: usize| -> Result<String> {
-        let path: PathBuf = place.join(format!("{split}.txt"));
-        let lines = (0..images)
-            .map(|index| format!("{index}\n"))
-            .collect::<String>();
-        fs::write(
-            &path,
-            format!("# parallax list: split={split} source=sample\n{lines}"),
-        )?;
-        Ok(format!("list:{}", path.display()))
-    };
-    let mut words = vec![
-        evaluate.task.command().to_string(),
-        "--weights".to_string(),
-        run.display().to_string(),
-    ];
-    words.extend([
-        "--device".to_string(),
-        device.to_string(),
-        "--json".to_string(),
-    ]);
-    words.extend(["--train".to_string(), list("train", images[0])?]);
-    words.extend(["--test".to_string(), list("test", images[1])?]);
-    let own = [
-        "--train=",
-        "--test=",
-        "--epochs=",
-        "--batch-size=",
-        "--milestones=",
-        "--every",
-    ];
-    words.extend(options(evaluate).filter(|option| own.iter().all(|own| !option.starts_with(own))));
-    if evaluate.task != Task::Knn {
-        let out = place.join("out").display().to_string();
-        words.extend(["--epochs=1", "--batch-size=64", "--out"].map(str::to_string));
-        words.push(out);
-    }
-    let began = Instant::now();
-    finish(&words, &place)?;
-    Ok(began.elapsed().as_secs_f64())
 }
 
 /// Runs a command to its end.
