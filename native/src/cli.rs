@@ -89,7 +89,7 @@ pub enum Command {
 /// The device of a command.
 #[derive(Args)]
 pub struct On {
-    /// cpu, auto, vulkan, metal, dx12 or webgpu, with :N for the N-th adapter
+    /// cpu, auto, vulkan, metal, dx12 or webgpu, with :N for the N-th adapter, :rank for each rank its own
     #[arg(
         long,
         default_value = "auto",
@@ -114,6 +114,9 @@ pub struct Pretrain {
     /// Resume from the newest undamaged checkpoint
     #[arg(long)]
     pub resume: bool,
+    /// With --resume: go on with another number of ranks
+    #[arg(long, requires = "resume")]
+    pub ranks_changed: bool,
     /// Override a value of the recipe, for example optimizer.base_lr=0.06
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,

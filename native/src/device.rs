@@ -6,6 +6,7 @@ use burn::tensor::{Device, DeviceKind};
 use parallax_kernels::is_software_adapter;
 use parallax_train::{Precision, Recipe};
 
+use crate::ranks;
 use crate::usage::BadArgument;
 
 /// An opened device and what to call it.
@@ -104,7 +105,15 @@ pub fn adapters() -> Vec<Adapter> {
 ///
 /// `auto` is the first real GPU, else the CPU: a software adapter is slower than the CPU itself and only
 /// opened by name.
+///
+/// `:rank` behind an API is the adapter of this process's number among the ranks of its machine.
 pub fn open(name: &str) -> Result<Opened> {
+    let of_rank = match name.split_once(':') {
+        Some(("cpu", "rank")) => Some("cpu".to_string()),
+        Some((api, "rank")) => Some(of_rank(api)?),
+        _ => None,
+    };
+    let name = of_rank.as_deref().unwrap_or(name);
     let (api, index) = match name.split_once(':') {
         Some((api, index)) => {
             let index = index.parse::<usize>();
@@ -142,6 +151,23 @@ pub fn open(name: &str) -> Result<Opened> {
         .into()),
         _ => Err(unknown(name)),
     }
+}
+
+/// `API:N` for the N-th rank of this machine.
+fn of_rank(api: &str) -> Result<String> {
+    let (own, ranks) = ranks::on_this_machine(ranks::here())?;
+    let count = adapters()
+        .iter()
+        .filter(|adapter| api == "webgpu" || adapter.name.starts_with(api))
+        .count();
+    if ranks > count && count > 0 {
+        let message = format!(
+            "{ranks} ranks were started on this machine, which has {count} adapters of {api}: start {count}, or name one \
+             by --device {api}:N, which all of them then share"
+        );
+        return Err(BadArgument(message).into());
+    }
+    Ok(format!("{api}:{own}"))
 }
 
 /// Real GPUs before software, discrete before integrated.

@@ -22,6 +22,7 @@ mod png;
 mod prefetch;
 mod pretrain;
 mod progress;
+mod ranks;
 mod recipe;
 mod report;
 mod run_folder;
@@ -74,6 +75,10 @@ fn quiet_without_a_desktop() {
 fn main() -> ExitCode {
     quiet_without_a_desktop();
     let command = Cli::parse().command;
+    if let Err(error) = connect(&command) {
+        eprintln!("error: {error:#}");
+        return ranks::leave(None, if is_usage(&error) { 2 } else { 1 });
+    }
     // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.
     let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
@@ -99,11 +104,31 @@ fn main() -> ExitCode {
         Command::Data { command } => data::cli::run(command),
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ranks::leave(None, 0),
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+            if ranks::speaks(&error) {
+                eprintln!("{}", ranks::message(&error));
+            }
+            let code = match error.downcast_ref::<ranks::Elsewhere>() {
+                Some(elsewhere) => elsewhere.code,
+                None if is_usage(&error) => 2,
+                None => 1,
+            };
+            ranks::leave(Some(&error), code)
         }
+    }
+}
+
+/// Connects the ranks of commands that run on several; others run once, in one process.
+fn connect(command: &Command) -> Result<(), anyhow::Error> {
+    match command {
+        Command::Pretrain(_) | Command::Trace(_) => ranks::connect().map(|_| ()),
+        _ if ranks::launched() > 1 => {
+            let message =
+                "of the commands, pretrain and trace run on several ranks: start one process";
+            Err(BadArgument(message.to_string()).into())
+        }
+        _ => Ok(()),
     }
 }
 

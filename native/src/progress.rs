@@ -18,6 +18,8 @@ const TIME_LEFT: usize = 15;
 pub struct Progress {
     bar: ProgressBar,
     terminal: bool,
+    /// Whether nothing is shown.
+    silent: bool,
     lines: Lines,
     total_steps: u64,
     /// That of the last step.
@@ -53,11 +55,22 @@ impl Progress {
         Self {
             bar,
             terminal,
+            silent: false,
             lines,
             total_steps,
             epoch: 0.0,
             width,
             probe: Metrics::new(),
+        }
+    }
+
+    /// The same of a rank that says nothing.
+    pub fn silent(self) -> Self {
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        Self {
+            silent: true,
+            terminal: false,
+            ..self
         }
     }
 
@@ -108,7 +121,9 @@ impl Progress {
 
     /// A line above the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        if !self.silent {
+            self.bar.suspend(|| eprintln!("{line}"));
+        }
     }
 
     /// Takes the bar away.

@@ -12,6 +12,8 @@ use crate::lock;
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
 
+/// What a run is computed with.
+pub const RUN_FILE: &str = "run.json";
 const EVENTS: &str = "events.jsonl";
 /// A checkpoint that is being deleted.
 const DOOMED: &str = ".deleted";
@@ -19,6 +21,12 @@ const DOOMED: &str = ".deleted";
 /// A run on disk.
 pub struct RunFolder {
     path: PathBuf,
+    /// None where another rank writes.
+    own: Option<Own>,
+}
+
+/// What the process that writes a folder has of it.
+struct Own {
     events: File,
     /// Keeps other processes out.
     _lock: File,
@@ -46,9 +54,24 @@ impl RunFolder {
         let lock = lock::take(path)?;
         Ok(Self {
             path: path.to_path_buf(),
-            events: open_events(path)?,
-            _lock: lock,
+            own: Some(Own {
+                events: open_events(path)?,
+                _lock: lock,
+            }),
         })
+    }
+
+    /// The folder of a run that another rank writes: this one leaves it alone.
+    pub fn followed(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            own: None,
+        }
+    }
+
+    /// Whether this process writes it.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
     }
 
     /// Where the run is.
@@ -69,14 +92,20 @@ impl RunFolder {
 
     /// Writes a small file of the run.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
-        write_whole(&self.path.join(name), content)
+        match self.is_own() {
+            true => write_whole(&self.path.join(name), content),
+            false => Ok(()),
+        }
     }
 
     /// Appends one line to the log of events.
     pub fn log(&mut self, event: &Event) -> Result<()> {
+        let Some(own) = &mut self.own else {
+            return Ok(());
+        };
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
-        self.events
+        own.events
             .write_all(&line)
             .context("events.jsonl cannot be written")
     }
@@ -84,6 +113,9 @@ impl RunFolder {
     /// Drops what was logged after `step`: a run that was killed is resumed from its checkpoint, and takes and logs the
     /// steps since then again.
     pub fn rewind_events(&mut self, step: u64) -> Result<()> {
+        let Some(own) = &mut self.own else {
+            return Ok(());
+        };
         let path = self.path.join(EVENTS);
         let text = fs::read_to_string(&path).unwrap_or_default();
         let kept = |line: &&str| {
@@ -96,7 +128,7 @@ impl RunFolder {
             .flat_map(|line| [line, "\n"])
             .collect();
         write_whole(&path, text.as_bytes())?;
-        self.events = open_events(&self.path)?;
+        own.events = open_events(&self.path)?;
         Ok(())
     }
 
@@ -107,6 +139,9 @@ impl RunFolder {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<String> {
         let name = name_of(checkpoint);
         let place = self.path.join(&name);
+        if !self.is_own() {
+            return Ok(name);
+        }
         if place.exists() && checkpoints::read(&place, checkpoint.step).is_ok() {
             return Ok(name);
         }
@@ -148,6 +183,9 @@ impl RunFolder {
         let Keep::Newest(keep) = keep else {
             return Ok(());
         };
+        if !self.is_own() {
+            return Ok(());
+        }
         let found = checkpoints::list(&self.path);
         let older = found.iter().rev().filter(|(found, _)| *found <= step);
         // Renamed first: what is left of one if this is interrupted is not taken for a damaged checkpoint.

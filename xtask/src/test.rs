@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::binaries::{self, Choice};
-use crate::setup::{self, browser, npm::npm};
+use crate::setup::{self, browser, mpi, npm::npm};
 use crate::{laws, npm, package, repo, sh, tools, wasm, web};
 
 /// Seconds before a test in a browser counts as hung: software WebGPU is slow.
@@ -33,9 +33,9 @@ const STEPS: [Step; 14] = [
     step("typos", "rust", &[], tools::typos),
     step("deny", "rust", &[], tools::deny),
     step("package", "rust", &[], package::check),
-    step("clippy", "rust", &["rust"], clippy),
-    step("native", "rust", &["vulkan"], native),
-    step(SLOW, SLOW, &["vulkan"], slow),
+    step("clippy", "rust", &["rust", "mpi"], clippy),
+    step("native", "rust", &["vulkan", "mpi"], native),
+    step(SLOW, SLOW, &["vulkan", "mpi"], slow),
     step("module", "wasm", OPTIMISED, || wasm::build(true, &LINT)),
     step(
         "browser",
@@ -165,6 +165,9 @@ fn native_cargo(what: &str) -> Command {
         .args(["--locked", "--release", "--workspace"])
         .args(["--exclude", "parallax-web"])
         .envs(LINT);
+    if mpi::is_here() {
+        cargo.args(["--features", "parallax/mpi"]);
+    }
     cargo
 }
 

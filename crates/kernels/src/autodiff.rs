@@ -18,6 +18,7 @@ use burn_autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrat
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
+use parallax_ranks::Ranks;
 
 use crate::ops::{Kernels, LayerOps, SavedNorm};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
@@ -125,6 +126,7 @@ struct NormState<T> {
     variance: T,
     mask: ReluMask<T>,
     epsilon: f64,
+    ranks: Ranks,
 }
 
 impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
@@ -145,7 +147,8 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
             ReluMask::Output(output) => Some(output),
             ReluMask::Recompute(bias) => {
                 let (x, weight) = (x.clone(), weight.clone());
-                let [output, ..] = B::norm(x, weight, value(bias), None, true, state.epsilon);
+                let bias = value(bias);
+                let [output, ..] = B::norm(x, weight, bias, None, true, state.epsilon, state.ranks);
                 Some(output)
             }
         };
@@ -156,6 +159,7 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
             mean: state.mean,
             variance: state.variance,
             epsilon: state.epsilon,
+            ranks: state.ranks,
         };
         // The residual is the fourth parent.
         let gradients = match N {
@@ -181,6 +185,7 @@ struct RecomputeNorm<B> {
     bias: NodeId,
     relu: bool,
     epsilon: f64,
+    ranks: Ranks,
     backend: PhantomData<B>,
 }
 
@@ -188,7 +193,8 @@ impl<B: Kernels> RetroForward for RecomputeNorm<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
         let mut value = |node| states.get_state::<FloatTensor<B>>(node);
         let (x, weight, bias) = (value(&self.x), value(&self.weight), value(&self.bias));
-        let [output, ..] = B::norm(x, weight, bias, None, self.relu, self.epsilon);
+        let (relu, epsilon) = (self.relu, self.epsilon);
+        let [output, ..] = B::norm(x, weight, bias, None, relu, epsilon, self.ranks);
         states.save(out, output);
     }
 }
@@ -271,10 +277,12 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         bias: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias] = values;
-        let [output, mean, variance] = B::norm(of_x, of_weight, of_bias, None, relu, epsilon);
+        let [output, mean, variance] =
+            B::norm(of_x, of_weight, of_bias, None, relu, epsilon, ranks);
         let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
         let recompute = RecomputeNorm::<B> {
             x: x.id(),
@@ -282,6 +290,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             bias: bias.id(),
             relu,
             epsilon,
+            ranks,
             backend: PhantomData,
         };
         let prepared = Norm
@@ -303,6 +312,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
                     variance,
                     mask,
                     epsilon,
+                    ranks,
                 };
                 prepared.finish(state, output)
             }
@@ -319,12 +329,20 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         residual: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias, &residual].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias, of_residual] = values;
         let residual_values = Some(of_residual);
-        let [output, mean, variance] =
-            B::norm(of_x, of_weight, of_bias, residual_values, relu, epsilon);
+        let [output, mean, variance] = B::norm(
+            of_x,
+            of_weight,
+            of_bias,
+            residual_values,
+            relu,
+            epsilon,
+            ranks,
+        );
         let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
         // The end of a residual block, which is always saved: it bounds what a backward pass recomputes at a time.
         let nodes = [x.node(), weight.node(), bias.node(), residual.node()];
@@ -340,6 +358,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
                         false => ReluMask::None,
                     },
                     epsilon,
+                    ranks,
                 };
                 prepared.finish(state, output)
             }

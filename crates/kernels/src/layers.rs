@@ -4,6 +4,7 @@
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
+use parallax_ranks::Ranks;
 
 use crate::dtype::{is_half, widen};
 use crate::ops::{InferenceOps, LayerOps};
@@ -116,6 +117,26 @@ pub fn batch_norm<const D: usize>(
     activation: Activation,
     epsilon: f64,
 ) -> Normed<D> {
+    synchronised_batch_norm(x, (weight, bias), residual, activation, epsilon, Ranks::ONE)
+}
+
+/// [`batch_norm`] with the statistics of the batches of all ranks (SyncBN, methods.md 2.3), as if they were one: each rank's
+/// count, mean and sum of squared deviations are joined in rank order by the formula of Chan, Golub and LeVeque, and so are
+/// the sums of the backward pass. The gradients of scale and shift are those of this rank's values.
+///
+/// Every rank calls it at the same place of its step. Where an exchange fails, the rank goes on with its own values, and
+/// [`Ranks::check`] says so afterwards.
+///
+/// # Panics
+/// As [`batch_norm`].
+pub fn synchronised_batch_norm<const D: usize>(
+    x: Tensor<D>,
+    (weight, bias): (Tensor<1>, Tensor<1>),
+    residual: Option<Tensor<D>>,
+    activation: Activation,
+    epsilon: f64,
+    ranks: Ranks,
+) -> Normed<D> {
     let dims = x.dims();
     let channels = dims[D - 1];
     let rows = dims[..D - 1].iter().product::<usize>();
@@ -138,9 +159,9 @@ pub fn batch_norm<const D: usize>(
                 residual.dims() == dims && residual.dtype() == dtype,
                 "residual and input differ in shape or dtype"
             );
-            Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon)
+            Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon, ranks)
         }
-        None => Dispatch::layer_norm(x, weight, bias, relu, epsilon),
+        None => Dispatch::layer_norm(x, weight, bias, relu, epsilon, ranks),
     };
     Normed {
         output: Tensor::<2>::from_dispatch(output).reshape(dims),

@@ -13,6 +13,7 @@
 //! - [`layers`], `resample`, `hard_pixels`, [`gradients`] and [`update`] are the functions that networks, benchmarks and
 //!   optimisers call.
 
+mod across;
 mod autodiff;
 pub mod backend;
 mod dtype;
@@ -28,6 +29,7 @@ mod sampling;
 pub mod shape;
 pub mod update;
 
+pub use across::gather_rows;
 pub use backend::cpu::{Rounding, in_parallel};
 pub use backend::gpu::adapter::{Adapter, is_gpu, is_software_adapter, largest_tensor};
 pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
@@ -41,7 +43,7 @@ pub use dtype::{stores, widen};
 pub use hard_pixels::hard_pixels;
 pub use layers::{
     Normed, batch_norm, conv2d, conv2d_normalized, linear, log_softmax, max_pool2d, normalize_with,
-    row_sums,
+    row_sums, synchronised_batch_norm,
 };
 pub use options::{Activation, ConvOptions, SgdOptions};
 pub use pixel_labels::{LogitShape, PixelLabels};

@@ -5,7 +5,9 @@ pub mod spatial;
 
 use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
+use parallax_ranks::Ranks;
 
+use crate::across::{Moments, summed};
 use crate::ops::SavedNorm;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
@@ -97,8 +99,8 @@ pub fn norm(
     weight: FlexTensor,
     bias: FlexTensor,
     residual: Option<FlexTensor>,
-    relu: bool,
-    epsilon: f64,
+    (relu, epsilon): (bool, f64),
+    ranks: Ranks,
 ) -> [FlexTensor; 3] {
     let (x, weight, bias) = (Host::new(x), Host::new(weight), Host::new(bias));
     let residual = residual.map(Host::new);
@@ -107,9 +109,15 @@ pub fn norm(
     let rows = x.len() / channels;
     let average = |sums: Vec<f64>| -> Vec<f64> { sums.iter().map(|s| s / rows as f64).collect() };
     let mean = average(sums(x.len(), channels, |i| x[i]));
-    let variance = average(sums(x.len(), channels, |i| {
-        (x[i] - mean[i % channels]).powi(2)
-    }));
+    let squares = sums(x.len(), channels, |i| (x[i] - mean[i % channels]).powi(2));
+    let of_all = Moments {
+        rows: rows as f64,
+        mean,
+        squares,
+    };
+    let of_all = of_all.of_all(ranks);
+    let variance: Vec<f64> = of_all.variance().collect();
+    let mean = of_all.mean;
     let value = |i: usize| {
         let c = i % channels;
         let normal = (x[i] - mean[c]) / (variance[c] + epsilon).sqrt();
@@ -149,9 +157,11 @@ pub fn norm_grad(saved: SavedNorm<Flex>, grad: FlexTensor) -> [FlexTensor; 4] {
     let normal = |i: usize| (x[i] - mean[i % channels]) / sigma(i % channels);
     let bias = sums(x.len(), channels, |i| residual[i]);
     let scale = sums(x.len(), channels, |i| residual[i] * normal(i));
+    let (sums_of_all, n) = summed([&bias[..], &scale[..]].concat(), rows, saved.ranks);
+    let (plain, weighted) = sums_of_all.split_at(channels);
     let input = |i: usize| {
-        let (c, n) = (i % channels, rows as f64);
-        weight[c] / sigma(c) * (residual[i] - bias[c] / n - normal(i) * scale[c] / n)
+        let c = i % channels;
+        weight[c] / sigma(c) * (residual[i] - plain[c] / n - normal(i) * weighted[c] / n)
     };
     let input = (0..x.len()).map(input).collect();
     [

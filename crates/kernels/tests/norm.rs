@@ -9,6 +9,7 @@ use parallax_kernels::PoolShape;
 use parallax_kernels::backend::cpu::{
     NormPass, batch_norm, batch_norm_backward, max_pool, max_pool_backward,
 };
+use parallax_ranks::Ranks;
 
 const EPSILON: f32 = 1e-5;
 
@@ -96,7 +97,7 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
         false => Vec::new(),
     };
     let r = reference(&x, &weight, &bias, &residual, relu, &grad);
-    let normed = batch_norm(&x, &weight, &bias, &residual, relu, EPSILON);
+    let normed = batch_norm(&x, &weight, &bias, &residual, (relu, EPSILON), Ranks::ONE);
     // A shifted input has been rounded before.
     let digits = 2e-6 * f64::from(1.0 + shift.abs());
     close("mean", &normed.mean, &r.mean, 5e-7);
@@ -112,6 +113,7 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
         mean: &normed.mean,
         variance: &normed.variance,
         epsilon: EPSILON,
+        ranks: Ranks::ONE,
     };
     let gradients = batch_norm_backward(pass, &grad, true);
     let alone = batch_norm_backward(pass, &grad, false);
@@ -141,14 +143,28 @@ fn a_large_mean_costs_no_precision_of_the_variance() {
 
 #[test]
 fn one_row_gives_the_shift() {
-    let normed = batch_norm(&[3.0, -4.0], &[1.0, 2.0], &[0.5, 0.25], &[], false, EPSILON);
+    let normed = batch_norm(
+        &[3.0, -4.0],
+        &[1.0, 2.0],
+        &[0.5, 0.25],
+        &[],
+        (false, EPSILON),
+        Ranks::ONE,
+    );
     assert_eq!(normed.output, [0.5, 0.25]);
     assert_eq!(normed.variance, [0.0, 0.0]);
 }
 
 #[test]
 fn nan_passes_relu() {
-    let normed = batch_norm(&[f32::NAN, 1.0], &[1.0], &[0.0], &[], true, EPSILON);
+    let normed = batch_norm(
+        &[f32::NAN, 1.0],
+        &[1.0],
+        &[0.0],
+        &[],
+        (true, EPSILON),
+        Ranks::ONE,
+    );
     assert!(normed.output.iter().all(|value| value.is_nan()));
 }
 

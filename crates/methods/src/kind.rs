@@ -262,10 +262,11 @@ impl MethodKind {
     /// use burn::tensor::{Device, Distribution, Int, Tensor};
     /// use parallax_methods::{BnConfig, MethodConfig, MethodKind, Views};
     /// use parallax_nets::{Arch, ResNetConfig, Stem};
+    /// use parallax_ranks::Ranks;
     ///
     /// let device = Device::flex(); // the CPU
     /// let network = ResNetConfig { width: 4, hidden: 8, out: 4, ..ResNetConfig::new(Arch::Tiny, Stem::Small) };
-    /// let bn = BnConfig { kind: MethodKind::Byol.bn(), bn_groups: 1 };
+    /// let bn = BnConfig { kind: MethodKind::Byol.bn(), bn_groups: 1, ranks: Ranks::ONE };
     /// let config = MethodConfig { network, bn, temperature: 1.0, queue: 0, predictor: true, seed: 0, recompute: false };
     /// let mut method = MethodKind::Byol.build(&config, &device);
     /// let images = || Tensor::<4>::random([4, 3, 16, 16], Distribution::Default, &device);

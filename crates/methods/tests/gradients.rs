@@ -14,6 +14,7 @@ use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_nets::{
     Arch, BatchNorm, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem,
 };
+use parallax_ranks::Ranks;
 
 /// Of the difference; its error falls with the square, until rounding takes over.
 const STEP: f64 = 1e-6;
@@ -89,8 +90,8 @@ fn losses() {
 fn batch_norm_variants() {
     for mode in [
         Mode::Train,
-        Mode::Sync,
-        Mode::TrainBiased,
+        Mode::Sync(Ranks::ONE),
+        Mode::TrainBiased(Ranks::ONE),
         Mode::Batch,
         Mode::Eval,
         Mode::Frozen,
@@ -207,6 +208,7 @@ fn methods() {
                     own => own,
                 },
                 bn_groups: 2,
+                ranks: Ranks::ONE,
             },
             temperature: 0.2,
             queue: 7,

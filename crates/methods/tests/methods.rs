@@ -11,6 +11,7 @@ use parallax_methods::{
 };
 use parallax_nets::names::{self, Visit, is_buffer};
 use parallax_nets::{Arch, Head, HeadKind, Init, ResNetConfig, StageConfig, Stem};
+use parallax_ranks::Ranks;
 
 fn config(kind: MethodKind) -> MethodConfig {
     MethodConfig {
@@ -26,6 +27,7 @@ fn config(kind: MethodKind) -> MethodConfig {
         bn: BnConfig {
             kind: kind.bn(),
             bn_groups: 1,
+            ranks: Ranks::ONE,
         },
         temperature: 0.2,
         queue: 10,
@@ -233,6 +235,7 @@ fn per_group(kind: MethodKind, bn_groups: usize) -> Box<dyn Method> {
     let bn = BnConfig {
         kind: BnKind::PerGroup,
         bn_groups,
+        ranks: Ranks::ONE,
     };
     let config = MethodConfig { bn, ..config(kind) };
     kind.build(&config, &Device::flex())
@@ -282,7 +285,12 @@ fn running_statistics_are_those_of_the_first_bn_group() {
 fn plainsync_differs_in_the_running_variance_alone() {
     let after = |kind, bn_groups| {
         let method = MethodKind::MocoV2Plus;
-        let bn = BnConfig { kind, bn_groups };
+        let ranks = Ranks::ONE;
+        let bn = BnConfig {
+            kind,
+            bn_groups,
+            ranks,
+        };
         let config = MethodConfig {
             bn,
             ..config(method)

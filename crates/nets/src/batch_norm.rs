@@ -2,7 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use parallax_kernels::{Activation, batch_norm, conv2d_normalized, normalize_with, weighted_sum};
+use parallax_kernels::{
+    Activation, conv2d_normalized, normalize_with, synchronised_batch_norm, weighted_sum,
+};
+use parallax_ranks::Ranks;
 
 use crate::conv::Conv2d;
 use crate::graph::match_checkpointing;
@@ -19,11 +22,11 @@ pub enum Mode {
     /// The statistics of the batch. The running ones are updated, with the unbiased variance. Also the mode of a target
     /// network.
     Train,
-    /// As `Train`, with the statistics of the whole batch over all devices (`torch.nn.SyncBatchNorm`). A batch is on one
-    /// device, so it computes the same as `Train`.
-    Sync,
+    /// As `Train`, with the statistics of the whole batch over all ranks (`torch.nn.SyncBatchNorm`), whose parts are of one
+    /// size. Of one rank it computes the same as `Train`.
+    Sync(Ranks),
     /// As `Sync`, but the running variance is updated with the biased one ("plainsync").
-    TrainBiased,
+    TrainBiased(Ranks),
     /// The statistics of the batch; the running ones are not updated: every BN group but the first.
     Batch,
     /// The statistics of the batch, which replace the running ones, with the biased variance: what precise batch norm
@@ -103,13 +106,18 @@ impl BatchNorm {
             return normalize_with(x, running, (weight, bias), residual, activation, BN_EPSILON);
         }
         let dims = x.dims();
-        self.count = dims.iter().product::<usize>() / dims[D - 1];
+        let ranks = match mode {
+            Mode::Sync(ranks) | Mode::TrainBiased(ranks) => ranks,
+            _ => Ranks::ONE,
+        };
+        self.count = ranks.size() * dims.iter().product::<usize>() / dims[D - 1];
         let count = self.count as f64;
-        let batch = batch_norm(x, weight, bias, residual, activation, BN_EPSILON);
+        let affine = (weight, bias);
+        let batch = synchronised_batch_norm(x, affine, residual, activation, BN_EPSILON, ranks);
         // The biased variance normalises, the unbiased one goes into the running variance (methods.md 2.1).
         let variance = match mode {
-            Mode::Train | Mode::Sync => Some(batch.variance * (count / (count - 1.0).max(1.0))),
-            Mode::TrainBiased => Some(batch.variance),
+            Mode::Train | Mode::Sync(_) => Some(batch.variance * (count / (count - 1.0).max(1.0))),
+            Mode::TrainBiased(_) => Some(batch.variance),
             Mode::Measure => {
                 self.set_running(batch.mean.inner(), batch.variance.inner());
                 return batch.output;

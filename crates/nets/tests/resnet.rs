@@ -9,6 +9,7 @@ use parallax_nets::names::{self, is_buffer};
 use parallax_nets::{
     Arch, BatchNorm, Head, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem,
 };
+use parallax_ranks::Ranks;
 
 fn network(arch: Arch, stem: Stem, width: usize, head: HeadKind) -> ResNet {
     let config = ResNetConfig {
@@ -247,7 +248,7 @@ fn the_running_variance_is_unbiased_unless_said_otherwise() {
     };
     // Mean 3, squares 4 + 1 + 9 = 14: biased 14 / 3, unbiased 7.
     assert!((variance(Mode::Train) - (0.9 + 0.7)).abs() < 1e-6);
-    assert!((variance(Mode::TrainBiased) - (0.9 + 1.4 / 3.0)).abs() < 1e-6);
+    assert!((variance(Mode::TrainBiased(Ranks::ONE)) - (0.9 + 1.4 / 3.0)).abs() < 1e-6);
     assert_eq!(variance(Mode::Batch), 1.0);
 }
 

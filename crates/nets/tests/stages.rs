@@ -6,6 +6,7 @@ use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_nets::{
     Arch, Conv2d, ConvConfig, Init, Mode, OutputStride, ResNet, ResNetConfig, StageConfig, Stem,
 };
+use parallax_ranks::Ranks;
 
 /// The seed of the images in `stages/generate.py`.
 const IMAGES: u32 = 1027;
@@ -160,7 +161,12 @@ fn every_stage_has_a_map_and_gradients_flow() {
     let dims: Vec<[usize; 4]> = maps.iter().map(Tensor::dims).collect();
     assert_eq!(dims, [[2, 16, 16, 4], [2, 8, 8, 8], [2, 4, 4, 16]]);
 
-    for mode in [Mode::Train, Mode::Sync, Mode::Eval, Mode::Frozen] {
+    for mode in [
+        Mode::Train,
+        Mode::Sync(Ranks::ONE),
+        Mode::Eval,
+        Mode::Frozen,
+    ] {
         let mut network = network(Arch::ResNet18, 4, OutputStride::X8.stages(), &device);
         let maps = network.stages(images(), mode);
         let sums = maps.into_iter().map(|map| {
@@ -201,7 +207,7 @@ fn frozen_batch_norm_computes_as_in_evaluation_and_keeps_its_statistics() {
     assert_eq!(floats(frozen), floats(evaluated));
     // Synchronised batch norm on one device is that of the whole batch.
     let (mut one, mut other) = (network.clone(), network);
-    let synced = one.features(images.clone(), Mode::Sync);
+    let synced = one.features(images.clone(), Mode::Sync(Ranks::ONE));
     assert_eq!(floats(synced), floats(other.features(images, Mode::Train)));
     assert_eq!(statistics(&one), statistics(&other));
 }

@@ -3,6 +3,7 @@
 
 use burn::tensor::Tensor;
 use parallax_methods::PartsMut;
+use parallax_nets::ResNet;
 
 use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
@@ -35,7 +36,13 @@ impl Run {
         let precision = run.precision;
         let mut scale = precision.loss_scale(batch.size / run.accumulate);
         loop {
-            let attempt = self.measured(&batch, scale).await?;
+            let attempt = match self.shared(&batch, scale).await {
+                Ok(attempt) => attempt,
+                Err(error) => {
+                    self.restore(&untouched);
+                    return Err(error);
+                }
+            };
             let loss = attempt.figures[0];
             // A gradient that overflowed has a norm that is not finite.
             let held = match precision {
@@ -47,11 +54,7 @@ impl Run {
             if loss.is_finite() && held {
                 return Ok(attempt);
             }
-            let PartsMut { online, target, .. } = self.method.parts_mut();
-            *online = untouched.0.clone();
-            if let (Some(target), Some(before)) = (target, &untouched.1) {
-                *target = before.clone();
-            }
+            self.restore(&untouched);
             if !loss.is_finite() {
                 return Err(self.diverged(loss).await);
             }
@@ -62,9 +65,26 @@ impl Run {
         }
     }
 
+    /// One forward and backward pass that every rank has ended.
+    async fn shared(&mut self, batch: &DeviceBatch, scale: f64) -> Result<Attempt, RunError> {
+        let attempt = self.measured(batch, scale).await?;
+        self.share_statistics().await?;
+        self.ranks.check()?;
+        Ok(attempt)
+    }
+
+    /// Puts both networks back as they were.
+    fn restore(&mut self, (before, target_before): &(ResNet, Option<ResNet>)) {
+        let PartsMut { online, target, .. } = self.method.parts_mut();
+        *online = before.clone();
+        if let (Some(target), Some(before)) = (target, target_before) {
+            *target = before.clone();
+        }
+    }
+
     /// One forward and backward pass, and its figures: one transfer for all of them, because it waits for the device.
     async fn measured(&mut self, batch: &DeviceBatch, scale: f64) -> Result<Attempt, RunError> {
-        let forward = self.forward(batch, scale);
+        let forward = self.forward(batch, scale).await?;
         let mut figures = vec![forward.loss.clone(), forward.embedding_std.clone()];
         if let Some(online) = &forward.online {
             figures.extend([online.loss.clone(), online.accuracy.clone()]);

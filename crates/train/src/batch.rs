@@ -1,11 +1,13 @@
 //! Batches, and the loader that makes them from a data set.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use parallax_data::{Order, SampleIndex, Source};
 use parallax_gpu_views::{Packer, runs_on};
+use parallax_ranks::Ranks;
 use parallax_rng::{Draws, Stream, permutation};
 use parallax_views::{Canvas, Image, Op, Pipeline, ViewKey, apply_all, draw_view};
 
@@ -27,7 +29,7 @@ thread_local! {
 pub struct Batch {
     /// The 0-based step of the run.
     pub step: u64,
-    /// Number of images.
+    /// Number of images of this rank.
     pub size: usize,
     /// Height and width of a view in pixels.
     pub pixels: [usize; 2],
@@ -37,10 +39,48 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// What supervised training learns for each image, where that is not its class ([`Source::target`]).
     pub targets: Option<Vec<u32>>,
-    /// Whether the second view's keys enter the queue: a coin flip for each BN group.
+    /// Whether the second view's keys enter the queue: a coin flip for each BN group of this rank.
     pub enqueue_second: Vec<bool>,
-    /// The order in which keys are assigned to BN groups (ShuffleBN): a permutation of the batch.
+    /// The order in which keys are assigned to BN groups (ShuffleBN): a permutation of the batch of all ranks. With several
+    /// ranks the second views are those of this rank's part of the permuted batch.
     pub order: Vec<u32>,
+}
+
+impl Batch {
+    /// A rank's part of a whole batch of `recipe` whose views were made on the host.
+    #[must_use]
+    pub fn part(self, recipe: &Recipe, ranks: Ranks) -> Self {
+        if ranks.is_one() {
+            return self;
+        }
+        let (own, pixels) = (ranks.part(self.size), 3 * self.pixels[0] * self.pixels[1]);
+        let dealt = &self.order[ranks.part(self.order.len())];
+        let deals = recipe.shuffles_keys();
+        let part = |(number, values): (usize, Vec<f32>)| match deals && number == 1 {
+            false => values[own.start * pixels..own.end * pixels].to_vec(),
+            true => {
+                let images = dealt.iter().map(|&image| image as usize * pixels);
+                images
+                    .flat_map(|at| values[at..at + pixels].to_vec())
+                    .collect()
+            }
+        };
+        let views = match self.views {
+            BatchViews::Made(views) => {
+                BatchViews::Made(views.into_iter().enumerate().map(part).collect())
+            }
+            other => other,
+        };
+        let coins = ranks.part(self.enqueue_second.len());
+        Self {
+            size: own.len(),
+            views,
+            labels: self.labels[own.clone()].to_vec(),
+            targets: self.targets.map(|targets| targets[own].to_vec()),
+            enqueue_second: self.enqueue_second[coins].to_vec(),
+            ..self
+        }
+    }
 }
 
 /// Loads the batch of any step: a pure function of the recipe's seed, the source and the step.
@@ -70,6 +110,15 @@ pub struct Loader {
     seed: u64,
     kernels: bool,
     drop_last: bool,
+    ranks: Ranks,
+    /// Whether the second views are dealt to ranks by the order of ShuffleBN.
+    deals: bool,
+}
+
+/// Views to load: which images, and which views of each.
+struct Wanted<'a> {
+    examples: &'a [SampleIndex],
+    views: Range<u16>,
 }
 
 impl Loader {
@@ -97,6 +146,8 @@ impl Loader {
             seed: recipe.run.seed,
             kernels: runs_on(device),
             drop_last: false,
+            ranks: Ranks::ONE,
+            deals: false,
             source,
         })
     }
@@ -111,7 +162,22 @@ impl Loader {
         }
     }
 
-    /// Images in a batch.
+    /// The same for one rank, which loads its part of every batch: the data of a run do not depend on the number of ranks.
+    /// `recipe` is the one that the loader is of.
+    ///
+    /// # Errors
+    /// When its batch cannot be divided among them.
+    pub fn on(self, recipe: &Recipe, ranks: Ranks) -> Result<Self, RunError> {
+        recipe.check_ranks(ranks)?;
+        Ok(Self {
+            groups: recipe.all_groups(ranks),
+            deals: recipe.shuffles_keys() && !ranks.is_one(),
+            ranks,
+            ..self
+        })
+    }
+
+    /// Images in a batch of all ranks.
     pub fn batch_size(&self) -> usize {
         self.size
     }
@@ -141,14 +207,20 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`].
     pub fn load_with(&self, step: u64, workers: &dyn Workers) -> Result<Batch, RunError> {
-        let examples = self.examples(step);
-        let packed = match self.kernels {
-            true => self.packed(&examples, workers)?,
-            false => None,
-        };
-        let views = match packed {
-            Some(views) => views,
-            None => self.made(&examples, workers)?,
+        let all = self.examples(step);
+        let order = shuffle_order(self.seed, step, self.size);
+        let own = self.ranks.part(self.size);
+        let wanted = |examples, views| Wanted { examples, views };
+        let examples = all[own.clone()].to_vec();
+        let views = match self.deals {
+            false => self.views_of(&wanted(&examples, 0..self.views as u16), workers)?,
+            true => {
+                let dealt = order[own].iter().map(|&image| all[image as usize]);
+                let dealt: Vec<_> = dealt.collect();
+                let wanted = [wanted(&examples, 0..1), wanted(&dealt, 1..2)];
+                let views = wanted.iter().map(|wanted| self.views_of(wanted, workers));
+                BatchViews::Several(views.collect::<Result<_, _>>()?)
+            }
         };
         let coin = |group: usize| {
             let mut draws = Draws::new(self.seed, Stream::Coin, 0, step as u32, group as u16);
@@ -160,25 +232,34 @@ impl Loader {
         let targets: Vec<u32> = examples.iter().map(target).collect();
         Ok(Batch {
             step,
-            size: self.size,
+            size: examples.len(),
             pixels: [self.side as usize; 2],
             views,
             targets: Some(targets).filter(|targets| *targets != labels),
             labels,
-            enqueue_second: (0..self.groups).map(coin).collect(),
-            order: shuffle_order(self.seed, step, self.size),
+            enqueue_second: self.ranks.part(self.groups).map(coin).collect(),
+            order,
         })
+    }
+
+    fn views_of(&self, wanted: &Wanted<'_>, workers: &dyn Workers) -> Result<BatchViews, RunError> {
+        let packed = match self.kernels {
+            true => self.packed(wanted, workers)?,
+            false => None,
+        };
+        packed.map_or_else(|| self.made(wanted, workers), Ok)
     }
 
     /// The views, computed here. Each image is decoded once for all of them.
     fn made(
         &self,
-        examples: &[SampleIndex],
+        Wanted { examples, views }: &Wanted<'_>,
         workers: &dyn Workers,
     ) -> Result<BatchViews, RunError> {
+        let first = views.start;
         let pixels = 3 * (self.side * self.side) as usize;
         let view = |_| vec![0.0; examples.len() * pixels];
-        let mut views: Vec<Vec<f32>> = (0..self.views).map(view).collect();
+        let mut views: Vec<Vec<f32>> = views.clone().map(view).collect();
         let mut places: Vec<_> = views
             .iter_mut()
             .map(|view| view.chunks_mut(pixels))
@@ -190,7 +271,7 @@ impl Loader {
         map(workers, own.collect(), |(sample, places)| {
             let image = self.source.image(sample.index as usize)?;
             for (view, out) in places.into_iter().enumerate() {
-                let ops = self.draw(&image, sample, view as u16);
+                let ops = self.draw(&image, sample, first + view as u16);
                 CANVAS.with_borrow_mut(|canvas| {
                     canvas
                         .apply(&image, &ops)
@@ -208,7 +289,7 @@ impl Loader {
     /// What the device computes the views from; `None` where its kernels do not support one of them.
     fn packed(
         &self,
-        examples: &[SampleIndex],
+        Wanted { examples, views }: &Wanted<'_>,
         workers: &dyn Workers,
     ) -> Result<Option<BatchViews>, RunError> {
         let mut packer = Packer::default();
@@ -216,7 +297,7 @@ impl Loader {
         for some in examples.chunks(DECODED) {
             let images = map(workers, some.to_vec(), |sample| {
                 let image = self.source.image(sample.index as usize)?;
-                let views = 0..self.views as u16;
+                let views = views.clone();
                 let ops: Vec<Vec<Op>> = views.map(|view| self.draw(&image, sample, view)).collect();
                 Ok((image, ops))
             })?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use parallax_ranks::Ranks;
 use parallax_weights::{NamedTensor, ONLINE, TARGET, WeightFile, collect, load};
 use serde::{Deserialize, Serialize};
 
@@ -193,11 +194,27 @@ impl Checkpoint {
 }
 
 impl Run {
-    /// Copies the run from its device.
+    /// Copies the run from its device, and checks that it is the same on every rank; all of them call it.
+    ///
+    /// # Errors
+    /// When the device fails, or the state of a rank differs.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, RunError> {
+        let checkpoint = self.own_checkpoint().await?;
+        let state = checkpoint.file(STATE_FILE)?;
+        match self.ranks.first_difference(state)? {
+            Some(rank) => Err(RunError::Differs {
+                rank,
+                step: self.step,
+            }),
+            None => Ok(checkpoint),
+        }
+    }
+
+    /// Copies the run from its device, whatever other ranks do.
     ///
     /// # Errors
     /// When the device fails.
-    pub async fn checkpoint(&self) -> Result<Checkpoint, RunError> {
+    pub async fn own_checkpoint(&self) -> Result<Checkpoint, RunError> {
         let recipe = self.recipe.to_toml()?;
         let parts = self.method.parts();
         let mut tensors = collect(parts.online, ONLINE).await?;
@@ -233,9 +250,22 @@ impl Run {
         data: DataShape,
         device: &Device,
     ) -> Result<Self, RunError> {
+        Self::resume_on(checkpoint, data, device, Ranks::ONE)
+    }
+
+    /// The same on one rank of several.
+    ///
+    /// # Errors
+    /// As [`Run::resume`] and [`Run::on`].
+    pub fn resume_on(
+        checkpoint: &Checkpoint,
+        data: DataShape,
+        device: &Device,
+        ranks: Ranks,
+    ) -> Result<Self, RunError> {
         let step = checkpoint.is_of(data)?;
         let recipe = String::from_utf8_lossy(checkpoint.file(RECIPE_FILE)?).into_owned();
-        let mut run = Run::new(Recipe::parse(&recipe, &[])?, data, device)?;
+        let mut run = Run::on(Recipe::parse(&recipe, &[])?, data, device, ranks)?;
         run.step = step;
 
         let weights = WeightFile::from_bytes(WEIGHTS_FILE, checkpoint.file(WEIGHTS_FILE)?)?;

@@ -60,7 +60,8 @@ impl DeviceBatch {
             false => 0..coins,
         };
         let own = self.order.iter().map(|&place| place as usize);
-        let own = own.filter(|place| (begin..end).contains(place));
+        // With one micro-batch it is a permutation of the batch of all ranks.
+        let own = own.filter(|place| count == 1 || (begin..end).contains(place));
         let [first, second] = self.views.clone();
         let (first, second, labels) = match count {
             1 => (first, second, self.targets.clone()),

@@ -5,6 +5,7 @@ use std::fmt;
 use parallax_data::DataError;
 use parallax_data::taxonomy::TaxonomyError;
 use parallax_probes::ProbeError;
+use parallax_ranks::RanksError;
 use parallax_weights::WeightsError;
 
 /// A recipe that cannot be used.
@@ -65,6 +66,20 @@ pub enum RunError {
     /// A probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// An exchange between ranks. The step was not taken.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
+    /// Ranks whose states differ.
+    #[error(
+        "the state of rank {rank} differs from that of rank 0 at step {step}: nothing was saved. Ranks must have the same \
+         kind of device, the same program and the same data; continue from the newest checkpoint with --resume"
+    )]
+    Differs {
+        /// The first rank that differs.
+        rank: usize,
+        /// Steps taken.
+        step: u64,
+    },
     /// Fewer examples than a batch.
     #[error(
         "{examples} images are fewer than one batch of {batch}; \

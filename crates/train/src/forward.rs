@@ -1,6 +1,7 @@
 //! Forward and backward pass of a batch, in micro-batches where the recipe accumulates gradients.
 
 use burn::tensor::Tensor;
+use parallax_kernels::gather_rows;
 use parallax_methods::PartsMut;
 use parallax_probes::embedding_std;
 
@@ -17,16 +18,23 @@ pub(crate) struct Forward {
     /// Of the batch's embeddings, `[1]`.
     pub embedding_std: Tensor<1>,
     pub gradients: ParamGradients,
-    /// Keys to enqueue, `[batch, out]`.
+    /// Keys of all ranks to enqueue, `[batch, out]`.
     pub keys: Option<Tensor<2>>,
     /// The online classifier on the batch.
     pub online: Option<ClassifierPass>,
 }
 
 impl Run {
-    /// Loss and gradients of a batch. Running statistics are updated, nothing else. The loss is multiplied by `scale`
-    /// before the backward pass and the gradients divided by it.
-    pub(crate) fn forward(&mut self, batch: &DeviceBatch, scale: f64) -> Forward {
+    /// Loss and gradients of a batch of all ranks. Running statistics are updated, nothing else. The loss is multiplied by
+    /// `scale` before the backward pass and the gradients divided by it.
+    ///
+    /// # Errors
+    /// When ranks cannot exchange, or the device fails while they do.
+    pub(crate) async fn forward(
+        &mut self,
+        batch: &DeviceBatch,
+        scale: f64,
+    ) -> Result<Forward, RunError> {
         let count = self.recipe.run.accumulate;
         let (mut losses, mut embeddings) = (Vec::new(), Vec::new());
         let (mut features, mut keys) = (Vec::new(), Vec::new());
@@ -56,19 +64,27 @@ impl Run {
                 *target = first;
             }
         }
+        let (ranks, dtype) = (self.ranks, self.recipe.run.gradient_dtype);
+        // As micro-batches do, ranks add what they have in their order, and one factor makes the mean.
+        gradients.share(ranks, dtype, &self.device).await?;
+        let count = count * ranks.size();
         if count > 1 || scale > 1.0 {
             gradients.scale(1.0 / (count as f64 * scale));
         }
         let features = Tensor::cat(features, 0);
         let evaluate =
             |classifier: &Classifier| classifier.evaluate(features, batch.labels.clone());
-        Forward {
-            loss: Tensor::cat(losses, 0).mean(),
-            embedding_std: embedding_std(Tensor::cat(embeddings, 0)),
+        let online = match self.classifier.as_ref().map(evaluate) {
+            Some(online) => Some(online.share(ranks, &self.device).await?),
+            None => None,
+        };
+        Ok(Forward {
+            loss: gather_rows(Tensor::cat(losses, 0), ranks).mean(),
+            embedding_std: embedding_std(gather_rows(Tensor::cat(embeddings, 0), ranks)),
             gradients,
-            keys: (!keys.is_empty()).then(|| Tensor::cat(keys, 0)),
-            online: self.classifier.as_ref().map(evaluate),
-        }
+            keys: (!keys.is_empty()).then(|| gather_rows(Tensor::cat(keys, 0), ranks)),
+            online,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use parallax_methods::{BnConfig, BnKind, MethodConfig, MethodKind};
 use parallax_nets::{Arch, ResNetConfig, Stem};
 use parallax_probes::EvaluatorKind;
+use parallax_ranks::Ranks;
 use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::keep::Keep;
 use crate::precision::Precision;
 use crate::preset::{Augment, Preset};
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
+use crate::share::GradientDtype;
 use crate::taxonomy::Taxonomy;
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are errors; [`Recipe::parse`] fills in missing ones with the paper's
@@ -80,6 +82,9 @@ section! {
         batch_size: usize = 256,
         /// Micro-batches of a step, whose gradients are averaged: see [`RunSection::accumulates_equally`].
         accumulate: usize = 1,
+        /// The dtype in which gradients travel between the ranks of a distributed run.
+        #[serde(skip_serializing_if = "is_f32")]
+        gradient_dtype: GradientDtype = GradientDtype::F32,
         /// Activation checkpointing: the backward pass recomputes the backbone's blocks instead of keeping their
         /// activations. The same bits in less memory and more time.
         recompute: bool = false,
@@ -277,6 +282,11 @@ fn is_all(keep: &Keep) -> bool {
     *keep == Keep::All
 }
 
+/// Recipes whose gradients travel as they are do not say so.
+fn is_f32(dtype: &GradientDtype) -> bool {
+    *dtype == GradientDtype::F32
+}
+
 /// Recipes do not write an interval of none.
 fn is_zero(epochs: &u64) -> bool {
     *epochs == 0
@@ -338,6 +348,7 @@ impl Recipe {
                     BnKind::PerGroup => (section.bn_groups / self.run.accumulate).max(1),
                     BnKind::Sync | BnKind::Plainsync => section.bn_groups,
                 },
+                ranks: Ranks::ONE,
             },
             temperature: section.temperature,
             queue: section.queue,

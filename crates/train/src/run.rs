@@ -2,8 +2,9 @@
 
 use burn::tensor::Device;
 use parallax_kernels::largest_tensor;
-use parallax_methods::{Method, MethodConfig};
+use parallax_methods::{BnConfig, Method, MethodConfig};
 use parallax_nets::{ResNet, names};
+use parallax_ranks::Ranks;
 
 use crate::classifier::Classifier;
 use crate::data_shape::DataShape;
@@ -49,6 +50,7 @@ pub struct Run {
     pub(crate) online_schedule: Schedule,
     pub(crate) momentum: EmaSchedule,
     pub(crate) norms: bool,
+    pub(crate) ranks: Ranks,
 }
 
 impl Run {
@@ -58,6 +60,20 @@ impl Run {
     /// When the examples do not fill a batch, a supervised head has fewer outputs than there are classes, the device
     /// lacks the recipe's precision, or its largest buffer is smaller than a tensor of a step.
     pub fn new(recipe: Recipe, data: DataShape, device: &Device) -> Result<Self, RunError> {
+        Self::on(recipe, data, device, Ranks::ONE)
+    }
+
+    /// The same on one rank of several, each with a part of every batch. All ranks make the same calls with the same recipe.
+    ///
+    /// # Errors
+    /// As [`Run::new`], and when the batch or the BN groups cannot be divided among the ranks.
+    pub fn on(
+        recipe: Recipe,
+        data: DataShape,
+        device: &Device,
+        ranks: Ranks,
+    ) -> Result<Self, RunError> {
+        recipe.check_ranks(ranks)?;
         let (batch, examples) = (recipe.run.batch_size, data.examples);
         if examples < batch {
             return Err(RunError::TooFew { examples, batch });
@@ -74,11 +90,14 @@ impl Run {
             return Err(RecipeError::Value { key, reason }.into());
         }
         recipe.run.precision.check(device)?;
-        let needed = MemoryEstimate::of(&recipe, data.targets).largest;
+        let own = recipe.of_rank(ranks);
+        let needed = MemoryEstimate::of(&own, data.targets).largest;
         if let Some(most) = largest_tensor(device).filter(|&most| needed > most) {
             return Err(RunError::TooLarge { needed, most });
         }
-        let config = recipe.method_config(data.targets);
+        let config = own.method_config(data.targets);
+        let bn = BnConfig { ranks, ..config.bn };
+        let config = MethodConfig { bn, ..config };
         if recipe.method.name.spec().labels && config.network.out < data.targets {
             let reason = format!("is less than the {} labels of the data", data.targets);
             let key = "method.out".to_string();
@@ -105,6 +124,7 @@ impl Run {
             online_schedule: recipe.online_schedule(data),
             momentum: recipe.momentum(data),
             norms: false,
+            ranks,
             data,
             recipe,
         })
@@ -143,6 +163,11 @@ impl Run {
     /// The backbone as it was before the first step, initialised again from the seed.
     pub fn random_backbone(&self) -> ResNet {
         self.method_config().random_backbone(&self.device)
+    }
+
+    /// Between whom it is divided.
+    pub fn ranks(&self) -> Ranks {
+        self.ranks
     }
 
     /// The device of the networks.

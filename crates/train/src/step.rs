@@ -12,8 +12,8 @@ impl Run {
     /// One optimisation step, in the order of methods.md 2.4.
     ///
     /// # Errors
-    /// On a NaN or infinite loss, or in f16 gradient; the run then is as it was before the step and can be saved. On a
-    /// failure of the device the run is of no more use: resume from a checkpoint.
+    /// On a NaN or infinite loss, or in f16 gradient, or when another rank has ended; the run then is as it was before the step
+    /// and can be saved. On a failure of the device the run is of no more use: resume from a checkpoint.
     pub async fn step(&mut self, batch: Batch) -> Result<StepReport, RunError> {
         let batch = DeviceBatch::new(batch, self.recipe.run.precision, &self.device)?;
         let Attempt {

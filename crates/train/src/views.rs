@@ -13,6 +13,8 @@ pub enum BatchViews {
     Made(Vec<Vec<f32>>),
     /// Images and operations, from which the device computes the views.
     Packed(ViewBatch),
+    /// Views of different images, one after the other.
+    Several(Vec<BatchViews>),
 }
 
 impl BatchViews {
@@ -31,6 +33,11 @@ impl BatchViews {
                 .into_iter()
                 .map(|values| Tensor::from_data(TensorData::new(values, shape), device))
                 .collect()),
+            BatchViews::Several(batches) => {
+                let views = batches.into_iter();
+                let views = views.map(|batch| batch.into_tensors(shape, device));
+                Ok(views.collect::<Result<Vec<_>, _>>()?.concat())
+            }
             BatchViews::Packed(batch) => batch
                 .normalized(device)
                 .map_err(|error| RunError::Device(error.to_string())),

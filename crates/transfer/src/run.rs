@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use parallax_nets::{BatchNorm, Mode};
+use parallax_ranks::Ranks;
 use parallax_train::{Norms, Optimizer, ParamGradients, ParamGroup, Rule, Sgd, read_figures};
 
 use crate::error::TransferError;
@@ -159,7 +160,7 @@ impl<M: TransferModel> TransferRun<M> {
     /// The mode of batch norm in training.
     pub fn mode(&self) -> Mode {
         match self.recipe.model.bn {
-            BnKind::Sync => Mode::Sync,
+            BnKind::Sync => Mode::Sync(Ranks::ONE),
             BnKind::Frozen => Mode::Frozen,
         }
     }

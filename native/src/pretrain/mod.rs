@@ -1,5 +1,6 @@
 //! `parallax pretrain`.
 
+mod distributed;
 mod session;
 mod table;
 
@@ -15,25 +16,40 @@ use crate::run_folder::{RunFolder, free_folder, last_folder};
 use crate::sources::Sources;
 use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;
-use crate::{memory, recipe};
+use crate::{memory, ranks, recipe};
 
 /// Trains, probes, saves and evaluates.
 pub fn run(arguments: &Pretrain) -> Result<()> {
-    let (recipe, old) = match arguments.resume {
-        false => (read(arguments)?, None),
-        true => stored(arguments).map(|(recipe, folder)| (recipe, Some(folder)))?,
+    let ranks = ranks::here();
+    let mut old = None;
+    let text = ranks::of_first(ranks, || {
+        let recipe = match arguments.resume {
+            false => read(arguments)?,
+            true => {
+                let (recipe, folder) = stored(arguments)?;
+                distributed::check_number(&folder, &recipe, ranks, arguments.ranks_changed)?;
+                old = Some(folder);
+                recipe
+            }
+        };
+        Ok(recipe.to_toml()?.into_bytes())
+    })?;
+    let recipe = Recipe::parse(&String::from_utf8_lossy(&text), &[])?;
+    let device = &arguments.on.device;
+    let opened = ranks::agree(ranks, device::open(device))?;
+    let prepared = || {
+        opened.suits(&recipe)?;
+        recipe.check_ranks(ranks)?;
+        Sources::open(&recipe, arguments.on_bad_image)
     };
-    let opened = device::open(&arguments.on.device)?;
-    opened.suits(&recipe)?;
-    let sources = Sources::open(&recipe, arguments.on_bad_image)?;
+    let sources = ranks::agree(ranks, prepared())?;
     let data = DataShape::of(sources.train.as_ref());
-    let (folder, run) = match old {
-        None => {
-            check_linear_probe(&recipe, sources.bank.len())?;
-            begin(arguments, recipe, data, &opened)?
-        }
-        Some(folder) => resume(folder, recipe, data, &opened)?,
+    ranks::agree(ranks, distributed::same_data(ranks, data))?;
+    let begun = match (arguments.resume, old) {
+        (false, _) => begin(arguments, recipe, &sources, data, &opened)?,
+        (true, folder) => resume(folder, recipe, data, &opened)?,
     };
+    let (folder, run) = begun;
     let stop = stop_on_ctrl_c()?;
     session::train(folder, run, sources, &opened, arguments, stop)
 }
@@ -47,15 +63,32 @@ fn read(arguments: &Pretrain) -> Result<Recipe> {
 fn begin(
     arguments: &Pretrain,
     recipe: Recipe,
+    sources: &Sources,
     data: DataShape,
     opened: &Opened,
 ) -> Result<(RunFolder, Run)> {
-    announce(&recipe, data.targets, opened);
-    let run = Run::new(recipe, data, &opened.device)?;
+    let ranks = ranks::here();
+    if ranks.is_first() {
+        announce(&recipe.of_rank(ranks), data.targets, opened);
+    }
+    let built = || {
+        check_linear_probe(&recipe, sources.bank.len())?;
+        Ok(Run::on(recipe, data, &opened.device, ranks)?)
+    };
+    let run = ranks::agree(ranks, built())?;
     let name = recipe::short_name(&arguments.recipe);
-    let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
-    let text = run.recipe().to_toml()?;
-    Ok((RunFolder::create(&path, RECIPE_FILE, &text)?, run))
+    let mut folder = None;
+    let path = ranks::of_first(ranks, || {
+        let path = arguments.out.clone().unwrap_or_else(|| free_folder(name));
+        folder = Some(RunFolder::create(
+            &path,
+            RECIPE_FILE,
+            &run.recipe().to_toml()?,
+        )?);
+        distributed::bytes_of(&path)
+    })?;
+    let folder = folder.unwrap_or_else(|| RunFolder::followed(&distributed::path_of(&path)));
+    Ok((folder, run))
 }
 
 /// The folder of the run to resume, and the recipe that it was started with.
@@ -89,22 +122,33 @@ fn stored(arguments: &Pretrain) -> Result<(Recipe, RunFolder)> {
     Ok((recipe, folder))
 }
 
-/// The run at the newest checkpoint of its folder.
+/// The run at the newest checkpoint of its folder, which rank 0 has and reads for all.
 fn resume(
-    mut folder: RunFolder,
+    folder: Option<RunFolder>,
     recipe: Recipe,
     data: DataShape,
     opened: &Opened,
 ) -> Result<(RunFolder, Run)> {
-    let path = folder.path().display().to_string();
-    let run = match folder.newest()? {
-        Some(checkpoint) => Run::resume(&checkpoint, data, &opened.device)
-            .with_context(|| format!("{path} step {}", checkpoint.step))?,
+    let ranks = ranks::here();
+    let path = ranks::of_first(ranks, || {
+        let own = folder.as_ref().context("there is no folder to resume")?;
+        distributed::bytes_of(own.path())
+    })?;
+    let path = distributed::path_of(&path);
+    let mut folder = folder.unwrap_or_else(|| RunFolder::followed(&path));
+    let shown = path.display();
+    let checkpoint = distributed::newest(&folder, ranks)?;
+    let built = || match &checkpoint {
+        Some(checkpoint) => Run::resume_on(checkpoint, data, &opened.device, ranks)
+            .with_context(|| format!("{shown} step {}", checkpoint.step)),
         None => {
-            eprintln!("no checkpoint in {path} yet: starting at step 0");
-            Run::new(recipe, data, &opened.device)?
+            if ranks.is_first() {
+                eprintln!("no checkpoint in {shown} yet: starting at step 0");
+            }
+            Ok(Run::on(recipe, data, &opened.device, ranks)?)
         }
     };
+    let run = ranks::agree(ranks, built())?;
     folder.rewind_events(run.step_index())?;
     Ok((folder, run))
 }

@@ -10,6 +10,7 @@ use parallax_data::decode::JPEG_DECODER;
 use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
 use parallax_probes::{EvaluatorKind, Metrics, evaluate};
+use parallax_ranks::Ranks;
 use parallax_train::{
     Batch, Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table,
 };
@@ -23,7 +24,7 @@ use crate::eval::LinearProbe;
 use crate::memory;
 use crate::prefetch::Prefetch;
 use crate::progress::Lines;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RUN_FILE, RunFolder};
 use crate::session::{Ended, Report, Stepped, Task, carry_out};
 use crate::sources::Sources;
 
@@ -65,13 +66,18 @@ pub fn train(
         "examples": examples,
         "skipped_images": sources.skipped,
         "total_steps": total,
+        "ranks": run.ranks().size(),
     });
-    folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;
+    folder.write(RUN_FILE, &serde_json::to_vec_pretty(&record)?)?;
     let lines = Lines::Steps(run.recipe().steps_per_epoch(examples));
     let mut report = Report::new(folder, [step, total], lines, arguments.json)?;
     report.progress.say(&format!(
-        "{} on {} ({}), {examples} images, {total} steps, run in {}",
+        "{} on {}{} ({}), {examples} images, {total} steps, run in {}",
         run.recipe().method.name.name(),
+        match run.ranks() {
+            ranks if ranks.is_one() => String::new(),
+            ranks => format!("{} ranks, each on ", ranks.size()),
+        },
         opened.name,
         opened.adapter,
         report.folder.path().display()
@@ -83,6 +89,7 @@ pub fn train(
     let linear = LinearProbe::of(run.recipe(), labelled, threads)?;
     memory::training_begins();
     let loader = Loader::new(run.recipe(), Arc::clone(&sources.train), run.device())?;
+    let loader = loader.on(run.recipe(), run.ranks())?;
     let driver = Driver::new(run.recipe(), run.data_shape(), step);
     let mut session = Session {
         batches: Prefetch::of(&loader, step, total, threads),
@@ -110,7 +117,7 @@ impl Task for Session {
 
     fn step(&mut self) -> Result<Stepped> {
         let batch = self.batches.next()?;
-        let images = batch.size;
+        let images = batch.size * self.run.ranks().size();
         let report = block_on(self.run.step(batch))?;
         Ok(Stepped {
             step: report.step,
@@ -121,7 +128,18 @@ impl Task for Session {
         })
     }
 
+    fn ranks(&self) -> Ranks {
+        self.run.ranks()
+    }
+
+    fn own_checkpoint(&mut self) -> Result<Checkpoint> {
+        Ok(block_on(self.run.own_checkpoint())?)
+    }
+
     fn probe(&mut self) -> Result<Metrics> {
+        if !self.run.ranks().is_first() {
+            return Ok(Metrics::new());
+        }
         let recipe = self.run.recipe();
         let due = recipe.probes_at(self.run.step_index(), self.run.data_shape());
         let mut metrics = Metrics::new();
@@ -151,6 +169,9 @@ impl Task for Session {
     /// The final comparison.
     fn evaluate(&mut self, report: &mut Report) -> Result<()> {
         self.trained(report);
+        if !self.run.ranks().is_first() {
+            return Ok(());
+        }
         let recipe = self.run.recipe();
         report.progress.say(match recipe.probe.pixels {
             true => "comparing with random weights and raw pixels",

@@ -2,15 +2,19 @@
 
 mod report;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use parallax_probes::Metrics;
+use parallax_ranks::Ranks;
 use parallax_train::{Checkpoint, Control, Driver, Due, Event, Keep, RunError, Stop};
 use parallax_transfer::TransferError;
 use parallax_views::Image;
 
+use crate::ranks;
+use crate::run_folder::RunFolder;
+use crate::stop;
 pub use report::Report;
 use report::{DATA_WAIT, IMAGES_PER_SECOND};
 
@@ -31,8 +35,18 @@ pub trait Task {
     /// How many checkpoints are kept.
     fn keep(&self) -> Keep;
 
-    /// The run as files.
+    /// The run as files, the same on every rank.
     fn checkpoint(&mut self) -> Result<Checkpoint>;
+
+    /// The run as this rank has it, where the others do not answer.
+    fn own_checkpoint(&mut self) -> Result<Checkpoint> {
+        self.checkpoint()
+    }
+
+    /// Between whom the run is divided.
+    fn ranks(&self) -> Ranks {
+        Ranks::ONE
+    }
 
     /// The final evaluation.
     fn evaluate(&mut self, report: &mut Report) -> Result<()>;
@@ -66,8 +80,22 @@ pub enum Ended {
     Suspended,
 }
 
-/// Carries out what the driver says to the end, or until `stop` is set.
+/// Carries out what the driver says to the end, or until `stop` is set. Where another rank has ended, what is left is the last
+/// whole step.
 pub fn carry_out(
+    task: &mut dyn Task,
+    driver: Driver,
+    report: &mut Report,
+    stop: &AtomicBool,
+) -> Result<Ended> {
+    let ended = drive(task, driver, report, stop);
+    ended.map_err(|error| match ranks::lost(&error) {
+        true => rescue(task, report, error),
+        false => error,
+    })
+}
+
+fn drive(
     task: &mut dyn Task,
     mut driver: Driver,
     report: &mut Report,
@@ -75,7 +103,7 @@ pub fn carry_out(
 ) -> Result<Ended> {
     loop {
         let control = Control {
-            stop: match stop.load(Ordering::SeqCst) {
+            stop: match stop::agreed(stop, task.ranks())? {
                 true => Stop::Suspend,
                 false => Stop::No,
             },
@@ -145,6 +173,27 @@ fn give_up(task: &mut dyn Task, report: &mut Report, error: anyhow::Error) -> an
     }
 }
 
+/// Saves the last whole step of a run that has lost a rank. Rank 0 does; where it is the one that has ended, another takes its
+/// place, which the lock of the folder shows.
+fn rescue(task: &mut dyn Task, report: &mut Report, error: anyhow::Error) -> anyhow::Error {
+    report.progress.finish();
+    let step = task.step_index();
+    let path = report.folder.path().to_path_buf();
+    let place = format!("{}/checkpoints/step-{step}", path.display());
+    let saved = (step > 0).then(|| {
+        let checkpoint = task.own_checkpoint()?;
+        match report.folder.is_own() {
+            true => report.folder.save(&checkpoint),
+            false => RunFolder::open(&path)?.save(&checkpoint),
+        }
+    });
+    match saved {
+        None => error.context("stopped before the first step"),
+        Some(Ok(_)) => error.context(format!("stopped; the last whole step is {place}")),
+        Some(Err(failed)) => error.context(format!("stopped and not saved ({failed:#})")),
+    }
+}
+
 fn save(task: &mut dyn Task, report: &mut Report) -> Result<()> {
     let checkpoint = task.checkpoint()?;
     let path = report.folder.save(&checkpoint)?;
@@ -160,6 +209,8 @@ fn suspend(step: u64, report: &mut Report) -> Result<()> {
     report.emit(&Event::Stop { step })?;
     report.progress.finish();
     let path = report.folder.path().display();
-    eprintln!("stopped at step {step}; continue with --resume --out {path}");
+    report.progress.say(&format!(
+        "stopped at step {step}; continue with --resume --out {path}"
+    ));
     Ok(())
 }

@@ -39,12 +39,12 @@ pub struct Report {
     pub folder: RunFolder,
     /// The terminal.
     pub progress: Progress,
-    board: EventWriter,
+    board: Option<EventWriter>,
     json: bool,
 }
 
 impl Report {
-    /// Of a run in `folder` that is at `step` of `total` steps, with events as JSON lines on standard output where `json` says
+    /// Of a run in `folder`, silent where another rank writes that. The run is at `step` of `total` steps, with events as JSON lines on standard output where `json` says
     /// so.
     pub fn new(
         folder: RunFolder,
@@ -52,11 +52,15 @@ impl Report {
         lines: Lines,
         json: bool,
     ) -> Result<Self> {
-        let board = EventWriter::create(&folder.path().join("tensorboard"), now(), "parallax")
-            .context("TensorBoard's event file cannot be made")?;
+        let own = folder.is_own();
+        let create = || EventWriter::create(&folder.path().join("tensorboard"), now(), "parallax");
+        let board = own.then(create).transpose();
         Ok(Self {
-            progress: Progress::new(step, total, lines),
-            board,
+            progress: match own {
+                true => Progress::new(step, total, lines),
+                false => Progress::new(step, total, lines).silent(),
+            },
+            board: board.context("TensorBoard's event file cannot be made")?,
             folder,
             json,
         })
@@ -64,7 +68,7 @@ impl Report {
 
     /// Whether standard output is for people.
     pub fn prints(&self) -> bool {
-        !self.json
+        !self.json && self.folder.is_own()
     }
 
     /// Writes that the run starts at `step` of `total` steps, on so many training images.
@@ -86,35 +90,37 @@ impl Report {
     pub fn emit(&mut self, event: &Event) -> Result<()> {
         self.folder.log(event)?;
         self.progress.show(event);
-        if self.json {
+        if self.json && self.folder.is_own() {
             println!("{}", serde_json::to_string(event)?);
         }
         match event {
             Event::Step { step, metrics, .. } | Event::Probe { step, metrics } => {
                 self.scalars(*step, metrics)
             }
-            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => self
-                .board
-                .flush()
-                .context("TensorBoard's event file cannot be written"),
+            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => {
+                let flushed = self.board.as_mut().map_or(Ok(()), EventWriter::flush);
+                flushed.context("TensorBoard's event file cannot be written")
+            }
             Event::Start { .. } => Ok(()),
         }
     }
 
     /// Shows an image in TensorBoard.
     pub fn image(&mut self, tag: &str, image: &Image, step: u64) -> Result<()> {
+        let Some(board) = &mut self.board else {
+            return Ok(());
+        };
         let size = (image.width, image.height);
-        let written = self
-            .board
-            .image(tag, size, &png::encode(image)?, step as i64, now());
+        let written = board.image(tag, size, &png::encode(image)?, step as i64, now());
         written.context("TensorBoard's event file cannot be written")
     }
 
     fn scalars(&mut self, step: u64, metrics: &Metrics) -> Result<()> {
+        let Some(board) = &mut self.board else {
+            return Ok(());
+        };
         for (metric, value) in metrics.iter() {
-            let written = self
-                .board
-                .scalar(metric.tag, value as f32, step as i64, now());
+            let written = board.scalar(metric.tag, value as f32, step as i64, now());
             written.context("TensorBoard's event file cannot be written")?;
         }
         Ok(())

@@ -7,8 +7,9 @@ use std::io::{BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use clap::{Args, ValueEnum};
+use parallax_kernels::is_gpu;
 use parallax_methods::MethodSpec;
 use parallax_train::{
     Batch, BatchViews, DataShape, ONLINE, Recipe, Run, TARGET, WEIGHTS_FILE, shuffle_order,
@@ -23,7 +24,7 @@ use crate::eval::Preset;
 use crate::sources::Sources;
 use crate::usage::BadArgument;
 use crate::whole::read_given;
-use crate::{device, recipe};
+use crate::{device, ranks, recipe};
 
 #[derive(Args)]
 pub struct Trace {
@@ -59,6 +60,9 @@ pub struct Trace {
     /// Override a value of the recipe, for example run.total_steps=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Compute in f64, with loops as plain as the definitions: for checks, on the CPU
+    #[arg(long)]
+    pub f64: bool,
 }
 
 /// What a classifier begins from.
@@ -83,21 +87,35 @@ pub fn run(arguments: &Trace) -> Result<()> {
     let weights = read(&arguments.weights)?;
     let views = Views::read(read(&arguments.batches)?, &recipe)?;
     let steps = steps(arguments.steps, views.steps, &arguments.batches)?;
-    let opened = device::open(&arguments.on.device)?;
+    let ranks = ranks::here();
+    recipe.check_ranks(ranks)?;
+    recipe.method.bn_groups = recipe.all_groups(ranks);
+    let mut opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
+    if arguments.f64 {
+        if is_gpu(&opened.device) {
+            return Err(BadArgument("--f64 takes --device cpu".to_string()).into());
+        }
+        let configured = opened.device.configure(FloatDType::F64);
+        configured.map_err(|error| anyhow::anyhow!("the device has no f64: {error:?}"))?;
+    }
     let classes = classes(&recipe, &weights);
     let data = DataShape {
         classes,
         targets: classes,
         ..data_shape(&recipe)?
     };
-    let mut run = Run::new(recipe, data, &opened.device)?;
+    let mut run = Run::on(recipe, data, &opened.device, ranks)?;
     run.measure_norms(true);
     begin(&mut run, &weights, &opened.device)?;
 
-    let mut out = output(arguments.out.as_deref())?;
+    let mut out = match ranks.is_first() {
+        true => output(arguments.out.as_deref())?,
+        false => Box::new(std::io::sink()),
+    };
     for step in 0..steps {
-        let report = block_on(run.step(views.batch(step, data.classes, run.recipe())?))?;
+        let batch = views.batch(step, data.classes, run.recipe())?;
+        let report = block_on(run.step(batch.part(run.recipe(), ranks)))?;
         let norms = report.norms.unwrap_or_default();
         let line = json!({
             "step": report.step,
@@ -112,8 +130,10 @@ pub fn run(arguments: &Trace) -> Result<()> {
     out.flush().context("the trace cannot be written")?;
     if let Some(path) = &arguments.save_weights {
         let checkpoint = block_on(run.checkpoint())?;
-        fs::write(path, checkpoint.file(WEIGHTS_FILE)?)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        if ranks.is_first() {
+            fs::write(path, checkpoint.file(WEIGHTS_FILE)?)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
     }
     Ok(())
 }

@@ -290,6 +290,7 @@ async fn run_losses(
         let (on_device, views) = match &batch.views {
             BatchViews::Packed(packed) => (true, packed.views()),
             BatchViews::Made(made) => (false, made.len()),
+            BatchViews::Several(_) => return Err("the views are of different images".to_string()),
         };
         if on_device != (place == device) {
             return Err("the views are computed in the wrong place".to_string());

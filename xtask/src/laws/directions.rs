@@ -8,13 +8,14 @@ use super::Member;
 
 /// Every crate with the crates that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("ranks", &[]),
     ("rng", &[]),
     ("views", &["rng"]),
     ("gpu-views", &["views"]),
     ("data", &["rng", "views"]),
-    ("kernels", &[]),
-    ("nets", &["kernels", "rng"]),
-    ("methods", &["kernels", "nets", "rng", "views"]),
+    ("kernels", &["ranks"]),
+    ("nets", &["kernels", "ranks", "rng"]),
+    ("methods", &["kernels", "nets", "ranks", "rng", "views"]),
     ("weights", &["nets"]),
     ("probes", &["kernels", "views"]),
     ("recipes", &[]),
@@ -29,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "methods",
             "nets",
             "probes",
+            "ranks",
             "recipes",
             "rng",
             "views",
@@ -42,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "transfer",
         &[
-            "boxes", "kernels", "nets", "rng", "train", "views", "weights",
+            "boxes", "kernels", "nets", "ranks", "rng", "train", "views", "weights",
         ],
     ),
     (

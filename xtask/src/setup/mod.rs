@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 pub mod apt;
 pub mod browser;
 pub mod firefox;
+pub mod mpi;
 pub mod nasm;
 pub mod npm;
 mod rust_src;
@@ -21,6 +22,7 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: [Step; 10] = [
     ("rust", toolchain::get),
     ("nasm", nasm::get),
+    ("mpi", mpi::get),
     ("target", target::get),
     ("wasm-bindgen", tools::get_wasm_bindgen),
     ("wasm-pack", tools::get_wasm_pack),

@@ -9,6 +9,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, FloatDType};
 use burn_flex::{Flex, FlexTensor};
+use parallax_ranks::Ranks;
 
 use super::cpu;
 use super::pooled::{shaped, tensor};
@@ -68,6 +69,7 @@ fn norm_gradients(
             mean: mean.values(),
             variance: variance.values(),
             epsilon: saved.epsilon as f32,
+            ranks: saved.ranks,
         },
         grad.values(),
         with_residual,
@@ -148,9 +150,10 @@ impl Kernels for Flex {
         residual: Option<FlexTensor>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> [FlexTensor; 3] {
         if is_double(&x) {
-            return reference::norm(x, weight, bias, residual, relu, epsilon);
+            return reference::norm(x, weight, bias, residual, (relu, epsilon), ranks);
         }
         let dtype = x.dtype();
         let [x, weight, bias] = [x, weight, bias].map(Contiguous::new);
@@ -160,8 +163,8 @@ impl Kernels for Flex {
             weight.values(),
             bias.values(),
             residual.as_ref().map_or(&[], Contiguous::values),
-            relu,
-            epsilon as f32,
+            (relu, epsilon as f32),
+            ranks,
         );
         let channels = normed.mean.len();
         let rows = normed.output.len() / channels;

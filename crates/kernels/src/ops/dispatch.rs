@@ -7,6 +7,7 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
+use parallax_ranks::Ranks;
 
 use super::kernels::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
@@ -29,6 +30,7 @@ pub trait LayerOps: Backend {
         bias: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`Kernels::norm`], here with residual; mean and variance carry no gradient.
@@ -39,6 +41,7 @@ pub trait LayerOps: Backend {
         residual: FloatTensor<Self>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`Kernels::pool`].
@@ -136,6 +139,7 @@ impl<B: Kernels> GradientOps for B {
             mean,
             variance,
             epsilon,
+            ranks: Ranks::ONE,
         };
         B::norm_grad_without_residual(saved, grad).into()
     }
@@ -299,8 +303,9 @@ macro_rules! without_graph {
                 bias: FloatTensor<Self>,
                 relu: bool,
                 epsilon: f64,
+                ranks: Ranks,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                Self::norm(x, weight, bias, None, relu, epsilon).into()
+                Self::norm(x, weight, bias, None, relu, epsilon, ranks).into()
             }
 
             fn layer_norm_residual(
@@ -310,8 +315,9 @@ macro_rules! without_graph {
                 residual: FloatTensor<Self>,
                 relu: bool,
                 epsilon: f64,
+                ranks: Ranks,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                Self::norm(x, weight, bias, Some(residual), relu, epsilon).into()
+                Self::norm(x, weight, bias, Some(residual), relu, epsilon, ranks).into()
             }
 
             fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {

@@ -2,6 +2,7 @@
 
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
+use parallax_ranks::Ranks;
 
 use crate::options::SgdOptions;
 use crate::pixel_labels::{LogitShape, PixelLabels};
@@ -42,7 +43,8 @@ pub trait Kernels: Backend {
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// Batch norm with the batch's statistics, then the residual, then ReLU if `relu`: output, mean, biased variance.
+    /// Batch norm with the statistics of the batches of all ranks, then the residual, then ReLU if `relu`: output, mean, biased
+    /// variance.
     fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -50,9 +52,11 @@ pub trait Kernels: Backend {
         residual: Option<FloatTensor<Self>>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> [FloatTensor<Self>; 3];
 
-    /// The gradients of [`Kernels::norm`] with respect to x, weight, bias and residual.
+    /// The gradients of [`Kernels::norm`] with respect to x, weight, bias and residual; those of weight and bias from this
+    /// rank's values.
     fn norm_grad(saved: SavedNorm<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 4];
 
     /// The first three of [`Kernels::norm_grad`], where no residual was added.
@@ -166,4 +170,6 @@ pub struct SavedNorm<B: Backend> {
     pub variance: FloatTensor<B>,
     /// Added to the variance.
     pub epsilon: f64,
+    /// Whose batches the statistics are of.
+    pub ranks: Ranks,
 }

@@ -1,10 +1,12 @@
 //! Batch norm with the batch's statistics, fused with the residual's addition and ReLU.
 
+use parallax_ranks::Ranks;
 use pulp::Arch;
 
 use super::buffers::buffer;
 use super::norm_loops::{Deviations, GradSums, InputGrad, Normalize, Sum};
 use super::threads;
+use crate::across::{Moments, summed};
 
 /// Values of a block, which stays in L1 for both passes over it.
 const BLOCK: usize = 8 * 1024;
@@ -37,17 +39,17 @@ fn block_len(channels: usize) -> usize {
 }
 
 /// `act((x - mean) / sqrt(variance + epsilon) * weight + bias + residual)` with the statistics of the batch (methods.md 2.1),
-/// where act is ReLU if `relu`, else the identity. `x` is `[rows, channels]`, `residual` the same or empty.
+/// where act is ReLU if `relu`, else the identity, and the batch is that of all ranks. `x` is `[rows, channels]`, `residual` the same or empty.
 pub fn batch_norm(
     x: &[f32],
     weight: &[f32],
     bias: &[f32],
     residual: &[f32],
-    relu: bool,
-    epsilon: f32,
+    (relu, epsilon): (bool, f32),
+    ranks: Ranks,
 ) -> Normed {
     let channels = weight.len();
-    let (mean, variance) = statistics(x, channels);
+    let (mean, variance) = statistics(x, channels, ranks);
     let scale: Vec<f32> = weight
         .iter()
         .zip(&variance)
@@ -74,9 +76,9 @@ pub fn batch_norm(
     }
 }
 
-/// Mean and biased variance of every channel. Each block is summed around its own mean, then blocks are combined in f64 by the
+/// Mean and biased variance of every channel over the batches of all ranks. Each block is summed around its own mean, then blocks are combined in f64 by the
 /// parallel algorithm of Chan et al., so that a large mean costs no precision.
-fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+fn statistics(x: &[f32], channels: usize, ranks: Ranks) -> (Vec<f32>, Vec<f32>) {
     let len = block_len(channels);
     let mut partials = vec![0.0; x.len().div_ceil(len) * 2 * channels];
     threads::each(
@@ -97,22 +99,16 @@ fn statistics(x: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
             });
         },
     );
-    let mut mean = vec![0.0f64; channels];
-    let mut squares = vec![0.0f64; channels];
-    let mut before = 0.0;
+    let mut moments = Moments::none(channels);
     for (block, partial) in partials.chunks_exact(2 * channels).enumerate() {
         let rows = ((x.len() - block * len).min(len) / channels) as f64;
-        let all = before + rows;
-        for c in 0..channels {
-            let delta = f64::from(partial[c]) - mean[c];
-            mean[c] += delta * rows / all;
-            squares[c] += f64::from(partial[channels + c]) + delta * delta * before * rows / all;
-        }
-        before = all;
+        let (mean, squares) = partial.split_at(channels);
+        let widened = |of: &[f32], c: usize| f64::from(of[c]);
+        moments.join(rows, |c| widened(mean, c), |c| widened(squares, c));
     }
-    let mean = mean.iter().map(|&mean| mean as f32).collect();
-    let variance = squares.iter().map(|&squares| (squares / before) as f32);
-    (mean, variance.collect())
+    let moments = moments.of_all(ranks);
+    let mean = moments.mean.iter().map(|&mean| mean as f32).collect();
+    (mean, moments.variance().map(|value| value as f32).collect())
 }
 
 /// What [`batch_norm_backward`] needs of the forward pass.
@@ -130,6 +126,8 @@ pub struct NormPass<'a> {
     pub variance: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
+    /// Whose batches the statistics are of.
+    pub ranks: Ranks,
 }
 
 /// The gradients of [`batch_norm`]; `grad` is the output's gradient. The residual's gradient is computed where ReLU followed and
@@ -142,6 +140,7 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         mean,
         variance,
         epsilon,
+        ranks,
     } = pass;
     let channels = weight.len();
     let len = block_len(channels);
@@ -187,7 +186,7 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         .collect();
 
     // Second pass: dx = weight / sigma (g - mean(g) - (x - mean) / sigma^2 mean(g (x - mean))).
-    let rows = (x.len() / channels) as f64;
+    let (sums, rows) = summed(sums, x.len() / channels, ranks);
     let factor = |c: usize| f64::from(weight[c]) * f64::from(inverse[c]);
     let scale: Vec<f32> = (0..channels).map(|c| factor(c) as f32).collect();
     let slope: Vec<f32> = (0..channels)

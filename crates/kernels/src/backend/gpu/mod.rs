@@ -4,6 +4,7 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
+use parallax_ranks::Ranks;
 
 pub(crate) mod adapter;
 mod axis;
@@ -67,8 +68,9 @@ impl Kernels for CubeBackend {
         residual: Option<Primitive>,
         relu: bool,
         epsilon: f64,
+        ranks: Ranks,
     ) -> [Primitive; 3] {
-        norm::norm(x, weight, bias, residual, relu, epsilon as f32)
+        norm::norm(x, weight, bias, residual, (relu, epsilon), ranks)
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: Primitive) -> [Primitive; 4] {

@@ -2,6 +2,7 @@
 //! Backward: one pass for the sums, one for the gradients. Between them a small kernel merges the chunks of every channel in
 //! order. A load takes four neighbouring channels where four divide them.
 
+mod across;
 mod apply;
 mod merge;
 mod sums;
@@ -10,6 +11,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
+use parallax_ranks::Ranks;
 
 use self::apply::{input_gradient, normalize};
 use self::merge::{Chunks, merged_gradients, merged_statistics};
@@ -160,8 +162,8 @@ pub(crate) fn norm(
     weight: CubeTensor,
     bias: CubeTensor,
     residual: Option<CubeTensor>,
-    relu: bool,
-    epsilon: f32,
+    (relu, epsilon): (bool, f64),
+    ranks: Ranks,
 ) -> [CubeTensor; 3] {
     let x = into_contiguous(x);
     let [rows, channels] = x.meta.shape().dims();
@@ -183,13 +185,14 @@ pub(crate) fn norm(
             stored,
         );
     }
-    let [mean, variance] = merged_statistics(partial, plan.chunks());
+    let of_rank = merged_statistics(partial, plan.chunks());
+    let [mean, variance] = across::statistics(of_rank, rows, ranks);
     let norm = GivenNorm {
         weight,
         bias,
         mean: mean.clone(),
         variance: variance.clone(),
-        epsilon: f64::from(epsilon),
+        epsilon,
     };
     [applied(x, norm, residual, relu, &plan), mean, variance]
 }
@@ -293,9 +296,14 @@ pub(crate) fn norm_grad(saved: SavedNorm<CubeBackend>, grad: CubeTensor) -> [Cub
             ),
         }
     }
-    let of_channel = (saved.weight, saved.variance);
-    let [grad_weight, grad_bias, factors] =
-        merged_gradients(partial, of_channel, plan.chunks(), saved.epsilon as f32);
+    let (weight, variance, epsilon) = (saved.weight, saved.variance, saved.epsilon);
+    let of_channel = (weight.clone(), variance.clone());
+    let [grad_weight, grad_bias, mut factors] =
+        merged_gradients(partial, of_channel, plan.chunks(), epsilon as f32);
+    if !saved.ranks.is_one() {
+        let sums = [&grad_weight, &grad_bias];
+        factors = across::factors(sums, [&weight, &variance], (rows, epsilon), saved.ranks);
+    }
     // SAFETY: as in `norm`.
     unsafe {
         input_gradient::launch_unchecked(

@@ -1,0 +1,225 @@
+//! Runs on several ranks by `mpirun`: equal to one process, resumed, stopped and killed.
+#![cfg(feature = "mpi")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+mod ranks;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Scratch, checkpoint, fail, parallax, stderr, succeed, tiny, training, weights};
+use parallax_parity::{CASES, trace_case};
+use parallax_weights::WeightFile;
+use ranks::{Ranks, events, last_step, mpirun, put};
+
+/// Tensors of a file, without the recipe in its metadata.
+fn tensors(bytes: &[u8]) -> WeightFile {
+    let mut file = WeightFile::from_bytes("weights", bytes).unwrap();
+    file.recipe = None;
+    file
+}
+
+#[test]
+fn local_batch_norm_has_the_bits_of_gradient_accumulation() {
+    let scratch = Scratch::new();
+    for size in [2, 4] {
+        let (one, many) = (
+            scratch.join(&format!("one-{size}")),
+            scratch.join(&format!("{size}")),
+        );
+        let run = |out: &Path| tiny("supervised", 6, out);
+        succeed(run(&one).args(["--set", &format!("run.accumulate={size}")]));
+        succeed(&mut mpirun(size, &run(&many)));
+        for step in [3, 6] {
+            let of = |run: &Path| {
+                [weights(run, step), training(run, step)].map(|bytes| tensors(&bytes).tensors)
+            };
+            assert!(of(&one) == of(&many), "{size} ranks at step {step}");
+        }
+        let losses = |run: &Path| -> Vec<f64> {
+            let steps = events(run, "step");
+            steps
+                .iter()
+                .map(|event| event["loss"].as_f64().unwrap())
+                .collect()
+        };
+        assert_eq!((losses(&one).len(), losses(&one)), (6, losses(&many)));
+        let record = std::fs::read_to_string(many.join("run.json")).unwrap();
+        assert!(record.contains(&format!("\"ranks\": {size}")), "{record}");
+    }
+}
+
+/// Losses of a trace.
+fn losses(path: &Path) -> Vec<f64> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .map(|line: serde_json::Value| line["loss"].as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_system_traced_on_two_ranks_is_that_of_one_process_and_of_pytorch() {
+    let scratch = Scratch::new();
+    for (name, text) in CASES {
+        let case = pollster::block_on(trace_case(name, text, 10)).unwrap();
+        let folder = scratch.join(name);
+        let files = put(&folder, &case);
+        for (f64, near, pytorch) in [(true, 1e-9, 1e-8), (false, 1e-4, 3e-3)] {
+            let trace = |out: &Path| -> Command {
+                let mut command = parallax(&["trace", "--device", "cpu"]);
+                command.args(&files).arg("--out").arg(out);
+                if f64 {
+                    command.arg("--f64");
+                }
+                command
+            };
+            let (one, two): (PathBuf, PathBuf) = (folder.join("one"), folder.join("two"));
+            succeed(&mut trace(&one));
+            succeed(&mut mpirun(2, &trace(&two)));
+            let (one, two) = (losses(&one), losses(&two));
+            assert_eq!((one.len(), two.len()), (10, 10));
+            for ((one, two), expected) in one.iter().zip(&two).zip(&case.losses) {
+                assert!(
+                    (one - two).abs() < near * one,
+                    "{name}: {two} on two ranks, {one}"
+                );
+                assert!(
+                    (two - expected).abs() < pytorch * expected,
+                    "{name}: {two}, {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_stopped_by_a_signal_and_resumed_ends_with_the_same_bits() {
+    let scratch = Scratch::new();
+    let run = |out: &Path| {
+        let mut command = tiny("moco-v2-plus", 60, out);
+        command.args(["--set", "probe.online=true"]);
+        command
+    };
+    let (whole, part) = (scratch.join("whole"), scratch.join("part"));
+    succeed(&mut mpirun(2, &run(&whole)));
+    let mut ranks = Ranks::start(2, &run(&part));
+    ranks.wait_for_step(&part, 10);
+    ranks.signal_launcher("USR1");
+    let output = ranks.end();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("continue with --resume"),
+        "{}",
+        stderr(&output)
+    );
+    let stopped = last_step(&part);
+    assert!((10..60).contains(&stopped), "{stopped}");
+    checkpoint(&part, stopped);
+    // With another number of ranks it is another run.
+    let resumed = |size: usize, more: &[&str]| {
+        let mut command = run(&part);
+        command.arg("--resume").args(more);
+        match size {
+            1 => command,
+            size => mpirun(size, &command),
+        }
+    };
+    fail(
+        &mut resumed(1, &[]),
+        2,
+        &["had 2 ranks", "--ranks-changed", "coins"],
+    );
+    succeed(&mut resumed(2, &[]));
+    for step in [30, 60] {
+        assert!(
+            checkpoint(&part, step) == checkpoint(&whole, step),
+            "step {step}"
+        );
+    }
+}
+
+#[test]
+fn a_run_goes_on_with_another_number_of_ranks_when_told_to() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    let command = |more: &[&str]| {
+        let mut command = tiny("byol", 40, &run);
+        command.args(more);
+        command
+    };
+    let mut ranks = Ranks::start(2, &command(&[]));
+    ranks.wait_for_step(&run, 5);
+    ranks.signal_launcher("USR1");
+    assert!(ranks.end().status.success());
+    let output = succeed(&mut command(&["--resume", "--ranks-changed"]));
+    assert!(
+        stderr(&output).contains("1 ranks instead of 2"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(last_step(&run), 40);
+}
+
+#[test]
+fn a_rank_that_dies_ends_all_and_leaves_the_last_whole_step() {
+    let scratch = Scratch::new();
+    for victim in [0, 1] {
+        let run = scratch.join(&format!("victim-{victim}"));
+        let mut command = tiny("byol", 100_000, &run);
+        command.args(["--set", "checkpoint.every_steps=1000000"]);
+        let mut ranks = Ranks::start(2, &command);
+        ranks.wait_for_step(&run, 8);
+        ranks.kill(victim);
+        let began = std::time::Instant::now();
+        let output = ranks.end();
+        assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+        let message = stderr(&output);
+        assert!(
+            !output.status.success() && message.contains("another rank has ended"),
+            "{message}"
+        );
+        let saved = ranks::saved(&run);
+        let last = last_step(&run);
+        assert_eq!(saved.len(), 1, "{message}");
+        // The step that was logged last may have been followed by one that rank 0 did not live to log.
+        assert!(
+            saved[0] == last || saved[0] == last + 1,
+            "{saved:?} {last}\n{message}"
+        );
+        checkpoint(&run, saved[0]);
+    }
+}
+
+#[test]
+fn wrong_use_is_an_error_that_says_what_to_do() {
+    let scratch = Scratch::new();
+    let run = |overrides: &[&str]| {
+        let mut command = tiny("moco-v1", 2, &scratch.join("never"));
+        for value in overrides {
+            command.args(["--set", value]);
+        }
+        mpirun(2, &command)
+    };
+    let fails = |command: &mut Command, text: &str| {
+        let output = command.output().unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(message.matches(text).count(), 1, "{text}: {message}");
+    };
+    fails(
+        &mut run(&["run.batch_size=9"]),
+        "cannot be divided among 2 ranks; 8 can",
+    );
+    fails(&mut run(&["run.accumulate=2"]), "ShuffleBN");
+    fails(&mut run(&["method.bn=nonsense"]), "unknown variant");
+    let knn = parallax(&["knn", "--weights", "nothing", "--device", "cpu"]);
+    let output = mpirun(2, &knn).output().unwrap();
+    assert!(
+        stderr(&output).contains("start one process"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!scratch.join("never").exists());
+}
