@@ -1,6 +1,17 @@
 //! What a host provides.
 
+use std::time::Duration;
+
 use crate::error::RanksError;
+
+/// What exchanges have cost a rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes that it has sent to other ranks.
+    pub bytes: u64,
+    /// From the start of each exchange to its end.
+    pub time: Duration,
+}
 
 /// Exchanges between the ranks of a run. Every rank makes the same calls with the same lengths in the same order.
 ///
@@ -29,6 +40,11 @@ pub trait Exchange: Send + Sync {
     /// # Errors
     /// When another rank has ended.
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), RanksError>;
+
+    /// What this rank has sent, and how long it has waited for exchanges, since it was connected.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 
     /// The error of the first exchange that failed, if one did.
     fn failed(&self) -> Option<RanksError>;

@@ -17,5 +17,5 @@ mod ranks;
 pub mod threads;
 
 pub use error::RanksError;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Traffic};
 pub use ranks::{Ranks, Summand};

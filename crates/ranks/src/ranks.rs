@@ -6,7 +6,7 @@ use std::ops::{Add, Range};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
 
 use crate::error::RanksError;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Traffic};
 
 /// Bytes up to which every rank adds all of a sum itself: one exchange of more bytes instead of two.
 const SMALL: usize = 16 << 10;
@@ -68,6 +68,11 @@ impl Ranks {
     /// That of the exchange.
     pub fn check(self) -> Result<(), RanksError> {
         self.0.and_then(Exchange::failed).map_or(Ok(()), Err)
+    }
+
+    /// What the exchanges so far have cost this rank.
+    pub fn traffic(self) -> Traffic {
+        self.0.map_or_else(Traffic::default, Exchange::traffic)
     }
 
     /// The values of every rank, in rank order.

@@ -14,7 +14,7 @@ use mpi::request::{Request, StaticScope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
 use mpi::{Threading, initialize_with_threading};
-use parallax_ranks::{Exchange, Ranks, RanksError};
+use parallax_ranks::{Exchange, Ranks, RanksError, Traffic};
 
 use crate::stop;
 
@@ -35,6 +35,9 @@ struct World {
     rank: usize,
     size: usize,
     failed: OnceLock<RanksError>,
+    /// Bytes that were sent, and nanoseconds that exchanges took.
+    sent: AtomicU64,
+    took: AtomicU64,
     /// The longest time that an exchange took, in milliseconds.
     longest: AtomicU64,
     /// One exchange at a time.
@@ -51,6 +54,8 @@ pub fn connect() -> Result<Ranks> {
         rank: world.rank() as usize,
         size: world.size() as usize,
         failed: OnceLock::new(),
+        sent: AtomicU64::new(0),
+        took: AtomicU64::new(0),
         longest: AtomicU64::new(0),
         turn: Mutex::new(()),
     });
@@ -75,8 +80,12 @@ pub fn abort(code: u8) -> ! {
 type Started = Request<'static, [u8], StaticScope>;
 
 impl World {
-    /// Waits for an exchange, which `start` starts.
-    fn wait(&self, start: impl FnOnce(&SimpleCommunicator) -> Started) -> Result<(), RanksError> {
+    /// Waits for an exchange, which `start` starts and in which this rank sends so many bytes.
+    fn wait(
+        &self,
+        bytes: usize,
+        start: impl FnOnce(&SimpleCommunicator) -> Started,
+    ) -> Result<(), RanksError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
@@ -105,8 +114,12 @@ impl World {
                 return Err(self.failed.get_or_init(|| error).clone());
             }
         }
-        let took = began.elapsed().as_millis() as u64;
-        self.longest.fetch_max(took, Ordering::Relaxed);
+        let took = began.elapsed();
+        self.took
+            .fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        self.longest
+            .fetch_max(took.as_millis() as u64, Ordering::Relaxed);
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -143,7 +156,10 @@ impl Exchange for World {
     fn all_gather(&self, own: &[u8], all: &mut [u8]) -> Result<(), RanksError> {
         if own.len() * self.size <= MOST {
             let (own, all) = kept(own, all);
-            return self.wait(|world| world.immediate_all_gather_into(StaticScope, own, all));
+            let sent = own.len() * (self.size - 1);
+            return self.wait(sent, |world| {
+                world.immediate_all_gather_into(StaticScope, own, all)
+            });
         }
         // In pieces, each of which arrives from all ranks at once.
         let piece = (MOST / self.size).max(1);
@@ -162,18 +178,29 @@ impl Exchange for World {
 
     fn all_to_all(&self, own: &[u8], all: &mut [u8]) -> Result<(), RanksError> {
         let (own, all) = kept(own, all);
-        self.wait(|world| world.immediate_all_to_all_into(StaticScope, own, all))
+        let sent = own.len() / self.size * (self.size - 1);
+        self.wait(sent, |world| {
+            world.immediate_all_to_all_into(StaticScope, own, all)
+        })
     }
 
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), RanksError> {
         for bytes in bytes.chunks_mut(MOST) {
             let (_, bytes) = kept(&[], bytes);
-            self.wait(|world| {
+            let sent = if self.rank == 0 { bytes.len() } else { 0 };
+            self.wait(sent, |world| {
                 let first = world.process_at_rank(0);
                 first.immediate_broadcast_into(StaticScope, bytes)
             })?;
         }
         Ok(())
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            bytes: self.sent.load(Ordering::Relaxed),
+            time: Duration::from_nanos(self.took.load(Ordering::Relaxed)),
+        }
     }
 
     fn failed(&self) -> Option<RanksError> {

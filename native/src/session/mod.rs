@@ -16,7 +16,7 @@ use crate::ranks;
 use crate::run_folder::RunFolder;
 use crate::stop;
 pub use report::Report;
-use report::{DATA_WAIT, IMAGES_PER_SECOND};
+use report::{DATA_WAIT, EXCHANGE, IMAGES_PER_SECOND, SENT};
 
 /// A run, as its driver's loop sees it.
 pub trait Task {
@@ -131,7 +131,7 @@ fn drive(
 }
 
 fn step(task: &mut dyn Task, report: &mut Report) -> Result<()> {
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), task.ranks().traffic());
     let stepped = match task.step() {
         Ok(stepped) => stepped,
         Err(error) => return Err(give_up(task, report, error)),
@@ -141,6 +141,17 @@ fn step(task: &mut dyn Task, report: &mut Report) -> Result<()> {
         .metrics
         .with(&IMAGES_PER_SECOND, stepped.images as f64 / seconds)
         .with(&DATA_WAIT, stepped.waited.as_secs_f64() / seconds);
+    let metrics = match task.ranks().is_one() {
+        true => metrics,
+        false => {
+            let now = task.ranks().traffic();
+            let exchanged = (now.time - before.time).as_secs_f64();
+            let sent = (now.bytes - before.bytes) as f64;
+            metrics
+                .with(&EXCHANGE, exchanged / seconds)
+                .with(&SENT, sent)
+        }
+    };
     report.emit(&Event::Step {
         step: stepped.step,
         epoch: stepped.epoch,

@@ -33,6 +33,26 @@ pub const DATA_WAIT: Metric = Metric {
     rank: Some(50),
 };
 
+/// Fraction of a step's time that was spent exchanging with other ranks, waiting for them included.
+pub const EXCHANGE: Metric = Metric {
+    key: "exchange",
+    tag: "speed/exchange",
+    label: "exchange",
+    format: Format::Fraction(1),
+    single: false,
+    rank: Some(60),
+};
+
+/// Bytes that rank 0 sent to other ranks in a step.
+pub const SENT: Metric = Metric {
+    key: "sent_bytes",
+    tag: "speed/sent_bytes",
+    label: "",
+    format: Format::Unit("B"),
+    single: false,
+    rank: None,
+};
+
 /// All that is told of a run.
 pub struct Report {
     /// The run's folder, with the log of events.

@@ -26,7 +26,8 @@ pub fn get() -> Result<()> {
 
 /// Whether the feature `mpi` can be built and its tests run.
 pub fn is_here() -> bool {
-    let clang = sh::capture(sh::words("ldconfig -p")).is_ok_and(|list| list.contains("libclang"));
+    let clang =
+        sh::capture(&mut sh::words("ldconfig -p")).is_ok_and(|list| list.contains("libclang"));
     let clang = clang || std::env::var_os("LIBCLANG_PATH").is_some() || has_llvm();
     sh::which("mpicc").is_some() && sh::which("mpirun").is_some() && clang
 }
