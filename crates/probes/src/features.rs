@@ -1,6 +1,7 @@
 //! Features of a set of examples, on the host.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use parallax_ranks::{Ranks, RanksError};
 
 /// Why a probe cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum ProbeError {
         /// Its row.
         index: usize,
     },
+    /// Ranks that share a probe.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// A NaN or infinite feature.
     #[error("the features hold a NaN or an infinity: the network has diverged")]
     NotFinite,
@@ -61,6 +65,24 @@ impl Features {
         if values.iter().any(|value| !value.is_finite()) {
             return Err(ProbeError::NotFinite);
         }
+        Ok(Self {
+            values,
+            labels,
+            columns,
+        })
+    }
+
+    /// The features of all ranks, each of which has a part of them, in rank order.
+    ///
+    /// # Errors
+    /// When another rank has ended.
+    pub fn gathered(self, ranks: Ranks) -> Result<Self, ProbeError> {
+        if ranks.is_one() {
+            return Ok(self);
+        }
+        let values = ranks.gather_parts(&self.values)?;
+        let labels = ranks.gather_parts(&self.labels)?;
+        let columns = self.columns;
         Ok(Self {
             values,
             labels,

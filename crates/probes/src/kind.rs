@@ -1,10 +1,11 @@
 //! The evaluators by name.
 
+use parallax_ranks::Ranks;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError};
-use crate::knn::Knn;
+use crate::knn::{KNN, Knn};
 use crate::linear::Linear;
 use crate::metric::Metrics;
 
@@ -47,6 +48,37 @@ pub fn evaluate(
     let mut metrics = Metrics::new();
     for evaluator in kinds.iter().filter_map(|kind| kind.build()) {
         metrics.extend(evaluator.evaluate(train, test)?);
+    }
+    Ok(metrics)
+}
+
+/// [`evaluate`] where every rank has a part of the training features, in rank order, and all of `test`: the same on every rank.
+///
+/// kNN searches each part on its rank. Other evaluators take all features together.
+///
+/// # Errors
+/// As [`evaluate`], and when another rank has ended.
+pub fn evaluate_on(
+    kinds: &[EvaluatorKind],
+    part: Features,
+    test: &Features,
+    ranks: Ranks,
+) -> Result<Metrics, ProbeError> {
+    if ranks.is_one() {
+        return evaluate(kinds, &part, test);
+    }
+    let mut metrics = Metrics::new();
+    for &kind in kinds {
+        metrics.extend(match kind {
+            EvaluatorKind::Knn => {
+                let found = Knn::default().accuracies_on(&part, test, ranks)?;
+                Metrics::new().with(&KNN, found.top1)
+            }
+            other => match other.build() {
+                Some(evaluator) => evaluator.evaluate(&part.clone().gathered(ranks)?, test)?,
+                None => continue,
+            },
+        });
     }
     Ok(metrics)
 }

@@ -1,11 +1,12 @@
 //! Weighted nearest neighbours by cosine similarity (Wu et al. 2018, section 3.4).
 
 use burn::tensor::Device;
+use parallax_ranks::Ranks;
 
 use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError, check};
 use crate::metric::{Format, Metric, Metrics};
-use crate::neighbours::{Neighbour, Queries};
+use crate::neighbours::{Neighbour, Queries, joined};
 
 /// Top-1 accuracy of [`Knn`].
 pub const KNN: Metric = Metric {
@@ -63,6 +64,28 @@ impl Knn {
         let mut search = queries.search(self.neighbours);
         search.add(train)?;
         Ok(self.vote(&search.finish(), &train.labels, &test.labels))
+    }
+
+    /// [`Knn::accuracies`] where every rank has a part of the training features, in rank order, and all of `test`.
+    ///
+    /// # Errors
+    /// As [`Knn::accuracies`], and when another rank has ended.
+    pub fn accuracies_on(
+        &self,
+        part: &Features,
+        test: &Features,
+        ranks: Ranks,
+    ) -> Result<TopAccuracy, ProbeError> {
+        check(part, test)?;
+        let labels = ranks.gather_parts(&part.labels)?;
+        let rows = ranks.gather(&[part.rows() as u64])?;
+        let first = rows[..ranks.rank()].iter().sum::<u64>() as usize;
+        let mut queries = Queries::new(&Device::flex());
+        queries.add(test)?;
+        let mut search = queries.search(self.neighbours);
+        search.add(part)?;
+        let found = joined(search.finish(), (first, self.neighbours), ranks)?;
+        Ok(self.vote(&found, &labels, &test.labels))
     }
 
     /// Top-1 accuracy on `test`, in percent.

@@ -19,7 +19,7 @@ pub use collapse::{EMBEDDING_STD, embedding_std};
 pub use confusion::{Confusion, ConfusionError};
 pub use evaluator::Evaluator;
 pub use features::{Features, ProbeError, labelled};
-pub use kind::{EvaluatorKind, evaluate};
+pub use kind::{EvaluatorKind, evaluate, evaluate_on};
 pub use knn::{KNN, Knn, TopAccuracy, knn_accuracy};
 pub use linear::{LINEAR, Linear, linear_accuracy};
 pub use metric::{Format, Metric, Metrics};

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::{in_parallel, linear};
+use parallax_ranks::{Ranks, RanksError};
 
 use crate::features::{Features, ProbeError};
 
@@ -135,6 +136,38 @@ impl Search {
         in_parallel(work, self.best.iter_mut(), |_, best| best.finish(k));
         self.best.into_iter().map(|best| best.found).collect()
     }
+}
+
+/// The nearest `k` training examples of each test example, from those that every rank has found in its part of the training
+/// examples; parts are in rank order, and `first` is the index of this rank's first example.
+pub(crate) fn joined(
+    own: Vec<Vec<Neighbour>>,
+    (first, k): (usize, usize),
+    ranks: Ranks,
+) -> Result<Vec<Vec<Neighbour>>, RanksError> {
+    if ranks.is_one() {
+        return Ok(own);
+    }
+    // Every test example has the same number of neighbours in a part: k, or all of the part.
+    let each = own.first().map_or(0, Vec::len);
+    let indices = own.iter().flatten().map(|found| found.index + first as u32);
+    let indices = ranks.gather_parts(&indices.collect::<Vec<u32>>())?;
+    let similarities = own.iter().flatten().map(|found| found.similarity);
+    let similarities = ranks.gather_parts(&similarities.collect::<Vec<f32>>())?;
+    let counts = ranks.gather(&[each as u64])?;
+    let mut all: Vec<Vec<Neighbour>> = own.iter().map(|_| Vec::new()).collect();
+    let mut found = indices.into_iter().zip(similarities);
+    for count in counts {
+        for best in &mut all {
+            let next = found.by_ref().take(count as usize);
+            best.extend(next.map(|(index, similarity)| Neighbour { index, similarity }));
+        }
+    }
+    for best in &mut all {
+        best.sort_unstable_by(Neighbour::order);
+        best.truncate(k.max(1));
+    }
+    Ok(all)
 }
 
 /// Rows on their way into blocks of a fixed size.

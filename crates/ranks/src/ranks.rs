@@ -105,6 +105,21 @@ impl Ranks {
         Ok(parts.collect())
     }
 
+    /// Values of which ranks may have different numbers, in rank order.
+    ///
+    /// # Errors
+    /// When another rank has ended.
+    pub fn gather_parts<T: Pod>(self, own: &[T]) -> Result<Vec<T>, RanksError> {
+        let lengths = self.gather(&[own.len() as u64])?;
+        let longest = lengths.iter().max().map_or(0, |&longest| longest as usize);
+        let mut padded = own.to_vec();
+        padded.resize(longest, T::zeroed());
+        let all = self.gather(&padded)?;
+        let parts = lengths.iter().zip(all.chunks_exact(longest.max(1)));
+        let parts = parts.flat_map(|(&length, part)| &part[..length as usize]);
+        Ok(parts.copied().collect())
+    }
+
     /// Replaces the values by those of rank 0.
     ///
     /// # Errors

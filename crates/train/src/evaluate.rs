@@ -1,15 +1,18 @@
 //! Features of images, and the final comparison.
 
+use std::ops::Range;
+
 use burn::tensor::Device;
 use parallax_data::Source;
 use parallax_nets::{Init, ResNet};
-use parallax_probes::{Evaluator as _, Features, Knn, Metrics, evaluate};
+use parallax_probes::{Evaluator as _, Features, Knn, Metrics, evaluate_on};
+use parallax_ranks::Ranks;
 use parallax_views::eval_ops;
 use parallax_weights::{Structure, WeightFile, load};
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::extract::{Extractor, Views, labels};
+use crate::extract::{Extractor, Views};
 use crate::recipe::Recipe;
 
 /// What turns an image into features.
@@ -126,18 +129,41 @@ pub async fn features(
     Extractor::new(network, side, device).all(source).await
 }
 
+/// The features of this rank's part of the training images, and of all test images, to which every rank contributes its part.
+///
+/// # Errors
+/// As [`features`], and when another rank has ended.
+pub async fn features_on(
+    network: &ResNet,
+    [train, test]: [&dyn Source; 2],
+    side: u32,
+    device: &Device,
+    ranks: Ranks,
+) -> Result<[Features; 2], RunError> {
+    let mut extractor = Extractor::new(network, side, device);
+    let part = extractor.part(train, ranks.part(train.len())).await?;
+    let test = extractor.part(test, ranks.part(test.len())).await?;
+    Ok([part, test.gathered(ranks)?])
+}
+
 /// Normalised pixels as features.
 ///
 /// # Errors
 /// When an image cannot be read.
 pub fn pixel_features(source: &dyn Source, side: u32) -> Result<Features, RunError> {
-    let mut views = Views::new(side, source.len());
-    for index in 0..source.len() {
+    pixels_of(source, side, 0..source.len())
+}
+
+/// The same of some images.
+fn pixels_of(source: &dyn Source, side: u32, images: Range<usize>) -> Result<Features, RunError> {
+    let mut views = Views::new(side, images.len());
+    for index in images.clone() {
         let image = source.image(index)?;
         views.add(index, &image, &eval_ops(image.width, image.height, side))?;
     }
     let columns = 3 * (side * side) as usize;
-    Ok(Features::new(views.values, labels(source), columns)?)
+    let labels = images.map(|index| source.label(index)).collect();
+    Ok(Features::new(views.values, labels, columns)?)
 }
 
 /// The periodic probe: kNN accuracy of the features on `test`, with those of `train` as neighbours.
@@ -156,25 +182,39 @@ pub fn probe(train: &Features, test: &Features) -> Result<Metrics, RunError> {
 pub async fn final_table(
     trained: &ResNet,
     random: &ResNet,
-    (train, test): (&dyn Source, &dyn Source),
+    sources: (&dyn Source, &dyn Source),
     recipe: &Recipe,
     device: &Device,
 ) -> Result<Vec<Row>, RunError> {
+    final_table_on(trained, random, sources, recipe, device, Ranks::ONE).await
+}
+
+/// [`final_table`] by several ranks, which share the images; all of them get the table.
+///
+/// # Errors
+/// As [`features_on`].
+pub async fn final_table_on(
+    trained: &ResNet,
+    random: &ResNet,
+    (train, test): (&dyn Source, &dyn Source),
+    recipe: &Recipe,
+    device: &Device,
+    ranks: Ranks,
+) -> Result<Vec<Row>, RunError> {
     let side = recipe.views.size;
-    let row = |encoder, train: &Features, test: &Features| {
-        let metrics = evaluate(&recipe.probe.evaluators, train, test)?;
+    let row = |encoder, [part, test]: [Features; 2]| {
+        let metrics = evaluate_on(&recipe.probe.evaluators, part, &test, ranks)?;
         Ok::<_, RunError>(Row { encoder, metrics })
     };
     let mut rows = Vec::with_capacity(3);
     for (encoder, network) in [(Encoder::Trained, trained), (Encoder::Random, random)] {
-        let train = features(network, train, side, device).await?;
-        let test = features(network, test, side, device).await?;
-        rows.push(row(encoder, &train, &test)?);
+        let of = features_on(network, [train, test], side, device, ranks).await?;
+        rows.push(row(encoder, of)?);
     }
     if recipe.probe.pixels {
-        let train = pixel_features(train, side)?;
-        let test = pixel_features(test, side)?;
-        rows.push(row(Encoder::Pixels, &train, &test)?);
+        let part = pixels_of(train, side, ranks.part(train.len()))?;
+        let test = pixels_of(test, side, ranks.part(test.len()))?;
+        rows.push(row(Encoder::Pixels, [part, test.gathered(ranks)?])?);
     }
     Ok(rows)
 }

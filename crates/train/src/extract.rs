@@ -94,13 +94,27 @@ impl Extractor {
     /// # Errors
     /// When an image cannot be read, the device fails, or a feature is not finite.
     pub async fn all(&mut self, source: &dyn Source) -> Result<Features, RunError> {
-        let mut values = Vec::with_capacity(source.len() * self.columns());
-        for range in batches(source.len(), self.batch) {
+        self.part(source, 0..source.len()).await
+    }
+
+    /// The same of some images.
+    ///
+    /// # Errors
+    /// As [`Extractor::all`].
+    pub async fn part(
+        &mut self,
+        source: &dyn Source,
+        images: Range<usize>,
+    ) -> Result<Features, RunError> {
+        let mut values = Vec::with_capacity(images.len() * self.columns());
+        for range in batches(images.len(), self.batch) {
+            let range = images.start + range.start..images.start + range.end;
             let batch = self.loader.load(source, range)?;
             let rows = self.features(batch)?;
             values.extend(read(rows).await?);
         }
-        Ok(Features::new(values, labels(source), self.columns())?)
+        let labels = images.map(|index| source.label(index)).collect();
+        Ok(Features::new(values, labels, self.columns())?)
     }
 }
 
@@ -112,11 +126,6 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, RunErro
     let data = tensor.into_data_async();
     let data = data.await.map_err(RunError::of_device)?;
     data.try_to_vec::<f32>().map_err(RunError::of_device)
-}
-
-/// The class label of each image.
-pub(crate) fn labels(source: &dyn Source) -> Vec<u32> {
-    (0..source.len()).map(|index| source.label(index)).collect()
 }
 
 /// The images of each batch of a source, in order.

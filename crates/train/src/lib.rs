@@ -49,7 +49,10 @@ pub use classifier::{Classifier, ClassifierPass};
 pub use data_shape::DataShape;
 pub use driver::{Control, Driver, Due, Plan, Stop};
 pub use error::{LESS_MEMORY, RecipeError, RunError};
-pub use evaluate::{Encoder, Row, encoder_from, features, final_table, pixel_features, probe};
+pub use evaluate::{
+    Encoder, Row, encoder_from, features, features_on, final_table, final_table_on, pixel_features,
+    probe,
+};
 pub use event::Event;
 pub use extract::{Extractor, ViewBatch, ViewLoader, ViewPart, batches, read};
 pub use forward::read as read_figures;

@@ -9,10 +9,10 @@ use parallax_data::Source;
 use parallax_data::decode::JPEG_DECODER;
 use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
-use parallax_probes::{EvaluatorKind, Metrics, evaluate};
+use parallax_probes::{EvaluatorKind, Metrics, evaluate_on};
 use parallax_ranks::Ranks;
 use parallax_train::{
-    Batch, Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features, final_table,
+    Batch, Checkpoint, Driver, Encoder, Event, Keep, Loader, Row, Run, features_on, final_table_on,
 };
 use pollster::block_on;
 use serde_json::json;
@@ -137,20 +137,16 @@ impl Task for Session {
     }
 
     fn probe(&mut self) -> Result<Metrics> {
-        if !self.run.ranks().is_first() {
-            return Ok(Metrics::new());
-        }
         let recipe = self.run.recipe();
         let due = recipe.probes_at(self.run.step_index(), self.run.data_shape());
         let mut metrics = Metrics::new();
         if due.iter().any(|kind| kind.build().is_some()) {
-            let side = recipe.views.size;
-            let of = |source: &dyn Source| {
-                block_on(features(self.run.online(), source, side, self.run.device()))
-            };
-            let bank = of(self.sources.bank.as_ref())?;
-            let test = of(self.sources.test.as_ref())?;
-            metrics.extend(evaluate(&due, &bank, &test)?);
+            let (side, ranks) = (recipe.views.size, self.run.ranks());
+            let sources: [&dyn Source; 2] =
+                [self.sources.bank.as_ref(), self.sources.test.as_ref()];
+            let (online, device) = (self.run.online(), self.run.device());
+            let [bank, test] = block_on(features_on(online, sources, side, device, ranks))?;
+            metrics.extend(evaluate_on(&due, bank, &test, ranks)?);
         }
         if due.contains(&EvaluatorKind::LinearEval) {
             metrics.extend(self.linear_eval(self.run.online())?);
@@ -169,9 +165,6 @@ impl Task for Session {
     /// The final comparison.
     fn evaluate(&mut self, report: &mut Report) -> Result<()> {
         self.trained(report);
-        if !self.run.ranks().is_first() {
-            return Ok(());
-        }
         let recipe = self.run.recipe();
         report.progress.say(match recipe.probe.pixels {
             true => "comparing with random weights and raw pixels",
@@ -179,12 +172,13 @@ impl Task for Session {
         });
         let sources = (self.sources.bank.as_ref(), self.sources.test.as_ref());
         let random = self.run.random_backbone();
-        let table = final_table(
+        let table = final_table_on(
             self.run.online(),
             &random,
             sources,
             recipe,
             self.run.device(),
+            self.run.ranks(),
         );
         self.table = block_on(table)?;
         if recipe.probe.evaluators.contains(&EvaluatorKind::LinearEval) {
@@ -210,7 +204,8 @@ impl Task for Session {
 impl Session {
     /// The paper's linear evaluation; no metrics where it was stopped.
     fn linear_eval(&self, network: &ResNet) -> Result<Metrics> {
-        match &self.linear {
+        // Of one rank: the others wait.
+        match self.linear.as_ref().filter(|_| self.run.ranks().is_first()) {
             Some(linear) => linear.evaluate(network, self.run.device(), &self.stop),
             None => Ok(Metrics::new()),
         }

@@ -91,9 +91,9 @@ impl Ranks {
 }
 
 fn send(signal: &str, process: u32) {
-    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]);
-    let mut sent = { sent };
-    assert!(sent.status().unwrap().success());
+    let mut kill = Command::new("kill");
+    kill.args([&format!("-{signal}"), &process.to_string()]);
+    assert!(kill.status().unwrap().success());
 }
 
 /// The events of a kind that a run has logged; a kill may have cut the last line off.

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("nets", &["kernels", "ranks", "rng"]),
     ("methods", &["kernels", "nets", "ranks", "rng", "views"]),
     ("weights", &["nets"]),
-    ("probes", &["kernels", "views"]),
+    ("probes", &["kernels", "ranks", "views"]),
     ("recipes", &[]),
     ("score", &["data"]),
     ("boxes", &["score"]),
