@@ -28,7 +28,11 @@ fn local_batch_norm_has_the_bits_of_gradient_accumulation() {
             scratch.join(&format!("one-{size}")),
             scratch.join(&format!("{size}")),
         );
-        let run = |out: &Path| tiny("supervised", 6, out);
+        let run = |out: &Path| {
+            let mut command = tiny("supervised", 6, out);
+            command.args(["--set", "method.out=10"]);
+            command
+        };
         succeed(run(&one).args(["--set", &format!("run.accumulate={size}")]));
         succeed(&mut mpirun(size, &run(&many)));
         for step in [3, 6] {

@@ -18,6 +18,7 @@ mod evaluate;
 mod event;
 mod extract;
 mod forward;
+mod gradient_dtype;
 mod gradients;
 mod groups;
 mod keep;
@@ -56,6 +57,7 @@ pub use evaluate::{
 pub use event::Event;
 pub use extract::{Extractor, ViewBatch, ViewLoader, ViewPart, batches, read};
 pub use forward::read as read_figures;
+pub use gradient_dtype::GradientDtype;
 pub use gradients::ParamGradients;
 pub use groups::ParamGroup;
 pub use keep::Keep;
@@ -78,7 +80,6 @@ pub use report::{
 pub use run::Run;
 pub use schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
 pub use sgd::Sgd;
-pub use share::GradientDtype;
 pub use taxonomy::Taxonomy;
 pub use views::BatchViews;
 pub use workers::{OneThread, Workers};

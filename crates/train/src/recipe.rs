@@ -8,12 +8,12 @@ use parallax_views::Pipeline;
 use serde::{Deserialize, Serialize};
 
 use crate::data_shape::DataShape;
+use crate::gradient_dtype::GradientDtype;
 use crate::groups::ParamGroup;
 use crate::keep::Keep;
 use crate::precision::Precision;
 use crate::preset::{Augment, Preset};
 use crate::schedule::{Curve, EmaSchedule, EmaScheduleKind, Schedule, ScheduleKind};
-use crate::share::GradientDtype;
 use crate::taxonomy::Taxonomy;
 
 /// A recipe, as in `recipes/*.toml`. Unknown keys are errors; [`Recipe::parse`] fills in missing ones with the paper's

@@ -9,10 +9,10 @@ use parallax_kernels::gather_rows;
 use parallax_methods::PartsMut;
 use parallax_nets::names::{self, Map, Visit, is_buffer};
 use parallax_ranks::{Ranks, RanksError};
-use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierPass;
 use crate::error::RunError;
+use crate::gradient_dtype::GradientDtype;
 use crate::gradients::ParamGradients;
 use crate::run::Run;
 
@@ -21,18 +21,6 @@ const BUCKET: usize = 4 << 20;
 
 /// What the sums of f16 gradients may reach at most, less than the largest f16.
 const LARGEST: f32 = 32768.0;
-
-/// The dtype in which gradients travel between ranks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GradientDtype {
-    /// As they are.
-    #[default]
-    F32,
-    /// Rounded to f16, each tensor scaled by a power of two so that its largest value is near the largest f16. Sums are made
-    /// in f32. Half the bytes.
-    F16,
-}
 
 impl ParamGradients {
     /// Replaces every gradient by its sum over all ranks, added in rank order.

@@ -1,12 +1,18 @@
 //! Which rank says what went wrong, and how all of them end.
 
 use std::process::ExitCode;
+#[cfg(feature = "mpi")]
+use std::time::Duration;
 
 use parallax_ranks::RanksError;
 use parallax_train::RunError;
 
 use super::agree::{Agreed, Elsewhere};
 use super::here;
+
+/// The time that other ranks take to end.
+#[cfg(feature = "mpi")]
+const LAST: Duration = Duration::from_millis(300);
 
 /// Ends the process's part in the exchange. Where this rank alone has failed, all others are ended, too.
 pub fn leave(error: Option<&anyhow::Error>, code: u8) -> ExitCode {
@@ -15,7 +21,15 @@ pub fn leave(error: Option<&anyhow::Error>, code: u8) -> ExitCode {
         match error {
             Some(error) if lost(error) => std::process::exit(code.into()),
             Some(error) if !of_all(error) => super::mpi::abort(code),
-            _ => super::mpi::finish(),
+            Some(error) => {
+                super::mpi::finish();
+                // Launchers kill what is left once a process has failed, and wait for it: so the one that fails is the last.
+                if !speaks(error) {
+                    return ExitCode::SUCCESS;
+                }
+                std::thread::sleep(LAST);
+            }
+            None => super::mpi::finish(),
         }
     }
     #[cfg(not(feature = "mpi"))]

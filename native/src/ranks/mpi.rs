@@ -23,7 +23,7 @@ const SPINS: usize = 4000;
 const SLEEP: Duration = Duration::from_micros(50);
 /// What ranks may be apart at most, once a stop was asked for: a multiple of the longest time that one has waited for the others,
 /// within these bounds.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)];
+const PATIENCE: [Duration; 2] = [Duration::from_millis(400), Duration::from_secs(15)];
 /// Bytes of one exchange at most: MPI counts in 31 bits.
 const MOST: usize = 256 << 20;
 

@@ -93,6 +93,10 @@ pub fn run(arguments: &Trace) -> Result<()> {
     let mut opened = device::open(&arguments.on.device)?;
     opened.suits(&recipe)?;
     if arguments.f64 {
+        if arguments.save_weights.is_some() {
+            let message = "a file of weights holds f32: --f64 cannot save them";
+            return Err(BadArgument(message.to_string()).into());
+        }
         if is_gpu(&opened.device) {
             return Err(BadArgument("--f64 takes --device cpu".to_string()).into());
         }

@@ -26,7 +26,7 @@ pub fn mpirun(size: usize, command: &Command) -> Command {
     .env("RAYON_NUM_THREADS", "1")
     .env("OMPI_MCA_plm", "isolated")
     .env("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
-    .env("OMPI_MCA_odls_base_sigkill_timeout", "20");
+    .env("OMPI_MCA_odls_base_sigkill_timeout", "5");
     run
 }
 

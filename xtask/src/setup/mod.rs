@@ -19,7 +19,7 @@ mod vulkan;
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Every step, in order.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("rust", toolchain::get),
     ("nasm", nasm::get),
     ("mpi", mpi::get),

