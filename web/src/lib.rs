@@ -13,6 +13,7 @@ mod norms;
 mod recipes;
 mod representation;
 mod run;
+mod seen;
 pub mod types;
 
 use wasm_bindgen::prelude::*;

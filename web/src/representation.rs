@@ -17,8 +17,9 @@ use wasm_bindgen::prelude::*;
 use crate::data::Data;
 use crate::device;
 use crate::linear::LinearCurve;
+use crate::seen::look;
 use crate::types::{
-    ComparedEncoder, ConfusionTable, DeviceKind, HeldOut, NearImage, NearImages, Pixels,
+    ComparedEncoder, ConfusionTable, DeviceKind, HeldOut, NearImage, NearImages, Pixels, Seen,
 };
 
 /// Images whose features are computed at once, so that a step of a run in training does not wait long.
@@ -198,6 +199,27 @@ impl Representation {
         let predicted = Knn::default().predict(&done.neighbours, done.train.labels());
         let classes = self.test.classes().len();
         confusion_table(&Confusion::new(done.test.labels(), &predicted, classes)?)
+    }
+
+    /// What an encoder sees in a held-out image.
+    pub async fn look(
+        &mut self,
+        index: usize,
+        encoder: Ts<ComparedEncoder>,
+    ) -> Result<Ts<Seen>, JsError> {
+        if index >= self.test.len() {
+            return Err(JsError::new(&format!("there is no held-out image {index}")));
+        }
+        let at = match encoder.to_rust()? {
+            ComparedEncoder::Trained => 0,
+            ComparedEncoder::Random => 1,
+        };
+        let Extraction {
+            network, extractor, ..
+        } = &mut self.encoders[at];
+        Ok(look(network, extractor, self.test.as_ref(), index)
+            .await?
+            .into_ts()?)
     }
 
     /// A linear evaluation on the features of an encoder.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use js_sys::{Float32Array, Uint32Array};
 use parallax_data::Source;
 use parallax_nets::{Init, ResNet};
-use parallax_probes::{Features, knn_accuracy, principal_plane};
+use parallax_probes::{Features, agreement, knn_accuracy, principal_plane};
 use parallax_train::{
-    Checkpoint, Control, DataShape, Driver, Loader, ONLINE, RECIPE_FILE, Recipe, Run, RunError,
-    STATE_FILE, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table, probe,
+    Checkpoint, Control, DataShape, Driver, Extractor, Loader, ONLINE, RECIPE_FILE, Recipe, Run,
+    RunError, STATE_FILE, TRAINING_FILE, WEIGHTS_FILE, encoder_from, features, final_table, probe,
+    read,
 };
 use parallax_weights::{WeightFile, copy};
 use tsify::{Ts, Tsify};
@@ -19,8 +20,8 @@ use crate::device::{self, Opened};
 use crate::recipes::facts;
 use crate::representation::Representation;
 use crate::types::{
-    CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, RecipeFacts, StepReport,
-    Stop, TableRow, ViewPair, metrics,
+    CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, QueuedImage, RecipeFacts,
+    StepReport, Stop, TableRow, ViewPair, metrics,
 };
 
 /// A pre-training run with its data and its device.
@@ -70,6 +71,33 @@ impl WebRun {
             &self.opened.probes,
         )
         .await
+    }
+}
+
+/// Images whose views are compared at every probe.
+const COMPARED: usize = 64;
+
+impl WebRun {
+    /// Mean similarities of the features of the views of the run's first images.
+    async fn agreement(&self, encoder: &ResNet) -> Result<(f32, f32), RunError> {
+        let shown = self.loader.preview(0, COMPARED)?;
+        let side = self.run.recipe().views.size;
+        let mut extractor = Extractor::new(encoder, side, &self.opened.probes);
+        let mut both = Vec::new();
+        for view in 0..2 {
+            let images = shown.iter().map(|shown| {
+                let ops = shown.views[view].1.clone();
+                (shown.index as usize, shown.source.clone(), ops)
+            });
+            let batch = extractor.loader().views(images.collect())?;
+            both.push(read(extractor.features(batch)?).await?);
+        }
+        let empty = Vec::new();
+        let (first, second) = (
+            both.first().unwrap_or(&empty),
+            both.last().unwrap_or(&empty),
+        );
+        Ok(agreement(first, second, extractor.columns()))
     }
 }
 
@@ -208,12 +236,44 @@ impl WebRun {
         Ok(pairs.collect::<Result<_, _>>()?)
     }
 
+    /// Images whose keys are in the queue, from the newest to the oldest, `count` of them in even distances. Empty for a method
+    /// without a queue.
+    #[wasm_bindgen(unchecked_return_type = "QueuedImage[]")]
+    pub fn queue(&self, count: usize) -> Result<JsValue, JsError> {
+        let recipe = self.run.recipe();
+        let (keys, batch) = (recipe.method.queue, recipe.run.batch_size as u64);
+        let shown = match recipe.method.name.spec().queue {
+            true => count.min(keys),
+            false => 0,
+        };
+        let source = self.loader.source();
+        let tiles = (0..shown).map(|tile| {
+            let key = (tile * keys / shown.max(1)) as u64;
+            let (age, place) = (key / batch, (key % batch) as usize);
+            // The step whose batch holds the key's image; the initial keys have none.
+            let step = self.run.step_index().checked_sub(age + 1);
+            let index = step.and_then(|step| self.loader.indices(step).nth(place));
+            let image = index
+                .map(|index| source.image(index as usize))
+                .transpose()?;
+            Ok::<_, JsError>(QueuedImage {
+                age: index.map(|_| age),
+                image: image.map(|image| (&*image).into()),
+            })
+        });
+        let tiles = tiles.collect::<Result<Vec<_>, _>>()?;
+        Ok(serde_wasm_bindgen::to_value(&tiles)?)
+    }
+
     /// Evaluates the features now: kNN accuracy and a projection of the held-out images.
     pub async fn probe(&self) -> Result<Ts<ProbeReport>, JsError> {
         let encoder = self.encoder().await?;
         let train = self.features(&encoder, self.bank.as_ref()).await?;
         let test = self.features(&encoder, self.test.as_ref()).await?;
+        let (same, other) = self.agreement(&encoder).await?;
         let report = ProbeReport {
+            same,
+            other,
             step: self.run.step_index(),
             metrics: metrics(&probe(&train, &test)?),
             collapse: self.embedding_std,

@@ -27,7 +27,7 @@ cargo xtask npm [--no-opt]             build the npm package parallax-web into t
 cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
 cargo xtask web [--port N]             build the page and serve it on this machine (5173)
 cargo xtask web --dev [--port N]       the same with Vite's live reload
-cargo xtask web --release              leave in web/page/dist what any static host can serve
+cargo xtask web --release              leave in web/page/dist what any static host can serve, also compressed (.br)
 
 Environment: CHROME, CHROMEDRIVER   the browser and the driver to use
              FIREFOX                the Firefox to test the page in as well

@@ -3,6 +3,7 @@
 //! Probes run on the CPU, on features that the caller read from its device: the same features give the same values
 //! natively and in a browser. [`Search`] also takes a GPU.
 
+mod attention;
 mod collapse;
 mod confusion;
 mod evaluator;
@@ -15,6 +16,7 @@ mod neighbours;
 mod predict;
 mod scatter;
 
+pub use attention::{agreement, attention};
 pub use collapse::{EMBEDDING_STD, embedding_std};
 pub use confusion::{Confusion, ConfusionError};
 pub use evaluator::Evaluator;

@@ -314,6 +314,11 @@ impl Loader {
         Ok(Some(BatchViews::Packed(batch)))
     }
 
+    /// The images of a step's batch, by their indices in the source.
+    pub fn indices(&self, step: u64) -> impl Iterator<Item = u32> {
+        self.examples(step).into_iter().map(|sample| sample.index)
+    }
+
     /// The first `count` examples of a step with two views each, for display.
     ///
     /// # Errors

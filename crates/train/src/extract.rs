@@ -81,12 +81,25 @@ impl Extractor {
     /// # Errors
     /// When the device fails.
     pub fn features(&mut self, batch: ViewBatch) -> Result<Tensor<2>, RunError> {
+        let views = self.upload(batch)?;
+        Ok(self.forward(views))
+    }
+
+    /// The maps of each stage, `[images, height, width, channels]`; the features are the means over the last one's pixels.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn stages(&mut self, batch: ViewBatch) -> Result<Vec<Tensor<4>>, RunError> {
+        let views = self.upload(batch)?;
+        Ok(self.network.stages(views, Mode::Eval))
+    }
+
+    fn upload(&self, batch: ViewBatch) -> Result<Tensor<4>, RunError> {
         let side = self.loader.side as usize;
         let shape = [batch.images, 3, side, side];
         let views = batch.views.into_tensors(shape, &self.device)?;
         let views = views.into_iter().next();
-        let views = views.ok_or_else(|| RunError::Device("the batch has no views".to_string()))?;
-        Ok(self.forward(views))
+        views.ok_or_else(|| RunError::Device("the batch has no views".to_string()))
     }
 
     /// The features of all images of a source, one batch after the other, in host memory.
@@ -175,6 +188,21 @@ impl ViewLoader {
     /// When an image cannot be read.
     pub fn load(&self, source: &dyn Source, range: Range<usize>) -> Result<ViewBatch, RunError> {
         self.join(vec![self.part(source, range)?])
+    }
+
+    /// Other views of given images: each image's index in its source, for errors, the image, and its operations.
+    ///
+    /// # Errors
+    /// When a view cannot be made.
+    pub fn views(&self, images: Vec<(usize, Image, Vec<Op>)>) -> Result<ViewBatch, RunError> {
+        if self.kernels {
+            return self.join(vec![ViewPart(Part::Raw(images))]);
+        }
+        let mut made = Views::new(self.side, images.len());
+        for (index, image, ops) in &images {
+            made.add(*index, image, ops)?;
+        }
+        Ok(made.batch())
     }
 
     /// The part of a batch with these images.

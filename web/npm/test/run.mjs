@@ -1,6 +1,7 @@
 /**
  * Installs the package's tarball into an empty Vite project and into a page without a bundler; both train five steps in headless
- * Chromium, in a worker and in the page: `node run.mjs TARBALL FOLDER`. The code under test is the README's.
+ * Chromium, in a worker and in the page, and so does the page of docs/embedding.md: `node run.mjs TARBALL FOLDER`. The code under test is
+ * the README's.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -57,6 +58,22 @@ async function trains(name, address) {
   return worker.digest;
 }
 
+/** The page of docs/embedding.md, beside the installed package. */
+async function embeds() {
+  const text = await readFile(join(here, '../../../docs/embedding.md'), 'utf8');
+  const [, html] = /^```html\n(.*?)^```/ms.exec(text);
+  await writeFile(join(folder, 'plain', 'embedding.html'), html);
+  const server = await serve(join(folder, 'plain'));
+  const context = await browser.newContext();
+  const { page, faults } = await open(context, `${server.address}embedding.html`);
+  await page.waitForFunction(() => document.querySelector('[role=status]').textContent.startsWith('Done'), null, { timeout: seconds * 1000, polling: 100 });
+  assert.match(await page.textContent('[role=status]'), /^Done: kNN \d+\.\d %.* \d+ bytes of weights$/);
+  assert.deepEqual(faults, []);
+  console.log(`  ok    docs/embedding.md: ${await page.textContent('[role=status]')}`);
+  await context.close();
+  server.close();
+}
+
 const digests = [];
 try {
   const vite = await project('vite', '');
@@ -73,6 +90,7 @@ try {
   const plain = await serve(await project('plain', map));
   digests.push(await trains('a page without a bundler', plain.address));
   plain.close();
+  await embeds();
   assert.equal(new Set(digests).size, 1, 'the same weights everywhere');
 } finally {
   await browser.close();

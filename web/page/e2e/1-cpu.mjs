@@ -41,6 +41,12 @@ export default async function ({ browser, address, shot, check, say }) {
     await curveMoves(page, 'knn', knn);
     assert.match(await text(page, '#health'), /healthy|narrow|collapsing/);
     assert.ok((await colours(page, '#loss-plot canvas')) > 1, 'the loss curve is drawn');
+    assert.match(await page.getAttribute('#similarity-plot', 'aria-label'), /\d\.\d\d of the same picture, -?\d\.\d\d of different ones/);
+    assert.equal(await page.isVisible('#queue'), false);
+    await page.click('#as-table summary');
+    const cells = await page.$$eval('#curve-table tbody tr:first-child > *', (all) => all.map((cell) => cell.textContent));
+    assert.equal(cells[0], '0');
+    assert.match(cells[2], /^\d+\.\d %$/);
   });
   await check('shows views, the map and the speed', async () => {
     assert.equal(await page.locator('#pairs li').count(), 6);

@@ -130,6 +130,16 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.equal((await isNear(page)).title.split(',')[0], name);
     assert.ok((await colours(page, '#near-rows canvas')) > 20, 'a training picture is drawn');
   });
+  await check('the filters, the activation maps and the attention on that picture are shown', async () => {
+    const picture = (await text(page, '#near-title')).replace(/.*picture /, '');
+    await page.waitForFunction((want) => document.querySelector('#seen-title-note').textContent.endsWith(`picture ${want}`), picture, { timeout: LONG });
+    assert.equal(await page.locator('#seen-attention canvas').count(), 3);
+    for (const label of await page.$$eval('#seen-attention figure:nth-child(n + 2) canvas', (all) => all.map((one) => one.getAttribute('aria-label')))) assert.match(label, /comes from the (top|middle|bottom) (left|centre|right)/);
+    assert.deepEqual(await page.$$eval('#seen-filters ul', (all) => all.map((one) => one.children.length)), [32, 32]);
+    assert.ok((await page.locator('#seen-maps .seen-stage').count()) >= 3);
+    assert.ok((await colours(page, '#seen-filters canvas')) >= 5 && (await colours(page, '#seen-maps canvas')) > 5, 'filters and maps are drawn');
+    await page.locator('#seen').screenshot({ path: 'e2e/shots/seen.png' });
+  });
   await check('the same by keyboard', async () => {
     const { title: before } = await near(page);
     await page.mouse.move(0, 0);

@@ -29,6 +29,7 @@ export default async function ({ browser, address, check, shot }) {
       await page.goto(`${address}?device=cpu&method=${system}&steps=4&batch=8`);
       await start(page);
       await reachStep(page, 1);
+      assert.equal(await page.isVisible('#queue'), system.includes('moco'));
       const rows = await table(page);
       for (const [, knn, linear] of rows) assert.match(`${knn} ${linear}`, /^\d+\.\d % \d+\.\d %$/);
       await phase(page, 'idle');

@@ -67,6 +67,40 @@ pub struct NearImages {
     pub random: Vec<NearImage>,
 }
 
+/// The maps of a stage of a network.
+#[derive(Clone, Debug, Serialize, Tsify)]
+pub struct StageMaps {
+    /// Rows.
+    pub height: u32,
+    /// Columns.
+    pub width: u32,
+    /// Maps.
+    pub channels: u32,
+    /// Pixel by pixel, row by row, all channels of a pixel together.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Float32Array")]
+    pub values: Float32Array,
+}
+
+/// What an encoder sees in a held-out image.
+#[derive(Clone, Debug, Serialize, Tsify)]
+pub struct Seen {
+    /// The held-out image.
+    pub index: u32,
+    /// The filters of the first layer, one after the other: three planes (red, green, blue), each row by row.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Float32Array")]
+    pub filters: Float32Array,
+    /// Rows and columns of a filter.
+    pub filter_side: u32,
+    /// From the first stage to the last.
+    pub stages: Vec<StageMaps>,
+    /// The share of each pixel of the last stage in the feature, by Grad-CAM; the sum is 1.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Float32Array")]
+    pub attention: Float32Array,
+}
+
 /// A confusion matrix of the held-out images.
 #[derive(Clone, Debug, Serialize, Tsify)]
 pub struct ConfusionTable {
@@ -138,6 +172,11 @@ pub enum EvaluateTask {
         /// The held-out image.
         index: u32,
     },
+    /// Looks at a held-out image with both encoders.
+    Look {
+        /// The held-out image.
+        index: u32,
+    },
     /// Counts a confusion matrix.
     Confusion {
         /// Whose features.
@@ -184,6 +223,12 @@ pub enum EvaluateReport {
     Neighbours {
         /// Of both encoders.
         near: NearImages,
+    },
+    /// What both encoders see in an image.
+    Looked {
+        /// By the encoder.
+        #[tsify(type = "Record<ComparedEncoder, Seen>")]
+        seen: Seen,
     },
     /// A confusion matrix.
     Confusion {

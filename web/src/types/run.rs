@@ -67,6 +67,17 @@ pub struct ViewPair {
     pub ops: [Vec<String>; 2],
 }
 
+/// An image whose key is in the queue.
+#[derive(Clone, Debug, Serialize, Tsify)]
+pub struct QueuedImage {
+    /// Steps since its key was enqueued, from 0; null for a key of the initial queue, which is random.
+    #[tsify(type = "number | null")]
+    pub age: Option<u64>,
+    /// The image; null with the age.
+    #[tsify(type = "Pixels | null")]
+    pub image: Option<Pixels>,
+}
+
 /// Accuracy of the features at a step.
 #[derive(Clone, Debug, Serialize, Tsify)]
 pub struct ProbeReport {
@@ -76,6 +87,10 @@ pub struct ProbeReport {
     pub metrics: Vec<Metric>,
     /// As in the last step's report.
     pub collapse: f32,
+    /// Mean cosine similarity of the features of two views of the same image, over the images of the run's first batch.
+    pub same: f32,
+    /// The same for views of different images.
+    pub other: f32,
     /// First two principal components of the held-out features: x, y, x, y, ...
     #[serde(with = "serde_wasm_bindgen::preserve")]
     #[tsify(type = "Float32Array")]

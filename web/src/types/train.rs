@@ -5,8 +5,8 @@ use tsify::Tsify;
 use wasm_bindgen::JsValue;
 
 use super::{
-    CheckpointFile, DeviceKind, EvaluateReport, EvaluateTask, ProbeReport, RecipeFacts, Size,
-    StepReport, TableRow, ViewPair,
+    CheckpointFile, DeviceKind, EvaluateReport, EvaluateTask, ProbeReport, QueuedImage,
+    RecipeFacts, Size, StepReport, TableRow, ViewPair,
 };
 
 /// The visitor's choice of a device.
@@ -76,6 +76,9 @@ pub struct History {
     /// Step, kNN accuracy in percent, collapse.
     #[tsify(type = "[step: number, knn: number, collapse: number][]")]
     pub probes: Vec<(u64, f64, f32)>,
+    /// Step, and the mean similarities of views of the same image and of different images; runs of earlier versions lack it.
+    #[tsify(optional, type = "[step: number, same: number, other: number][]")]
+    pub views: Option<Vec<(u64, f32, f32)>>,
 }
 
 /// Kinds of graphics adapters.
@@ -213,6 +216,8 @@ pub enum TrainTrouble {
     Crash,
     /// The graphics device, and so the worker.
     Gpu,
+    /// The browser took the graphics device away: a new worker may get another one.
+    Lost,
     /// The module did not load.
     Load,
     /// Nothing but saving; training continues.
@@ -278,6 +283,8 @@ pub enum TrainEvent {
         step: u64,
         /// A few of the batch.
         pairs: Vec<ViewPair>,
+        /// Images whose keys are in the queue, the newest first; empty without a queue.
+        queue: Vec<QueuedImage>,
     },
     /// A step.
     Step {

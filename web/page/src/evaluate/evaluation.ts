@@ -6,6 +6,7 @@ import { clearConfusion, showConfusion } from './confusion';
 import { clearLinear, onLinear, showLinear } from './linear';
 import { clearNear, showNear } from './neighbours';
 import { Scatter } from './scatter';
+import { clearSeen, showSeen } from './seen';
 
 type Ask = (turn: number, task: EvaluateTask) => void;
 
@@ -25,7 +26,10 @@ let now = 0;
 let evaluated = -1;
 let shown: { heldOut: HeldOut; embedding: Record<ComparedEncoder, Float32Array> } | null = null;
 
-const scatter = new Scatter((index) => ask(turn, { type: 'neighbours', index }));
+const scatter = new Scatter((index) => {
+  ask(turn, { type: 'neighbours', index });
+  ask(turn, { type: 'look', index });
+});
 
 const checked = (name: string): string => section.querySelector<HTMLInputElement>(`input[name="${name}"]:checked`)?.value ?? '';
 const encoder = (): ComparedEncoder => (checked('encoder') === 'random' ? 'random' : 'trained');
@@ -74,7 +78,7 @@ export function clearEvaluation(): void {
   go.setAttribute('aria-disabled', 'false');
   scatter.clear();
   legend.replaceChildren();
-  for (const clear of [clearNear, clearConfusion, clearLinear]) clear();
+  for (const clear of [clearNear, clearSeen, clearConfusion, clearLinear]) clear();
 }
 
 /** Draws what depends on the choice of an encoder, and asks for the confusion matrix. */
@@ -106,7 +110,8 @@ function encoded({ step, held_out: heldOut, embedding }: Extract<EvaluateReport,
   evaluated = step;
   shown = { heldOut, embedding };
   scatter.clear();
-  for (const clear of [clearNear, clearConfusion, clearLinear]) clear();
+  for (const clear of [clearNear, clearSeen, clearConfusion, clearLinear]) clear();
+  ask(turn, { type: 'look', index: 0 });
   section.querySelector<HTMLInputElement>('#classifier-knn')?.click();
   linearChoice.disabled = true;
   body.hidden = false;
@@ -137,6 +142,8 @@ export function hearEvaluation(of: number, report: EvaluateReport): void {
       return encoded(report);
     case 'neighbours':
       return shown ? showNear(report.near, shown.heldOut) : undefined;
+    case 'looked':
+      return shown ? showSeen(report.seen, shown.heldOut) : undefined;
     case 'confusion':
       if (report.encoder === encoder() && report.classifier === classifier() && shown) showConfusion(report.table, shown.heldOut.classes);
       return;

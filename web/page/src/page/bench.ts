@@ -4,7 +4,7 @@ import '../style.css';
 import '../style/bench.css';
 import type { BenchCommand, BenchEvent, BenchSetting, DeviceKind } from 'parallax-web';
 import type { TfjsCommand, TfjsEvent } from '../worker/tfjs/protocol';
-import { byId, make } from './dom';
+import { byId, download, make } from './dom';
 
 type What = 'step' | 'kernels' | 'tfjs' | 'views' | 'tfjs-views';
 
@@ -34,12 +34,17 @@ class Figures {
     this.box = make('section', { class: 'card' }, make('h2', {}, title), scroll);
     tables.append(this.box);
     shown.push(this);
-    copy.hidden = false;
+    byId('keep').hidden = false;
   }
 
   add(cells: string[]): void {
     this.rows.push(cells);
     this.body.append(make('tr', {}, ...cells.map((cell, at) => make('td', { class: at < this.words ? 'word' : '' }, cell))));
+  }
+
+  json(): { title: string; columns: string[]; rows: string[][] } {
+    const { title, columns, rows } = this;
+    return { title, columns, rows };
   }
 
   markdown(): string {
@@ -248,6 +253,16 @@ copy.addEventListener('click', () => {
     },
   );
 });
+
+/** The tables with the adapter and the browser that they were measured on. */
+async function save(): Promise<void> {
+  const info = await navigator.gpu?.requestAdapter().then((adapter) => adapter?.info, () => undefined);
+  const adapter = info ? { vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description } : null;
+  const content = { measured: new Date().toISOString(), browser: navigator.userAgent, threads: navigator.hardwareConcurrency, adapter, tables: shown.map((figures) => figures.json()) };
+  download('parallax-bench.json', new Blob([JSON.stringify(content, null, 2)], { type: 'application/json' }));
+}
+
+byId('save').addEventListener('click', () => void save());
 
 if (!('gpu' in navigator)) {
   const option = form.querySelector<HTMLOptionElement>('option[value="webgpu"]');

@@ -7,31 +7,36 @@ import { listenToDetection } from '../detect/open';
 import { clearEvaluation, encoderAt, evaluate, hearEvaluation, listenToEvaluation } from '../evaluate/evaluation';
 import { clearNorms, hearNorms, listenToNorms, offerEncoder, offerSaved } from '../evaluate/norms';
 import { listenToStudy, show as showStudy, studyDone, studyFailed, studyProbe } from '../evaluate/study';
-import { open, peek, type SavedRun } from '../saved';
+import { peek, type SavedRun } from '../saved';
 import { choosePictures, fillForm, listenToForm, offerSystems, readForm, showGpu, showKnobs, showPhase, type Phase } from './controls';
-import { addProbe, addStep, clearCurves, lastSpread, restoreCurves, shownHistory } from './curves';
+import { listenToTable, refreshTable } from './curve-table';
+import { addProbe, addStep, lastSpread, shownHistory } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
 import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showExperiments } from './experiment';
-import { deviceName, few, percent } from './format';
-import { clearMap, showClasses, showMap } from './map';
+import { few, percent } from './format';
+import { deviceAfterLoss } from './loss';
+import { showClasses, showMap } from './map';
 import { listenToVisibility } from './hidden';
 import { clearNotices, notify } from './notices';
 import { workOffline } from './offline';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
-import { clearResult, showResult } from './result';
+import { clearPanels, downloads, restorePanels, showSaved } from './panels';
+import { showQueue } from './queue';
+import { showResult } from './result';
 import { compareRuns } from '../runs/compare';
 import { notSaved } from '../runs/full';
 import { calledBy, listenForImports, needed } from '../runs/import';
 import { fetchRun, holdFiles, listenToRuns, runTitle, showRuns, type RunActions } from '../runs/table';
 import { read, write } from './settings';
 import { listenToShare } from './share';
+import { addSimilarity } from './similarity';
 import * as status from './status';
 import { systemName } from './systems';
 import { listenToTour } from './tour';
 import { alive, arrived, expect } from './watch';
-import { clearViews, showViews } from './views';
+import { showViews } from './views';
 
 let phase: Phase = 'loading';
 let own: Picture[] | null = null;
@@ -65,19 +70,8 @@ async function refreshRuns(): Promise<SavedRun[]> {
   return runs;
 }
 
-function clearPanels(): void {
-  status.clearStatus();
-  clearViews();
-  clearMap();
-  clearCurves();
-  clearResult();
-  clearEvaluation();
-  offerEncoder(false);
-  loadState.textContent = '';
-}
-
-function begin(run: string): void {
-  clearNotices();
+function begin(run: string, clear = true): void {
+  if (clear) clearNotices();
   clearPanels();
   status.state('Starting');
   enter('starting');
@@ -111,42 +105,21 @@ function picturesOf({ source }: SavedRun, press: string): boolean {
 function openEncoder(saved: SavedRun): void {
   if (phase !== 'idle' || !picturesOf(saved, 'Evaluate')) return;
   const { run, source } = saved;
-  void show(saved).then(() => {
+  void showSaved(saved).then(() => {
     enter('busy');
     engine.send({ type: 'open', run, device: readForm().device, pictures: source.kind === 'own' ? own : null });
   });
 }
 
-function proceed(saved: SavedRun, device = readForm().device): void {
+function proceed(saved: SavedRun, device = readForm().device, clear = true): void {
   if (!picturesOf(saved, 'Continue')) return;
   const { run, source } = saved;
   if (!ofExperiment(run)) endExperiment();
-  begin(run);
+  begin(run, clear);
   engine.send({ type: 'resume', run, device, pictures: source.kind === 'own' ? own : null });
 }
 
-async function show({ run, method, step, total, rows, adapter, device }: SavedRun): Promise<void> {
-  clearNotices();
-  clearPanels();
-  try {
-    restoreCurves((await open(run)).history);
-  } catch (problem) {
-    return notify({ kind: 'error', title: 'The run could not be read', text: String(problem) });
-  }
-  status.position(step, total);
-  status.device(deviceName(device, adapter), '');
-  status.state('A saved run');
-  if (rows) showResult(rows, method, step, total, downloads(run));
-}
-
-const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void show(run), evaluate: openEncoder };
-
-function downloads(run: string): [string, () => void][] {
-  return [
-    ['Download .tar', () => void fetchRun(run, 'tar')],
-    ['weights.safetensors', () => void fetchRun(run, 'weights')],
-  ];
-}
+const actions: RunActions = { proceed: (run) => proceed(run), show: (run) => void showSaved(run), evaluate: openEncoder };
 
 function boot(): void {
   expect(loadAgain);
@@ -217,7 +190,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   }
   const was = phase;
   const onGpu = (used ?? startedOn) === 'webgpu';
-  const broken = kind === 'crash' || kind === 'gpu';
+  const broken = kind === 'crash' || kind === 'gpu' || kind === 'lost';
   if (broken) replaceWorker();
   else {
     studyFailed();
@@ -231,13 +204,18 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   }
   const saved = await peek(run).catch(() => null);
   await refreshRuns();
+  if (kind === 'lost' && was !== 'busy' && saved) {
+    const where = deviceAfterLoss();
+    notify({ kind: 'info', title: 'The graphics device was lost', text: `The run goes on by itself from step ${saved.step}, ${where === 'cpu' ? 'on the CPU, because it has happened often' : 'on a new device'}.`, detail });
+    return whenReady(() => proceed(saved, where, false));
+  }
   const where = onGpu ? 'on the CPU' : 'again';
   const device = onGpu ? 'cpu' : readForm().device;
   const go: [string, () => void] = saved
     ? [`Continue ${where} from step ${saved.step}`, () => whenReady(() => proceed(saved, device))]
     : [`Start ${where}`, () => whenReady(() => start(device))];
   const advice = onGpu && broken ? ' The CPU is slower but more reliable. Closing other tabs that use the graphics card, or updating its driver, can help.' : '';
-  notify({ kind: 'error', title: kind === 'gpu' ? 'The graphics device failed' : 'The run has stopped', text: `${message}${advice}`, detail, actions: was === 'busy' ? [] : [go] });
+  notify({ kind: 'error', title: kind === 'gpu' || kind === 'lost' ? 'The graphics device failed' : 'The run has stopped', text: `${message}${advice}`, detail, actions: was === 'busy' ? [] : [go] });
 }
 
 const whenReady = (work: () => void): void => {
@@ -273,13 +251,14 @@ function hear(event: TrainEvent): void {
       startedOn = event.device;
       status.began(event);
       showClasses(event.classes);
-      restoreCurves(event.history);
+      restorePanels(event.history);
       encoderAt(event.step);
       offerEncoder(true);
       status.state('Training');
       enter('running');
       return void refreshRuns();
     case 'view':
+      showQueue(event.queue);
       return showViews(event.pairs, event.step);
     case 'step':
       status.stepped(event);
@@ -288,7 +267,9 @@ function hear(event: TrainEvent): void {
     case 'probe':
       showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn'));
       studyProbe(event.run, event.step, valueOf(event.metrics, 'knn'));
-      return addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
+      addSimilarity(event.step, event.same, event.other);
+      addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
+      return refreshTable();
     case 'checkpoint':
       holdFiles(event.run, event.step, event.files, shownHistory());
       return void refreshRuns();
@@ -383,6 +364,7 @@ listenToExperiments({
     void refreshRuns().then(() => byId('compare').scrollIntoView({ block: 'start' }));
   },
 });
+listenToTable();
 listenToTour({ running: training, start: () => phase === 'idle' && start() });
 listenToShare();
 listenToStudy({

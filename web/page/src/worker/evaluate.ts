@@ -39,7 +39,7 @@ export class Evaluator {
 
   add(turn: number, task: EvaluateTask): void {
     // Of pictures that the visitor chooses one after the other, the last one counts. Turn 0 is about no encoder.
-    const stale = (one: Task): boolean => turn > 0 && one.turn > 0 && (one.turn !== turn || (task.type === 'neighbours' && one.task.type === 'neighbours'));
+    const stale = (one: Task): boolean => turn > 0 && one.turn > 0 && (one.turn !== turn || ((task.type === 'neighbours' || task.type === 'look') && one.task.type === task.type));
     this.tasks = [...this.tasks.filter((one) => !stale(one)), { turn, task }];
   }
 
@@ -92,6 +92,11 @@ export class Evaluator {
       case 'neighbours':
         this.report(turn, { type: 'neighbours', near: this.encoder().neighbours(task.index, NEAR) });
         return true;
+      case 'look': {
+        const encoder = this.encoder();
+        this.report(turn, { type: 'looked', seen: { trained: await encoder.look(task.index, 'trained'), random: await encoder.look(task.index, 'random') } });
+        return true;
+      }
       case 'confusion':
         await this.confusion(turn, task);
         return true;

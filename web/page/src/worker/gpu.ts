@@ -47,15 +47,25 @@ export function choose(choice: DeviceChoice, gpu: AdapterInfo): Choice {
   }
 }
 
+let lost: () => void = () => undefined;
+/** Resolves when a device is lost. */
+const loss = new Promise<true>((resolve) => (lost = () => resolve(true)));
+
+/** Whether a device has been lost, or is within half a second: what waits for it may fail before the browser says so. */
+export const isLost = (): Promise<boolean> => Promise.race([loss, new Promise<false>((resolve) => setTimeout(() => resolve(false), 500))]);
+
 /** Reports a lost device or a refused shader of every device that is opened from now on. */
-export function watch(report: (message: string, detail: string) => void): void {
+export function watch(report: (trouble: 'lost' | 'gpu', message: string, detail: string) => void): void {
   if (typeof GPUAdapter === 'undefined') return;
   const request = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...options) {
     const device = await request.apply(this, options);
-    void device.lost.then((info) => report('The browser took the graphics device away.', info.message || info.reason));
+    void device.lost.then((info) => {
+      lost();
+      report('lost', 'The browser took the graphics device away.', info.message || info.reason);
+    });
     device.addEventListener('uncapturederror', (event) =>
-      report('The graphics device refused an operation.', (event as GPUUncapturedErrorEvent).error.message),
+      report('gpu', 'The graphics device refused an operation.', (event as GPUUncapturedErrorEvent).error.message),
     );
     return device;
   };

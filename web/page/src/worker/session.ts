@@ -10,6 +10,8 @@ const SAVE_EVERY = 45_000;
 /** Views are redrawn at most this often, in milliseconds. */
 const VIEWS_EVERY = 1_500;
 const VIEWS = 6;
+/** Tiles of the queue. */
+const QUEUED = 48;
 /** Probes are put off so that they take at most this share of the time. */
 const PROBE_SHARE = 0.2;
 /** The assumed cost of the first probe on a slow device, in milliseconds. */
@@ -170,7 +172,7 @@ export class Session {
     const time = performance.now();
     if (!now && time - this.lastViews < VIEWS_EVERY) return;
     this.lastViews = time;
-    this.say({ type: 'view', run: this.about.run, step: this.run.step_index, pairs: this.run.views(VIEWS) });
+    this.say({ type: 'view', run: this.about.run, step: this.run.step_index, pairs: this.run.views(VIEWS), queue: this.run.queue(QUEUED) });
   }
 
   private async probe(): Promise<void> {
@@ -184,6 +186,9 @@ export class Session {
     const { probes } = this.history;
     if (probes.at(-1)?.[0] === report.step) probes.pop();
     probes.push([report.step, this.knn, report.collapse]);
+    const views = (this.history.views ??= []);
+    if (views.at(-1)?.[0] === report.step) views.pop();
+    views.push([report.step, report.same, report.other]);
     this.say({ type: 'probe', run: this.about.run, ...report });
   }
 

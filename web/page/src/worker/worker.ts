@@ -19,7 +19,7 @@ import { CHECKPOINT_FILES, open, storageHere, type SavedRun, type Source } from 
 import { contentsOf } from '../runs/archive';
 import { unpack } from '../tar';
 import { Evaluator } from './evaluate';
-import { choose, inspect, watch } from './gpu';
+import { choose, inspect, isLost, watch } from './gpu';
 import { fetchSample, own, sample, sourceOf } from './pictures';
 import { type About, breathe, Session } from './session';
 import { hold, save } from './store';
@@ -68,9 +68,9 @@ function watchForCrashes(): void {
     event.preventDefault();
     fail(event.reason, 'crash');
   });
-  watch((message, detail) => {
+  watch((trouble, message, detail) => {
     // A device that is lost after its run harms nobody.
-    if (using === 'webgpu') say({ type: 'error', run: busy ?? '', trouble: 'gpu', message, detail, device: using });
+    if (using === 'webgpu') say({ type: 'error', run: busy ?? '', trouble, message, detail, device: using });
   });
 }
 
@@ -226,7 +226,8 @@ async function errand(run: string, work: () => Promise<void>, trouble: TrainTrou
     await idling;
     await work();
   } catch (problem) {
-    fail(problem, trouble);
+    // A loss is reported by who watches the device.
+    if (using !== 'webgpu' || !(await isLost())) fail(problem, trouble);
   } finally {
     busy = null;
     using = null;

@@ -1,0 +1,101 @@
+/** What both encoders see: the filters of the first layer, the maps of their stages, and where the feature of a picture comes from. */
+import type { ComparedEncoder, HeldOut, Seen, StageMaps } from 'parallax-web';
+import { byId, make } from '../page/dom';
+import { className, drawHeldOut } from './thumbnails';
+
+const ENCODERS: readonly ComparedEncoder[] = ['trained', 'random'];
+const NAMES: Record<ComparedEncoder, string> = { trained: 'Trained', random: 'Untrained' };
+/** Maps shown of a stage: those that respond most. */
+const MAPS = 8;
+/** Side of an overlay, in pixels. */
+const SIDE = 96;
+
+const section = byId('seen');
+const title = byId('seen-title-note');
+const attention = byId('seen-attention');
+const maps = byId('seen-maps');
+const filters = byId('seen-filters');
+
+/** A canvas of `width` x `height` pixels, each from `rgba`. */
+function pixels(width: number, height: number, alt: string, rgba: (at: number) => [number, number, number, number]): HTMLCanvasElement {
+  const canvas = make('canvas', { role: 'img', 'aria-label': alt, class: 'pixels' });
+  canvas.width = width;
+  canvas.height = height;
+  const data = new Uint8ClampedArray(4 * width * height);
+  for (let at = 0; at < width * height; at++) data.set(rgba(at), 4 * at);
+  canvas.getContext('2d')?.putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas;
+}
+
+/** Black over purple and orange to yellow, as a value rises from 0 to 1. */
+const heat = (value: number): [number, number, number] => {
+  const at = Math.max(0, Math.min(1, value));
+  return [255 * Math.min(1, 0.1 + 1.6 * at), 255 * Math.max(0, 1.6 * at - 0.6), 255 * Math.max(0.1, 0.55 * Math.sin(Math.PI * Math.min(1, 1.4 * at)))];
+};
+
+/** A first-layer filter: grey is zero, colours are the weights of red, green and blue. */
+function filter({ filters: all, filter_side: side }: Seen, number: number, most: number): HTMLElement {
+  const area = side * side;
+  const at = 3 * area * number;
+  const shade = (plane: number, place: number): number => 128 + (127 * (all[at + plane * area + place] ?? 0)) / most;
+  return make('li', {}, pixels(side, side, `Filter ${number + 1}`, (place) => [shade(0, place), shade(1, place), shade(2, place), 255]));
+}
+
+/** The picture, darkened where little of its feature comes from. */
+function overlay(seen: Seen, heldOut: HeldOut, encoder: ComparedEncoder): HTMLElement {
+  const { height = 1, width = 1 } = seen.stages.at(-1) ?? {};
+  const most = Math.max(...seen.attention, 1e-9);
+  const place = (at: number): string => `${['top', 'middle', 'bottom'][Math.floor((3 * Math.floor(at / width)) / height)]} ${['left', 'centre', 'right'][Math.floor((3 * (at % width)) / width)]}`;
+  const words = `${NAMES[encoder]} encoder: most of the feature comes from the ${place(seen.attention.indexOf(most))}`;
+  const canvas = make('canvas', { role: 'img', 'aria-label': words, title: words });
+  canvas.width = canvas.height = SIDE;
+  const context = canvas.getContext('2d');
+  if (context) {
+    const picture = make('canvas');
+    drawHeldOut(picture, heldOut, seen.index);
+    context.drawImage(picture, 0, 0, SIDE, SIDE);
+    const shares = pixels(width, height, '', (at) => [0, 0, 0, 220 * (1 - (seen.attention[at] ?? 0) / most)]);
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(shares, 0, 0, SIDE, SIDE);
+  }
+  return make('figure', {}, canvas, make('figcaption', {}, NAMES[encoder]));
+}
+
+/** The maps of a stage that respond most, each scaled to its own largest value. */
+function stage({ width, height, channels, values }: StageMaps, number: number): HTMLElement {
+  const sums = Array.from({ length: channels }, (_, channel) => {
+    let sum = 0;
+    for (let at = channel; at < values.length; at += channels) sum += values[at] ?? 0;
+    return { channel, sum };
+  });
+  const shown = sums.sort((a, b) => b.sum - a.sum).slice(0, MAPS);
+  const tiles = shown.map(({ channel }) => {
+    const value = (at: number): number => values[at * channels + channel] ?? 0;
+    let most = 1e-9;
+    for (let at = 0; at < width * height; at++) most = Math.max(most, value(at));
+    return make('li', {}, pixels(width, height, `Stage ${number + 1}, channel ${channel + 1}`, (at) => [...heat(value(at) / most), 255]));
+  });
+  return make('div', { class: 'seen-stage' }, make('p', {}, make('b', {}, `Stage ${number + 1}`), ` ${width} × ${height}, ${Math.min(MAPS, channels)} of ${channels} channels`), make('ul', { class: 'tiles' }, ...tiles));
+}
+
+export function showSeen(seen: Record<ComparedEncoder, Seen>, heldOut: HeldOut): void {
+  const { index } = seen.trained;
+  section.hidden = false;
+  title.textContent = `${className(heldOut, heldOut.labels[index] ?? 0)}, held-out picture ${index}`;
+  const original = make('canvas', { role: 'img', 'aria-label': `Held-out picture ${index}` });
+  drawHeldOut(original, heldOut, index);
+  attention.replaceChildren(make('figure', {}, original, make('figcaption', {}, 'Picture')), ...ENCODERS.map((encoder) => overlay(seen[encoder], heldOut, encoder)));
+  maps.replaceChildren(...seen.trained.stages.map(stage));
+  filters.replaceChildren(
+    ...ENCODERS.map((encoder) => {
+      const one = seen[encoder];
+      const count = one.filters.length / Math.max(1, 3 * one.filter_side ** 2);
+      const most = one.filters.reduce((sum, value) => Math.max(sum, Math.abs(value)), 1e-9);
+      return make('div', {}, make('p', {}, make('b', {}, NAMES[encoder])), make('ul', { class: 'tiles' }, ...Array.from({ length: count }, (_, at) => filter(one, at, most))));
+    }),
+  );
+}
+
+export function clearSeen(): void {
+  section.hidden = true;
+}
