@@ -12,6 +12,7 @@ use crate::eval::{FineTune, LinearEval};
 use crate::features::FeaturesArguments;
 use crate::knn::Knn;
 use crate::norms::Norms;
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::score::Score;
 use crate::segment::Segment;
@@ -33,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Train an encoder without labels and compare it with a random one and with raw pixels
     Pretrain(Pretrain),
+    /// Say what a run will take: memory, hours, bytes, and what will bind first
+    Plan(Plan),
     /// Make views of an image: those that a recipe draws, or given operations
     Augment(Augment),
     /// Take steps from given weights on given views, for comparison with another implementation

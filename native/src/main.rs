@@ -18,6 +18,7 @@ mod lock;
 mod memory;
 mod norm_rescale;
 mod norms;
+mod plan;
 mod png;
 mod prefetch;
 mod pretrain;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     // From one of the pool's own threads: handing it work from outside costs two thread switches an operation.
     let done = rayon::scope(|_| match command {
         Command::Pretrain(arguments) => pretrain::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Augment(arguments) => augment::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Features(arguments) => features::run(&arguments),

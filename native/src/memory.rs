@@ -113,7 +113,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Available memory in bytes (Linux).
-fn free() -> Option<u64> {
+pub fn free() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
         .lines()

@@ -17,12 +17,15 @@ pub struct NetworkSize {
     /// Per image, the peak of the activations where blocks are recomputed: the outputs of the stem and of all blocks up to
     /// one, and the inside of that block.
     pub recomputed: usize,
+    /// Multiply-adds of a forward pass of an image, of convolutions and linear layers.
+    pub multiply_adds: usize,
 }
 
 impl NetworkSize {
     /// A convolution without bias and its batch norm, with `side` x `side` outputs.
     fn conv(&mut self, inputs: usize, outputs: usize, kernel: usize, side: usize) {
         self.parameters += inputs * outputs * kernel * kernel + 2 * outputs;
+        self.multiply_adds += inputs * outputs * kernel * kernel * side * side;
         self.activations += 2 * outputs * side * side;
         self.largest_activation = self.largest_activation.max(outputs * side * side);
         self.largest_parameter = self
@@ -32,6 +35,7 @@ impl NetworkSize {
 
     fn linear(&mut self, inputs: usize, outputs: usize, bias: bool) {
         self.parameters += inputs * outputs + if bias { outputs } else { 0 };
+        self.multiply_adds += inputs * outputs;
         self.activations += outputs;
         self.largest_activation = self.largest_activation.max(outputs);
         self.largest_parameter = self.largest_parameter.max(inputs * outputs);

@@ -16,7 +16,7 @@ use crate::run_folder::{RunFolder, free_folder, last_folder};
 use crate::sources::Sources;
 use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;
-use crate::{memory, ranks, recipe};
+use crate::{memory, plan, ranks, recipe};
 
 /// Trains, probes, saves and evaluates.
 pub fn run(arguments: &Pretrain) -> Result<()> {
@@ -69,6 +69,7 @@ fn begin(
 ) -> Result<(RunFolder, Run)> {
     let ranks = ranks::here();
     if ranks.is_first() {
+        eprintln!("{}", plan::line(&recipe, data));
         announce(&recipe.of_rank(ranks), data.targets, opened);
     }
     let built = || {

@@ -24,7 +24,7 @@ use crate::stop::stop_on_ctrl_c;
 use carry_out::{Outcome, Work};
 use file::{StudyFile, bad};
 use plan::Plan;
-use progress::duration;
+pub use progress::duration;
 
 /// Arguments of `parallax study`.
 #[derive(Args)]
