@@ -1,6 +1,6 @@
 """Shows that what each preset of the page says happens, with three seeds.
 
-    python bench/presets.py --parallax target/release/parallax [--out runs/presets] [collapse] [colour] [classes] [longer]
+    python bench/presets.py --parallax target/release/parallax [--out runs/presets] [collapse] [colour] [classes]
 
 The runs are those of `web/page/src/page/presets.ts`, by the command line; those that are done are not repeated. Needs numpy, and for
 `colour` also Pillow. Prints a table for each preset; exits with 1 where a sentence does not hold for a seed.
@@ -105,17 +105,7 @@ def classes(runs):
         yield a < b
 
 
-def longer(runs):
-    print("longer: five times the steps bring at most a point, and the loss falls to zero\nseed  kNN after 400 steps, 2,000  loss after 400 steps, 2,000")
-    for seed in SEEDS:
-        (short, _), (long, _) = (runs.pretrain(name, seed, "supervised-tiny", *part(0.2), f"run.total_steps={count}") for name, count in (("sup20", 400), ("sup20long", 2000)))
-        a, b = final(short, "trained", "knn"), final(long, "trained", "knn")
-        (x, y) = (numpy.mean([event["loss"] for event in steps(events)[-30:]]) for events in (short, long))
-        print(f"{seed}     {a:.1f}, {b:.1f}                 {x:.3f}, {y:.3f}")
-        yield b <= a + 1 and y < x
-
-
-PRESETS = {one.__name__: one for one in (collapse, colour, classes, longer)}
+PRESETS = {one.__name__: one for one in (collapse, colour, classes)}
 
 
 def main():

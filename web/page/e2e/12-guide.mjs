@@ -52,7 +52,7 @@ export default async function ({ browser, address, shot, check }) {
   await check('a preset sets the knobs, says what to look at, and runs one after another', async () => {
     const { page, faults } = await open(await hurried(browser), `${address}?device=cpu&batch=8`);
     await phase(page, 'idle');
-    assert.equal(await page.locator('#presets button').count(), 4);
+    assert.equal(await page.locator('#presets button').count(), 3);
     await page.click('[data-preset=collapse]');
     await phase(page, 'running');
     assert.match(await text(page, '#experiment-watch'), /spread/);

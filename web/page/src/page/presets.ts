@@ -41,13 +41,4 @@ export const PRESETS: readonly Preset[] = [
       run('MoCo v2+', { method: 'moco-v2-plus', steps: 400, ratio: 0.1 }),
     ],
   },
-  {
-    name: 'longer',
-    title: 'Longer is not better',
-    watch: 'Watch kNN accuracy: on two of the classes, five times the steps bring next to nothing, while the loss falls to zero.',
-    runs: [
-      run('400 steps', { method: 'supervised', steps: 400, ratio: 0.2 }),
-      run('2,000 steps', { method: 'supervised', steps: 2000, ratio: 0.2 }),
-    ],
-  },
 ];
