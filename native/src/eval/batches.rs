@@ -9,10 +9,12 @@ use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use parallax_data::Source;
 use parallax_eval::{Augment, FeatureLoader, LinearEvalConfig, view_features};
+use parallax_kernels::gather_rows;
 use parallax_train::{Batch, Extractor, Loader};
 
 use super::features;
 use crate::prefetch::Prefetch;
+use crate::ranks;
 
 /// Where the classifier's batches come from.
 pub enum Batches {
@@ -38,7 +40,9 @@ impl Batches {
             return Ok(Self::Table(table));
         }
         let device = extractor.device().clone();
-        let loader = Loader::new(&config.views()?, Arc::clone(train), &device)?.dropping_last();
+        let recipe = config.views()?;
+        let loader = Loader::new(&recipe, Arc::clone(train), &device)?.dropping_last();
+        let loader = loader.on(&recipe, ranks::here())?;
         let views = Views::start(extractor, &loader, [step, total], threads);
         Ok(Self::Views(Box::new(views)))
     }
@@ -102,8 +106,13 @@ impl Views {
             }
             self.at += count;
             let found = view_features(&mut self.extractor, batches, device)?;
-            self.ready
-                .extend(found.into_iter().skip(self.skip as usize));
+            // Ranks compute the features of their parts of a batch, and learn from all of them.
+            let ranks = ranks::here();
+            for (features, labels) in found.into_iter().skip(self.skip as usize) {
+                let labels = ranks.gather(&labels)?;
+                self.ready.push_back((gather_rows(features, ranks), labels));
+            }
+            ranks.check()?;
             self.skip = 0;
             anyhow::ensure!(count > 0, "no batch is left");
         }

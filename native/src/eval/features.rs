@@ -1,20 +1,23 @@
 //! Features that were computed once, in the folder of an evaluation.
 
+use std::borrow::Cow;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use parallax_data::Source;
+use parallax_data::{Annotation, DataError, Source};
 use parallax_probes::Features;
 use parallax_train::Extractor;
+use parallax_views::Image;
 use parallax_weights::{NamedTensor, WeightFile};
 
-use crate::device;
 use crate::features::{Images, Stream as _};
 use crate::whole::write_whole;
+use crate::{device, ranks};
 
-/// The features of a source: those of an earlier process in `folder`, or computed and written there as `features`
+/// The features of a source, of which each rank computes a part: those of an earlier process in `folder`, or computed and written there as `features`
 /// `[n, features]` and `labels` `[n]` of `features/NAME.safetensors`. Without a folder they are computed and not kept.
 pub fn of(
     extractor: &mut Extractor,
@@ -26,10 +29,15 @@ pub fn of(
         return Ok(Arc::new(compute(extractor, source, name)?));
     };
     let path = folder.join(format!("features/{name}.safetensors"));
-    if let Some(features) = read(&path, source, extractor.columns()) {
+    let (ranks, kept) = (ranks::here(), read(&path, source, extractor.columns()));
+    let everywhere = !ranks.gather(&[u8::from(kept.is_some())])?.contains(&0);
+    if let Some(features) = kept.filter(|_| everywhere) {
         return Ok(Arc::new(features));
     }
     let features = compute(extractor, source, name)?;
+    if !ranks.is_first() {
+        return Ok(Arc::new(features));
+    }
     fs::create_dir_all(folder.join("features"))?;
     let (rows, columns) = (features.rows(), features.columns());
     let values = features.values().to_vec();
@@ -50,11 +58,15 @@ pub fn of(
 
 /// The features of a source.
 pub fn compute(extractor: &mut Extractor, source: &dyn Source, name: &str) -> Result<Features> {
-    let columns = extractor.columns();
+    let (ranks, columns) = (ranks::here(), extractor.columns());
     let what = format!("features of {name} images");
+    let part = Part {
+        source,
+        images: ranks.part(source.len()),
+    };
     let mut images = Images {
         extractor,
-        source,
+        source: &part,
         what: &what,
         threads: device::threads(),
     };
@@ -64,7 +76,39 @@ pub fn compute(extractor: &mut Extractor, source: &dyn Source, name: &str) -> Re
         values.extend_from_slice(block.values());
         Ok(())
     })?;
-    Ok(Features::new(values, labels, columns)?)
+    Ok(Features::new(values, labels, columns)?.gathered(ranks)?)
+}
+
+/// Some images of a source, one behind the other.
+struct Part<'a> {
+    source: &'a dyn Source,
+    images: Range<usize>,
+}
+
+impl Source for Part<'_> {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        self.source.classes()
+    }
+
+    fn annotation(&self, index: usize) -> Result<Annotation, DataError> {
+        self.source.annotation(self.images.start + index)
+    }
+
+    fn label(&self, index: usize) -> u32 {
+        self.source.label(self.images.start + index)
+    }
+
+    fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
+        self.source.image(self.images.start + index)
+    }
+
+    fn name(&self) -> &str {
+        self.source.name()
+    }
 }
 
 /// Features that are whole and have the source's labels.

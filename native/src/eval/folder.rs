@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use super::Evaluated;
 use super::encoder::Encoder;
 use super::outcome::{Outcome, RESULT};
+use crate::ranks;
 use crate::run_folder::{RunFolder, free_folder, last_folder};
 use crate::usage::BadArgument;
 
@@ -66,6 +67,13 @@ pub enum Begun {
 
 /// The folder of one evaluation, or with `--every` of several.
 pub fn place(task: &str, arguments: &Evaluated) -> Result<PathBuf> {
+    let path = ranks::of_first(ranks::here(), || {
+        ranks::bytes_of(&own_place(task, arguments)?)
+    })?;
+    Ok(ranks::path_of(&path))
+}
+
+fn own_place(task: &str, arguments: &Evaluated) -> Result<PathBuf> {
     match (&arguments.out, arguments.resume) {
         (Some(path), _) => Ok(path.clone()),
         (None, false) => Ok(free_folder(task)),
@@ -81,7 +89,34 @@ pub fn place(task: &str, arguments: &Evaluated) -> Result<PathBuf> {
 }
 
 /// Makes the folder of an evaluation, or finds out where it stands.
+///
+/// Rank 0 does; the others follow.
 pub fn begin<T: Serialize>(path: &Path, settings: &Settings<T>, resume: bool) -> Result<Begun> {
+    let (ranks, mut begun) = (ranks::here(), None);
+    let state = ranks::of_first(ranks, || {
+        let own = begun.insert(begin_alone(path, settings, resume)?);
+        Ok(match own {
+            Begun::New(_) => b"new".to_vec(),
+            Begun::Resumed(..) => b"resumed".to_vec(),
+            Begun::Over(outcome) => serde_json::to_vec(outcome)?,
+        })
+    })?;
+    let followed = || RunFolder::followed(path);
+    Ok(match (begun, state.as_slice()) {
+        (Some(Begun::Resumed(folder, checkpoint)), _) => Begun::Resumed(
+            folder,
+            ranks::checkpoint_of_first(ranks, || Ok(checkpoint))?,
+        ),
+        (Some(begun), _) => begun,
+        (None, b"new") => Begun::New(followed()),
+        (None, b"resumed") => {
+            Begun::Resumed(followed(), ranks::checkpoint_of_first(ranks, || Ok(None))?)
+        }
+        (None, outcome) => Begun::Over(Box::new(serde_json::from_slice(outcome)?)),
+    })
+}
+
+fn begin_alone<T: Serialize>(path: &Path, settings: &Settings<T>, resume: bool) -> Result<Begun> {
     let text = toml::to_string(settings).context("the settings cannot be written")?;
     if !resume || !path.join(SETTINGS).is_file() {
         return Ok(Begun::New(RunFolder::create(path, SETTINGS, &text)?));

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use parallax_eval as eval;
 use parallax_eval::{Augment, LinearEvalConfig, Scores};
 use parallax_probes::{Features, Metrics};
+use parallax_ranks::Ranks;
 use parallax_train::{Checkpoint, DataShape, Event, Extractor, Keep};
 use pollster::block_on;
 
@@ -21,11 +22,11 @@ use super::folder::{Begun, Settings, begin};
 use super::outcome::Outcome;
 use super::walk::{Shared, conclude, walk};
 use super::{Evaluated, KEPT};
-use crate::device;
 use crate::progress::Lines;
 use crate::session::{Ended, Report, Stepped, Task, carry_out};
 use crate::stop::stop_on_ctrl_c;
 use crate::usage::BadArgument;
+use crate::{device, ranks};
 
 const TASK: &str = "linear-eval";
 
@@ -262,6 +263,10 @@ impl Task for LinearEvalTask {
     fn probe(&mut self) -> Result<Metrics> {
         self.scores = Some(block_on(self.run.evaluate(&self.test))?);
         Ok(self.run.history().metrics())
+    }
+
+    fn ranks(&self) -> Ranks {
+        ranks::here()
     }
 
     fn keep(&self) -> Keep {

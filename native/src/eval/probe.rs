@@ -1,7 +1,7 @@
 //! Linear evaluation of a network in the middle or at the end of pre-training (`[probe.linear_eval]`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -15,6 +15,7 @@ use pollster::block_on;
 use super::batches::Batches;
 use super::features;
 use crate::usage::BadArgument;
+use crate::{ranks, stop};
 
 /// The linear evaluations of a pre-training run.
 pub struct LinearProbe {
@@ -76,7 +77,7 @@ impl LinearProbe {
         let (steps, kept) = ([0, run.total_steps()], (self.threads, None));
         let mut batches = Batches::start(extractor, &self.config, &self.train, steps, kept)?;
         for step in 0..run.total_steps() {
-            if stop.load(Ordering::SeqCst) {
+            if stop::agreed(stop, ranks::here())? {
                 return Ok(Metrics::new());
             }
             let (features, labels, _) = batches.next(step, device)?;

@@ -14,6 +14,7 @@ use super::folder::{SETTINGS, place};
 use super::outcome::{Outcome, RESULT};
 use crate::checkpoints;
 use crate::device::{self, Opened};
+use crate::ranks;
 use crate::session::Report;
 use crate::sources::Pair;
 use crate::usage::BadArgument;
@@ -57,19 +58,28 @@ pub fn walk(
         sources: None,
     };
     if !arguments.every {
-        let path = place(task, arguments)?;
-        if arguments.resume && !path.join(SETTINGS).is_file() {
-            let message = format!("{} holds no evaluation to resume", path.display());
-            return Err(BadArgument(message).into());
-        }
-        let encoder = Encoder::read(arguments, &shared.opened.device)?;
-        if let Some(outcome) = evaluate(&mut shared, encoder, &path)? {
+        let (ranks, path) = (ranks::here(), place(task, arguments)?);
+        let lacks = ranks.is_first() && arguments.resume && !path.join(SETTINGS).is_file();
+        let encoder = match lacks {
+            true => {
+                let message = format!("{} holds no evaluation to resume", path.display());
+                Err(BadArgument(message).into())
+            }
+            false => Encoder::read(arguments, &shared.opened.device),
+        };
+        let encoder = ranks::agree(ranks, encoder)?;
+        let outcome = evaluate(&mut shared, encoder, &path)?;
+        if let Some(outcome) = outcome.filter(|_| ranks.is_first()) {
             outcome.print(arguments.json)?;
             if !arguments.json {
                 println!("\nrun: {}", path.display());
             }
         }
         return Ok(());
+    }
+    if !ranks::here().is_one() {
+        let message = "--every evaluates in one process";
+        return Err(BadArgument(message.to_string()).into());
     }
     let (mut root, mut first, mut stopped) = (None::<PathBuf>, true, false);
     checkpoints::walk(&arguments.weights, |saved| {

@@ -1,14 +1,12 @@
 //! What the ranks of a run agree on before it starts.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use parallax_methods::BnKind;
 use parallax_ranks::Ranks;
 use parallax_train::{Checkpoint, DataShape, Recipe};
-use serde::{Deserialize, Serialize};
 
 use crate::ranks;
+pub use crate::ranks::{bytes_of, path_of};
 use crate::run_folder::{RUN_FILE, RunFolder};
 use crate::usage::BadArgument;
 
@@ -84,61 +82,7 @@ pub fn same_data(ranks: Ranks, data: DataShape) -> Result<()> {
     Ok(())
 }
 
-/// A path on its way to other ranks.
-pub fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    let text = path.to_str();
-    let text = text.with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(text.as_bytes().to_vec())
-}
-
-/// A path that came from another rank.
-pub fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// The names and lengths of a checkpoint's files.
-#[derive(Serialize, Deserialize)]
-struct Contents {
-    step: u64,
-    files: Vec<(String, usize)>,
-}
-
 /// The newest undamaged checkpoint of a folder, which rank 0 reads for all.
 pub fn newest(folder: &RunFolder, ranks: Ranks) -> Result<Option<Checkpoint>> {
-    if ranks.is_one() {
-        return folder.newest();
-    }
-    let (mut contents, mut bytes) = (Vec::new(), Vec::new());
-    let header = ranks::of_first(ranks, || {
-        if let Some(found) = folder.newest()? {
-            let files = found
-                .files
-                .iter()
-                .map(|(name, bytes)| (name.clone(), bytes.len()));
-            let step = found.step;
-            contents = serde_json::to_vec(&Contents {
-                step,
-                files: files.collect(),
-            })?;
-            bytes = found
-                .files
-                .into_iter()
-                .flat_map(|(_, bytes)| bytes)
-                .collect();
-        }
-        Ok(std::mem::take(&mut contents))
-    })?;
-    if header.is_empty() {
-        return Ok(None);
-    }
-    let Contents { step, files } = serde_json::from_slice(&header)?;
-    let all = ranks::of_first(ranks, || Ok(std::mem::take(&mut bytes)))?;
-    let mut rest = all.as_slice();
-    let file = |(name, length): (String, usize)| {
-        let (own, others) = rest.split_at(length.min(rest.len()));
-        rest = others;
-        (name, own.to_vec())
-    };
-    let files = files.into_iter().map(file).collect();
-    Ok(Some(Checkpoint { step, files }))
+    ranks::checkpoint_of_first(ranks, || folder.newest())
 }

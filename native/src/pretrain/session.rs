@@ -204,8 +204,7 @@ impl Task for Session {
 impl Session {
     /// The paper's linear evaluation; no metrics where it was stopped.
     fn linear_eval(&self, network: &ResNet) -> Result<Metrics> {
-        // Of one rank: the others wait.
-        match self.linear.as_ref().filter(|_| self.run.ranks().is_first()) {
+        match &self.linear {
             Some(linear) => linear.evaluate(network, self.run.device(), &self.stop),
             None => Ok(Metrics::new()),
         }

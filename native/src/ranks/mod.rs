@@ -4,6 +4,7 @@
 
 mod agree;
 mod errors;
+mod files;
 #[cfg(feature = "mpi")]
 mod mpi;
 
@@ -14,6 +15,7 @@ use parallax_ranks::{Ranks, RanksError};
 
 pub use agree::{Elsewhere, agree, of_first};
 pub use errors::{leave, lost, message, speaks};
+pub use files::{bytes_of, checkpoint_of_first, path_of};
 
 #[cfg(not(feature = "mpi"))]
 use crate::usage::BadArgument;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Initial, Trace, expect, find, output, read, steps};
 use crate::usage::BadArgument;
 use crate::whole::write_whole;
-use crate::{device, weights};
+use crate::{device, ranks, weights};
 
 /// What `--recipe` calls it.
 pub const NAME: &str = "linear-eval";
@@ -20,6 +20,10 @@ const BIAS: &str = "classifier.bias";
 
 /// Runs the steps and writes a line for each.
 pub fn run(arguments: &Trace) -> Result<()> {
+    if !ranks::here().is_one() {
+        let message = "a linear evaluation is traced in one process";
+        return Err(BadArgument(message.to_string()).into());
+    }
     let batches = read(&arguments.batches)?;
     let views = find(&batches, "view1")?;
     let &[found, size, 3, height, width] = views.shape.as_slice() else {
