@@ -263,6 +263,34 @@ fn the_probe_and_the_final_table_are_those_of_one_process() {
     }
 }
 
+#[test]
+fn a_linear_evaluation_has_the_bits_of_one_process() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    succeed(&mut tiny("byol", 3, &run));
+    for augment in ["none", "standard"] {
+        let evaluate = |size: usize| {
+            let out = scratch.join(&format!("{augment}-{size}"));
+            let mut command =
+                parallax(&["linear-eval", "--device", "cpu", "--json", "--epochs", "1"]);
+            command.args(["--batch-size", "100", "--augment", augment, "--weights"]);
+            command.arg(&run).arg("--out").arg(&out);
+            let mut command = match size {
+                1 => command,
+                size => mpirun(size, &command),
+            };
+            let output = succeed(&mut command);
+            let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let last = ranks::saved(&out).pop().unwrap();
+            let classifier = out.join(format!("checkpoints/step-{last}/classifier.safetensors"));
+            (outcome["top1"].clone(), std::fs::read(classifier).unwrap())
+        };
+        let (one, two) = (evaluate(1), evaluate(2));
+        assert_eq!(one.0, two.0, "{augment}");
+        assert!(one.0.as_f64().unwrap() > 0.0 && one.1 == two.1, "{augment}");
+    }
+}
+
 mod slow {
     use std::process::{Command, Stdio};
     use std::thread::sleep;
