@@ -24,8 +24,8 @@ const LOADED: usize = 16;
 
 /// A device that was measured: images a second of supervised training of ResNet-50 at 224 px, views and loading included
 /// (docs/benchmarks/gpu.md).
-struct Profile {
-    name: &'static str,
+pub struct Profile {
+    pub name: &'static str,
     images_per_second: f64,
 }
 
@@ -40,21 +40,27 @@ const PROFILES: [Profile; 2] = [
     },
 ];
 
-/// The rates of a device by name: its time is in proportion to multiply-adds, which is too short for small networks.
-pub fn profile(name: &str, recipe: &Recipe, classes: usize) -> Result<Rates> {
-    let Some(profile) = PROFILES.iter().find(|profile| profile.name == name) else {
+impl Profile {
+    /// By its name.
+    pub fn named(name: &str) -> Result<Self> {
         let known = PROFILES.map(|profile| profile.name).join(" and ");
-        return Err(BadArgument(format!("--profile {name}: there are {known}")).into());
-    };
-    let text = "[method]\nname = 'supervised'\n[model]\narch = 'resnet50'\n[views]\nsize = 224\n";
-    let measured = StepCost::of(&Recipe::parse(text, &[])?, 1000).multiply_adds as f64;
-    let own = StepCost::of(recipe, classes).multiply_adds as f64;
-    Ok(Rates {
-        trained: profile.images_per_second * measured / own,
-        loaded: loading(recipe, &device::open("cpu")?)?,
-        timed: None,
-        on_cpu: false,
-    })
+        let found = PROFILES.into_iter().find(|profile| profile.name == name);
+        found.ok_or_else(|| BadArgument(format!("--profile {name}: there are {known}")).into())
+    }
+
+    /// Its rates: the time of a step is in proportion to multiply-adds, which is too short for small networks.
+    pub fn rates(&self, recipe: &Recipe, classes: usize) -> Result<Rates> {
+        let text =
+            "[method]\nname = 'supervised'\n[model]\narch = 'resnet50'\n[views]\nsize = 224\n";
+        let measured = StepCost::of(&Recipe::parse(text, &[])?, 1000).multiply_adds as f64;
+        let own = StepCost::of(recipe, classes).multiply_adds as f64;
+        Ok(Rates {
+            trained: self.images_per_second * measured / own,
+            loaded: loading(recipe, &device::open("cpu")?)?,
+            timed: None,
+            on_cpu: false,
+        })
+    }
 }
 
 /// The rates on a device, with as many images of `batch` as can be timed in seconds.

@@ -3,7 +3,7 @@
 mod estimate;
 mod measure;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use parallax_train::{DataShape, Recipe};
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::study::duration;
 use crate::usage::BadArgument;
 use crate::{device, recipe};
 use estimate::{Estimate, Rates};
+use measure::Profile;
 
 pub use estimate::line;
 
@@ -65,15 +66,21 @@ pub fn run(arguments: &Plan) -> Result<()> {
         );
         return Err(BadArgument(message).into());
     }
-    let (shape, file, images) = images(arguments, &recipe)?;
+    let profile = arguments
+        .profile
+        .as_deref()
+        .map(Profile::named)
+        .transpose()?;
+    let (shape, file, images) = images(arguments, &recipe)
+        .context("the images are not there; --images N plans without them")?;
     if recipe.total_steps(shape) == 0 {
         let message = format!("{} images are less than a batch of {batch}", shape.examples);
         return Err(BadArgument(message).into());
     }
-    let (rates, device) = match &arguments.profile {
-        Some(name) => (
-            measure::profile(name, &recipe, shape.targets)?,
-            name.clone(),
+    let (rates, device) = match profile {
+        Some(profile) => (
+            profile.rates(&recipe, shape.targets)?,
+            profile.name.to_string(),
         ),
         None => {
             let opened = device::open(&arguments.on.device)?;
@@ -214,11 +221,9 @@ fn print(
         "time",
         format!("{}, without evaluations", duration(estimate.seconds)),
     );
-    println!("\nBinds first: {}.", estimate.binds(rates));
+    println!("\nBinds first: {}", estimate.binds(rates));
     if gpus > 1 {
-        println!(
-            "The exchange between devices is not in the time: docs/scaling.md has a model of it."
-        );
+        println!("The time is without the exchange between devices: docs/scaling.md.");
     }
 }
 
