@@ -199,10 +199,10 @@ fn print(
     row(
         "loading",
         format!(
-            "{:.0} images/s a core{}: {:.1} cores keep up with the step",
+            "{:.0} images/s a core{}: {:.1} cores keep up",
             rates.loaded,
             match estimate.read_bytes_per_second {
-                Some(_) => " (JPEG of 500 x 375)",
+                Some(_) => " (500 x 375 JPEG)",
                 None => "",
             },
             estimate.images_per_second / rates.loaded
