@@ -145,7 +145,7 @@ fn print(
     };
     let each = if gpus == 1 { "" } else { " each" };
     println!("{name} on {several}{device}, {images}\n");
-    let row = |label: &str, text: String| println!("{label:<13} {text}");
+    let row = |label: &str, text: String| println!("{label:<11} {text}");
     let millions = |values: u64| format!("{:.1} million", values as f64 / 1e6);
     row("parameters", millions(estimate.cost.parameters));
     row(
@@ -165,7 +165,7 @@ fn print(
         ("networks", memory.networks),
         ("queue", memory.queue),
         ("activations", memory.activations),
-        ("workspace", memory.work),
+        ("work", memory.work),
     ];
     let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
     let parts = parts.map(|(name, bytes)| format!("{name} {}", size(bytes)));
