@@ -2,16 +2,19 @@
 #![cfg(feature = "mpi")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/case.rs"]
+mod case_files;
 mod common;
 mod ranks;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use case_files::put;
 use common::{Scratch, checkpoint, fail, parallax, stderr, succeed, tiny, training, weights};
 use parallax_parity::{CASES, trace_case};
 use parallax_weights::WeightFile;
-use ranks::{Ranks, events, last_step, mpirun, put};
+use ranks::{Ranks, events, last_step, mpirun};
 
 /// Tensors of a file, without the recipe in its metadata.
 fn tensors(bytes: &[u8]) -> WeightFile {

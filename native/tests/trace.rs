@@ -1,43 +1,20 @@
 //! `parallax trace` against PyTorch's figures, and what it says of files that do not fit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/case.rs"]
+mod case_files;
 mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use case_files::{bytes, put};
 use common::{Scratch, fail, parallax, succeed};
 use parallax_parity::{CASES, LINEAR_CASES, LinearCase, TraceCase, trace_case};
 use parallax_weights::{NamedTensor, WeightFile};
-use safetensors::tensor::{Dtype, TensorView, serialize};
 
 const STEPS: usize = 10;
-
-/// Counters as I64, as PyTorch stores them.
-fn bytes(file: &WeightFile) -> Vec<u8> {
-    let integers = ["queue_ptr", "labels", "enqueue_view", "shuffle"];
-    let of = |tensor: &NamedTensor| -> (Dtype, Vec<u8>) {
-        let values = tensor.values.iter();
-        match integers.contains(&tensor.name.as_str()) {
-            true => (
-                Dtype::I64,
-                values.flat_map(|v| (*v as i64).to_le_bytes()).collect(),
-            ),
-            false => (Dtype::F32, values.flat_map(|v| v.to_le_bytes()).collect()),
-        }
-    };
-    let data: Vec<_> = file
-        .tensors
-        .values()
-        .map(|tensor| (tensor, of(tensor)))
-        .collect();
-    let views = data.iter().map(|(tensor, (dtype, bytes))| {
-        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes).unwrap();
-        (tensor.name.as_str(), view)
-    });
-    serialize(views, None).unwrap()
-}
 
 fn case(name: &str) -> TraceCase {
     let (_, text) = CASES.into_iter().find(|(other, _)| *other == name).unwrap();
@@ -46,22 +23,8 @@ fn case(name: &str) -> TraceCase {
 
 /// The files of a case in a folder, and the command.
 fn command(folder: &Path, case: &TraceCase) -> Command {
-    fs::create_dir_all(folder).unwrap();
-    let put = |name: &str, content: &[u8]| -> PathBuf {
-        let path = folder.join(name);
-        fs::write(&path, content).unwrap();
-        path
-    };
     let mut command = parallax(&["trace", "--device", "cpu"]);
-    command
-        .arg("--recipe")
-        .arg(put("recipe.toml", case.recipe.as_bytes()));
-    command
-        .arg("--weights")
-        .arg(put("w.safetensors", &bytes(&case.weights)));
-    command
-        .arg("--batches")
-        .arg(put("b.safetensors", &bytes(&case.batches)));
+    command.args(put(folder, case));
     command
 }
 

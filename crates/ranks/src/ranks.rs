@@ -93,16 +93,8 @@ impl Ranks {
     /// # Errors
     /// When another rank has ended.
     pub fn gather_bytes(self, own: &[u8]) -> Result<Vec<Vec<u8>>, RanksError> {
-        let lengths = self.gather(&[own.len() as u64])?;
-        let longest = lengths.iter().max().map_or(0, |&longest| longest as usize);
-        let mut padded = own.to_vec();
-        padded.resize(longest, 0);
-        let all = self.gather(&padded)?;
-        let parts = lengths.iter().enumerate().map(|(rank, &length)| {
-            let begin = rank * longest;
-            all[begin..begin + length as usize].to_vec()
-        });
-        Ok(parts.collect())
+        let padded = self.gather_padded(own)?;
+        Ok(padded.parts().map(<[u8]>::to_vec).collect())
     }
 
     /// Values of which ranks may have different numbers, in rank order.
@@ -110,14 +102,21 @@ impl Ranks {
     /// # Errors
     /// When another rank has ended.
     pub fn gather_parts<T: Pod>(self, own: &[T]) -> Result<Vec<T>, RanksError> {
+        let padded = self.gather_padded(own)?;
+        Ok(padded.parts().flatten().copied().collect())
+    }
+
+    /// The values of every rank, filled up to the length of the longest.
+    fn gather_padded<T: Pod>(self, own: &[T]) -> Result<Padded<T>, RanksError> {
         let lengths = self.gather(&[own.len() as u64])?;
         let longest = lengths.iter().max().map_or(0, |&longest| longest as usize);
         let mut padded = own.to_vec();
         padded.resize(longest, T::zeroed());
-        let all = self.gather(&padded)?;
-        let parts = lengths.iter().zip(all.chunks_exact(longest.max(1)));
-        let parts = parts.flat_map(|(&length, part)| &part[..length as usize]);
-        Ok(parts.copied().collect())
+        Ok(Padded {
+            all: self.gather(&padded)?,
+            longest,
+            lengths,
+        })
     }
 
     /// Replaces the values by those of rank 0.
@@ -184,6 +183,23 @@ impl Ranks {
     pub fn first_difference(self, own: &[u8]) -> Result<Option<usize>, RanksError> {
         let all = self.gather_bytes(own)?;
         Ok(all.iter().position(|other| Some(other) != all.first()))
+    }
+}
+
+/// Values of ranks that were filled up to one length.
+struct Padded<T> {
+    all: Vec<T>,
+    longest: usize,
+    /// Of the values that each rank gave.
+    lengths: Vec<u64>,
+}
+
+impl<T> Padded<T> {
+    /// What each rank gave.
+    fn parts(&self) -> impl Iterator<Item = &[T]> {
+        let begins = (0..self.lengths.len()).map(|rank| rank * self.longest);
+        let part = |(begin, &length): (usize, &u64)| &self.all[begin..begin + length as usize];
+        begins.zip(&self.lengths).map(part)
     }
 }
 

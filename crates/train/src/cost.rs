@@ -1,8 +1,44 @@
 //! What a step costs, before it is taken: parameters, multiply-adds, values that devices exchange.
 
-use parallax_nets::{HeadKind, ResNetConfig};
+use parallax_nets::{HeadKind, NetworkSize, ResNetConfig};
 
 use crate::recipe::Recipe;
+
+/// The networks of a recipe.
+pub(crate) struct Networks {
+    /// Without a head.
+    pub base: ResNetConfig,
+    pub online: NetworkSize,
+    pub target: Option<NetworkSize>,
+    /// Passes of each: a symmetric method keeps the graphs of both views for the backward pass; the target keeps none.
+    pub passes: usize,
+    /// Keys of the queue.
+    pub keys: usize,
+}
+
+impl Networks {
+    pub fn of(recipe: &Recipe, classes: usize) -> Self {
+        let method = recipe.method.name.spec();
+        let base = recipe.method_config(classes).network;
+        let heads = recipe.method.name.heads(recipe.method.predictor);
+        let size = |head| sized(base, head, recipe);
+        Self {
+            base,
+            online: size(heads.online),
+            target: heads.target.map(size),
+            passes: if method.symmetric { 2 } else { 1 },
+            keys: match method.queue {
+                true => recipe.method.queue,
+                false => 0,
+            },
+        }
+    }
+}
+
+/// The size of a network with a head, for the recipe's views.
+pub(crate) fn sized(base: ResNetConfig, head: HeadKind, recipe: &Recipe) -> NetworkSize {
+    ResNetConfig { head, ..base }.size(recipe.views.size as usize)
+}
 
 /// Sizes of a step of a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,27 +57,23 @@ pub struct StepCost {
 impl StepCost {
     /// Of a recipe; `classes` is the number of classes of the data.
     pub fn of(recipe: &Recipe, classes: usize) -> Self {
-        let method = recipe.method.name.spec();
-        let base = recipe.method_config(classes).network;
-        let side = recipe.views.size as usize;
-        let size = |head: HeadKind| ResNetConfig { head, ..base }.size(side);
-        let heads = recipe.method.name.heads(recipe.method.predictor);
-        let (online, target) = (size(heads.online), heads.target.map(size));
-        let passes = if method.symmetric { 2 } else { 1 };
+        let Networks {
+            base,
+            online,
+            target,
+            passes,
+            keys,
+        } = Networks::of(recipe, classes);
         let of_target = target.map_or(0, |target| target.multiply_adds);
-        let queue = match method.queue {
-            true => recipe.method.queue * base.out,
-            false => 0,
-        };
+        let queue = keys * base.out;
         let parameters = online.parameters as u64;
         Self {
             parameters,
             saved: 2 * parameters + target.map_or(0, |t| t.parameters as u64) + queue as u64,
-            multiply_adds: passes * (3 * online.multiply_adds + of_target) as u64,
-            keys: if method.queue {
-                passes * base.out as u64
-            } else {
-                0
+            multiply_adds: (passes * (3 * online.multiply_adds + of_target)) as u64,
+            keys: match recipe.method.name.spec().queue {
+                true => (passes * base.out) as u64,
+                false => 0,
             },
         }
     }

@@ -1,7 +1,8 @@
 //! An estimate of the device memory of a run, before it starts.
 
-use parallax_nets::{HeadKind, ResNetConfig};
+use parallax_nets::HeadKind;
 
+use crate::cost::{Networks, sized};
 use crate::precision::Precision;
 use crate::recipe::Recipe;
 
@@ -35,17 +36,19 @@ impl MemoryEstimate {
     /// The estimate for a step of `recipe`; `classes` is the number of classes of the data.
     pub fn of(recipe: &Recipe, classes: usize) -> Self {
         let method = recipe.method.name.spec();
-        let base = recipe.method_config(classes).network;
         let side = recipe.views.size as usize;
-        let size = |head| ResNetConfig { head, ..base }.size(side);
-        let backbone = size(HeadKind::None);
-        let heads = recipe.method.name.heads(recipe.method.predictor);
-        let (online, target) = (size(heads.online), heads.target.map(size));
+        let Networks {
+            base,
+            online,
+            target,
+            passes,
+            keys,
+        } = Networks::of(recipe, classes);
+        let backbone = sized(base, HeadKind::None, recipe);
         // The online network, its gradients and velocities; the target has neither.
         let parameters = 3 * online.parameters + target.map_or(0, |target| target.parameters);
         let micro_batch = recipe.run.batch_size / recipe.run.accumulate;
-        // A symmetric method keeps the graphs of both views for the backward pass; the target network keeps none.
-        let graphs = if method.symmetric { 2 } else { 1 };
+        let graphs = passes as u64;
         // The backbone's activations are stored in the recipe's precision, and so are the weights that each graph keeps.
         let stored = recipe.run.precision.bytes();
         let head = online.activations - backbone.activations;
@@ -59,10 +62,6 @@ impl MemoryEstimate {
             Precision::F16 | Precision::Bf16 => (VALUE + stored, graphs * stored),
         };
         let pixels = (method.views * 3 * side * side) as u64;
-        let keys = match method.queue {
-            true => recipe.method.queue,
-            false => 0,
-        };
         let similarities = SIMILARITY * keys as u64;
         // Values and the bytes of each. The target's head is a part of the online network's.
         let largest = [

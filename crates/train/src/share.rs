@@ -51,14 +51,11 @@ async fn summed(
     dtype: GradientDtype,
     device: &Device,
 ) -> Result<Vec<Tensor<1>>, RunError> {
-    let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
-    let double = tensors
-        .first()
-        .is_some_and(|first| first.dtype() == DType::F64);
-    let read = tensors
-        .into_iter()
-        .fold(Transaction::default(), Transaction::register);
-    let mut read = read.execute_async().await.map_err(RunError::of_device)?;
+    let Vectors {
+        lengths,
+        double,
+        mut read,
+    } = Vectors::read(tensors).await?;
     let mut sums = Vec::with_capacity(lengths.len());
     let mut rest = lengths.as_slice();
     while !rest.is_empty() {
@@ -82,6 +79,32 @@ async fn summed(
         sums.extend(uploaded);
     }
     Ok(sums)
+}
+
+/// Vectors in host memory.
+struct Vectors {
+    lengths: Vec<usize>,
+    /// Whether they are in f64, and not in f32.
+    double: bool,
+    read: Vec<TensorData>,
+}
+
+impl Vectors {
+    /// Reads all from the device at once.
+    async fn read(tensors: Vec<Tensor<1>>) -> Result<Self, RunError> {
+        let lengths = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
+        let double = tensors
+            .first()
+            .is_some_and(|first| first.dtype() == DType::F64);
+        let read = tensors
+            .into_iter()
+            .fold(Transaction::default(), Transaction::register);
+        Ok(Self {
+            lengths,
+            double,
+            read: read.execute_async().await.map_err(RunError::of_device)?,
+        })
+    }
 }
 
 /// The values of several tensors, one behind the other.
@@ -209,14 +232,11 @@ async fn with_first_statistics<M: Module>(network: M, ranks: Ranks) -> Result<M,
     let Some(device) = tensors.first().map(Tensor::device) else {
         return Ok(network);
     };
-    let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
-    let double = tensors
-        .first()
-        .is_some_and(|first| first.dtype() == DType::F64);
-    let read = tensors
-        .into_iter()
-        .fold(Transaction::default(), Transaction::register);
-    let read = read.execute_async().await.map_err(RunError::of_device)?;
+    let Vectors {
+        lengths,
+        double,
+        read,
+    } = Vectors::read(tensors).await?;
     let of_first = match double {
         true => {
             let mut values = joined::<f64>(read);

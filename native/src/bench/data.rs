@@ -114,7 +114,7 @@ fn counts(asked: &[u16]) -> Vec<usize> {
 }
 
 /// Seconds of the fastest of `steps` steps, behind a first one. Batches are loaded before the clock starts.
-fn step_seconds(run: &mut Run, loader: &Loader, steps: u32) -> Result<f64> {
+pub fn step_seconds(run: &mut Run, loader: &Loader, steps: u32) -> Result<f64> {
     let mut fastest = f64::INFINITY;
     for number in 0..=steps {
         let batch = loader.load(run.step_index())?;

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::cli::{BenchKernels, BenchStep, BenchViews};
 use data::BenchData;
+pub use data::step_seconds;
 
 /// What can be measured.
 #[derive(clap::Subcommand)]

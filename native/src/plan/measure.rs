@@ -14,6 +14,7 @@ use parallax_train::{DataShape, Loader, Recipe, Run, StepCost};
 use parallax_views::Image;
 
 use super::estimate::Rates;
+use crate::bench;
 use crate::device::{self, Opened};
 use crate::usage::BadArgument;
 
@@ -82,7 +83,7 @@ pub fn rates(recipe: &Recipe, opened: &Opened, batch: usize, steps: u32) -> Resu
     })
 }
 
-/// Seconds of the fastest of `steps` steps, behind a first one. Batches are loaded before the clock starts.
+/// Seconds of a step of so many images.
 fn step_seconds(recipe: &Recipe, opened: &Opened, batch: usize, steps: u32) -> Result<f64> {
     let mut own = recipe.clone();
     (own.run.batch_size, own.run.accumulate) = (batch, 1);
@@ -93,16 +94,7 @@ fn step_seconds(recipe: &Recipe, opened: &Opened, batch: usize, steps: u32) -> R
     let source = photos(batch * (steps as usize + 1))?;
     let loader = Loader::new(&own, Arc::clone(&source), &opened.device)?;
     let mut run = Run::new(own, DataShape::of(source.as_ref()), &opened.device)?;
-    let mut fastest = f64::INFINITY;
-    for number in 0..=steps {
-        let batch = loader.load(run.step_index())?;
-        let begin = Instant::now();
-        pollster::block_on(run.step(batch))?;
-        if number > 0 {
-            fastest = fastest.min(begin.elapsed().as_secs_f64());
-        }
-    }
-    Ok(fastest)
+    bench::step_seconds(&mut run, &loader, steps)
 }
 
 /// Images a second that one thread decodes and augments for a device.

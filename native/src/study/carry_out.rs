@@ -188,22 +188,20 @@ impl Work<'_> {
                     (_, None) => {}
                 }
             }
-            JobKind::Evaluate { evaluation, .. } => return self.evaluate(job, *evaluation),
+            JobKind::Evaluate { evaluation, anchor } => {
+                return self.evaluate(job, *evaluation, anchor.as_ref());
+            }
         }
         words
     }
 
     /// The command of an evaluation.
-    fn evaluate(&self, job: &Job, evaluation: usize) -> Vec<String> {
+    fn evaluate(&self, job: &Job, evaluation: usize, anchor: Option<&Anchor>) -> Vec<String> {
         let evaluate = &self.plan.evaluations[evaluation];
         let task = evaluate.task;
         let mut words: Vec<String> = task.command().iter().map(ToString::to_string).collect();
         words.extend(["--device", self.device].map(str::to_string));
         if task != Task::Knn {
-            let anchor = match &job.kind {
-                JobKind::Evaluate { anchor, .. } => anchor.as_ref(),
-                _ => None,
-            };
             let place = self.plan.evaluated(self.out, job.run, evaluation, anchor);
             words.extend(["--out".to_string(), place.display().to_string()]);
         }
@@ -219,12 +217,11 @@ impl Work<'_> {
             words.extend(["--weights".to_string(), weights]);
         }
         let run = &self.plan.runs[job.run].recipe;
-        let given = |name: &str| evaluate.options.iter().any(|(key, _)| key == name);
         match task {
             Task::Knn => words.push("--json".to_string()),
             Task::LinearEval | Task::Finetune => {
                 words.push("--json".to_string());
-                if !given("seed") {
+                if evaluate.given("seed").next().is_none() {
                     words.push(format!("--seed={}", run.run.seed));
                 }
             }

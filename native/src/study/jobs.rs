@@ -23,6 +23,13 @@ pub struct Job {
     pub needs: Vec<usize>,
 }
 
+impl Job {
+    /// Whether it is the evaluation of this index.
+    pub fn evaluates(&self, at: usize) -> bool {
+        matches!(self.kind, JobKind::Evaluate { evaluation, .. } if evaluation == at)
+    }
+}
+
 /// What a job does.
 #[derive(Clone, Debug)]
 pub enum JobKind {

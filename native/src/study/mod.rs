@@ -63,9 +63,8 @@ pub fn run(arguments: &Study) -> Result<()> {
     // Before anything runs: a device that is not there would fail every run.
     device::open(&arguments.device)?;
     for (at, evaluation) in plan.evaluations.iter().enumerate() {
-        let is_own = |job: &&jobs::Job| matches!(job.kind, jobs::JobKind::Evaluate { evaluation, .. } if evaluation == at);
         if evaluation.task.is_transfer()
-            && let Some(job) = plan.jobs.iter().find(is_own)
+            && let Some(job) = plan.jobs.iter().find(|job| job.evaluates(at))
         {
             jobs::check_sources(evaluation, &plan.runs[job.run].recipe)?;
         }

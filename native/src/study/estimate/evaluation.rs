@@ -89,8 +89,8 @@ impl Given {
             return Ok(Self([None; 2]));
         }
         let count = |key: &str, split| {
-            let option = evaluate.options.iter().find(|(option, _)| option == key);
-            let source = option.map(|(_, source)| data::open(source, split, OnBadImage::Error));
+            let source = evaluate.given(key).next();
+            let source = source.map(|source| data::open(&source, split, OnBadImage::Error));
             Ok::<_, anyhow::Error>(source.transpose()?.map(|source| source.len()))
         };
         Ok(Self([
@@ -107,15 +107,10 @@ impl Given {
 
 /// Images that an evaluation takes through the network.
 fn passes(evaluate: &Evaluate, [train, test]: [usize; 2]) -> f64 {
-    let number = |key: &str| {
-        let option = evaluate.options.iter().find(|(option, _)| option == key);
-        option.and_then(|(_, value)| value.parse::<f64>().ok())
-    };
+    let given = |key: &str| evaluate.given(key).next().unwrap_or_default();
+    let number = |key: &str| given(key).parse::<f64>().ok();
     let (train, test) = (train as f64, test as f64);
-    let large_norm = evaluate
-        .options
-        .iter()
-        .any(|(_, value)| value.starts_with("large-norm"));
+    let large_norm = given("preset").starts_with("large-norm");
     let (epochs, every) = match (evaluate.task, large_norm) {
         (Task::Knn, _) => (1.0, 1.0),
         (Task::LinearEval, false) => (100.0, 20.0),
@@ -127,11 +122,7 @@ fn passes(evaluate: &Evaluate, [train, test]: [usize; 2]) -> f64 {
     let every = number("eval-every")
         .filter(|every| *every > 0.0)
         .unwrap_or(every);
-    let once = evaluate
-        .options
-        .iter()
-        .any(|(key, value)| key == "augment" && value == "none");
-    match (evaluate.task, once) {
+    match (evaluate.task, given("augment") == "none") {
         // Features are computed once.
         (Task::LinearEval, true) => train + test,
         (Task::LinearEval, false) => epochs * train + test,

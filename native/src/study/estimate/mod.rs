@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Study;
 use super::child::{self, Ended};
 use super::file::Evaluate;
-use super::jobs::{Job, JobKind};
+use super::jobs::Job;
 use super::plan::{Plan, PlannedRun};
 use super::progress::duration;
 use crate::data::OnBadImage;
@@ -154,10 +154,7 @@ fn evaluations(
     };
     let given = Given::of_options(evaluate)?;
     for (number, kind) in kinds.iter().enumerate() {
-        let is_own = |job: &&Job| {
-            matches!(job.kind, JobKind::Evaluate { evaluation, .. } if evaluation == at)
-                && kind.runs.contains(&job.run)
-        };
+        let is_own = |job: &&Job| job.evaluates(at) && kind.runs.contains(&job.run);
         let own: Vec<_> = plan.jobs.iter().filter(is_own).collect();
         if own.is_empty() {
             continue;
