@@ -251,57 +251,6 @@ pub enum Branch {
 }
 
 #[derive(Args)]
-pub struct BenchKernels {
-    #[command(flatten)]
-    pub on: On,
-    /// Channels of the first stage
-    #[arg(long, default_value_t = 64)]
-    pub width: usize,
-    /// Side of an image in pixels
-    #[arg(long, default_value_t = 32)]
-    pub size: usize,
-    /// Images in a batch
-    #[arg(long, default_value_t = 32)]
-    pub batch: usize,
-    /// Time for each figure, at least three runs
-    #[arg(long, default_value_t = 200, value_name = "MS")]
-    pub milliseconds: u64,
-    /// List what a GPU would launch, and measure nothing
-    #[arg(long, alias = "choices")]
-    pub launches: bool,
-    /// Has no effect: software adapters launch what every GPU launches
-    #[arg(long, requires = "launches", hide = true)]
-    pub software: bool,
-    /// Measure every product with each tile that the rules choose among
-    #[arg(long, conflicts_with = "launches")]
-    pub tiles: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args)]
-pub struct BenchStep {
-    #[command(flatten)]
-    pub on: On,
-    /// Channels of the first stage
-    #[arg(long, default_value_t = 16)]
-    pub width: usize,
-    /// Side of an image in pixels
-    #[arg(long, default_value_t = 32)]
-    pub size: usize,
-    /// Images in a batch
-    #[arg(long, default_value_t = 8)]
-    pub batch: usize,
-    /// Steps behind the first
-    #[arg(long, default_value_t = 20)]
-    pub steps: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args)]
 pub struct BenchViews {
     #[command(flatten)]
     pub on: On,

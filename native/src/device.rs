@@ -3,11 +3,11 @@
 use anyhow::{Context as _, Result};
 use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
-use parallax_kernels::is_software_adapter;
+use parallax_kernels::{is_software_adapter, shader_language};
 use parallax_train::{Precision, Recipe};
 
-use crate::ranks;
 use crate::usage::BadArgument;
+use crate::{matrices, ranks};
 
 /// An opened device and what to call it.
 pub struct Opened {
@@ -17,6 +17,8 @@ pub struct Opened {
     pub name: String,
     /// The adapter's own name.
     pub adapter: String,
+    /// Which kernels compute: see [`crate::matrices`] for matrix instructions.
+    pub kernels: String,
 }
 
 impl Opened {
@@ -45,8 +47,8 @@ impl Adapter {
         let has = |precision: &Precision| match precision {
             Precision::F32 => true,
             Precision::F16 => f16,
-            // WGSL has none.
-            Precision::Bf16 => false,
+            // WGSL has neither, and what SPIR-V has is known once the device is open.
+            Precision::Bf16 | Precision::F16Operands => false,
         };
         Precision::ALL.into_iter().filter(has).collect()
     }
@@ -125,6 +127,7 @@ pub fn open(name: &str) -> Result<Opened> {
         device: Device::flex(),
         name: "cpu".to_string(),
         adapter: format!("{} threads", threads()),
+        kernels: "loops for the CPU, by shape".to_string(),
     };
     match api {
         "cpu" if index.is_none() => Ok(cpu()),
@@ -182,7 +185,7 @@ fn best(adapters: &[Adapter]) -> Option<&Adapter> {
         })
 }
 
-fn open_adapter(adapter: &Adapter) -> Result<Opened> {
+pub fn open_adapter(adapter: &Adapter) -> Result<Opened> {
     let options = Device::wgpu_options()
         .device_kind(adapter.kind.clone())
         .graphics_api(adapter.api);
@@ -192,10 +195,18 @@ fn open_adapter(adapter: &Adapter) -> Result<Opened> {
             adapter.name, adapter.info.name
         )
     })?;
+    let info = setup.adapter.get_info();
+    let language = shader_language(&device).unwrap_or_default();
+    let mut kernels = format!("{language} for GPUs, by shape; no autotuning, no fusion");
+    let instructions = matrices::prepare(&device, &info);
+    if !instructions.is_empty() {
+        kernels += &format!("; matrix instructions {}", instructions.join(", "));
+    }
     Ok(Opened {
         device,
         name: adapter.name.clone(),
-        adapter: setup.adapter.get_info().name,
+        adapter: info.name,
+        kernels,
     })
 }
 

@@ -15,6 +15,7 @@ mod features;
 mod figure;
 mod knn;
 mod lock;
+mod matrices;
 mod memory;
 mod norm_rescale;
 mod norms;

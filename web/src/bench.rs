@@ -102,10 +102,7 @@ pub async fn bench_step(
 ) -> Result<Ts<BenchStep>, JsError> {
     let opened = device::open(device.to_rust()?).await?;
     let bench = Bench::new(&opened.device, &clock, 0.0);
-    let setting = StepSetting {
-        of: Setting { width, size, batch },
-        steps,
-    };
+    let setting = StepSetting::resnet18(Setting { width, size, batch }, steps);
     let on_step = |number: usize, seconds: f64| {
         let _ = on_step.call2(&JsValue::NULL, &number.into(), &seconds.into());
     };

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burn::tensor::Device;
-use parallax_kernels::Rounding;
+use parallax_kernels::{Operands, Rounding};
 use parallax_methods::MethodKind;
 use parallax_parity::{
     CASES, DRAWS, FUSED, GPU, ONE_STEP, PORTABLE, TRANSFER_CASES, Tolerance, TransferCase, VIEWS,
@@ -68,11 +68,11 @@ async fn cpu_detects_what_pytorch_detects() {
 /// All products of the ResNets against their definition in f64.
 async fn every_product(device: &Device, name: &str) {
     for side in [32, 64, 224] {
-        let worst = check_convolutions(side, device).await;
+        let worst = check_convolutions(side, device, Operands::Stored).await;
         let worst = worst.unwrap_or_else(|error| panic!("{name}, {side} px: {error}"));
         console_log!("{name}, {side} px: at most {worst:.2} of the tolerance");
     }
-    let worst = check_heads(device).await;
+    let worst = check_heads(device, Operands::Stored).await;
     let worst = worst.unwrap_or_else(|error| panic!("{name}: {error}"));
     console_log!("{name}, heads: at most {worst:.2} of the tolerance");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::binaries::{self, Choice};
-use crate::setup::{self, browser, mpi, npm::npm};
+use crate::setup::{self, browser, mesa, mpi, npm::npm};
 use crate::{laws, npm, package, repo, sh, tools, wasm, web};
 
 /// Seconds before a test in a browser counts as hung: software WebGPU is slow.
@@ -27,7 +27,7 @@ struct Step {
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser", "firefox"];
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
     step("typos", "rust", &[], tools::typos),
@@ -35,6 +35,7 @@ const STEPS: [Step; 14] = [
     step("package", "rust", &[], package::check),
     step("clippy", "rust", &["rust", "mpi"], clippy),
     step("native", "rust", &["vulkan", "mpi"], native),
+    step("matrices", "rust", &["mesa"], matrices),
     step(SLOW, SLOW, &["vulkan", "mpi"], slow),
     step("module", "wasm", OPTIMISED, || wasm::build(true, &LINT)),
     step(
@@ -185,6 +186,24 @@ fn native() -> Result<()> {
     };
     binaries::run(&mut native_cargo("cargo test"), choice)?;
     sh::run(native_cargo("cargo test").arg("--doc"))
+}
+
+/// Products by matrix instructions, in a build of its own: with it, kernels are SPIR-V, and without it WGSL.
+fn matrices() -> Result<()> {
+    let Some(environment) = mesa::environment() else {
+        println!("products by matrix instructions are not tested: there is no driver with them");
+        return Ok(());
+    };
+    let mut cargo = sh::words("cargo test --locked --release --workspace --exclude parallax-web");
+    cargo
+        .args([
+            "--features",
+            "parallax/tensor-cores,parallax-parity/tensor-cores",
+        ])
+        .args(["--test", "matrices", "--", "--nocapture"])
+        .envs(LINT)
+        .envs(environment);
+    sh::run(&mut cargo)
 }
 
 /// Set-up installs a software Vulkan driver on Linux alone.

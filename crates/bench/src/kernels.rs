@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{Adapter, conv2d};
+use parallax_kernels::{Adapter, Target, conv2d};
 use serde::Serialize;
 
 use crate::cases::{Setting, cases};
@@ -153,9 +153,10 @@ pub async fn kernels(
     for case in cases(setting) {
         let device = bench.device();
         let pairs = ours(device, &case).into_iter().zip(theirs(device, &case));
-        for ((operation, plan), (ours, stock)) in operations(&case, Adapter::of_device(device))
-            .into_iter()
-            .zip(pairs)
+        for ((operation, plan), (ours, stock)) in
+            operations(&case, Target::of_adapter(Adapter::of_device(device)))
+                .into_iter()
+                .zip(pairs)
         {
             let flops = 2.0 * plan.cost.multiply_adds as f64;
             let product = best.as_ref().filter(|_| flops > 0.0);

@@ -1,7 +1,7 @@
 //! What the kernels for GPUs launch, listed without a device.
 
 use parallax_kernels::{
-    Adapter, LaunchPlan, Product, conv_launch, linear_launch, norm_launches, pool_launches,
+    LaunchPlan, Product, Target, conv_launch, linear_launch, norm_launches, pool_launches,
 };
 use serde::Serialize;
 
@@ -14,6 +14,14 @@ use crate::timer::BenchError;
 pub struct Launch {
     /// As in `4 x 4 by 16 x 16 invocations, depth 16`; empty without a tile.
     pub tile: String,
+    /// Bytes of shared memory that are read for each multiply-add; `None` without a tile.
+    pub shared_traffic: Option<f64>,
+    /// Bytes of shared memory of a workgroup; 0 without a tile.
+    pub shared_bytes: usize,
+    /// Sums that an invocation keeps in registers; 0 without a tile.
+    pub sums: usize,
+    /// Matrix instructions, those on the padding of tiles left out; 0 where registers multiply.
+    pub matrix_instructions: u64,
     /// Workgroups of the main kernel.
     pub workgroups: usize,
     /// Splits of a sum, computed concurrently.
@@ -36,7 +44,14 @@ impl From<LaunchPlan> for Launch {
     fn from(plan: LaunchPlan) -> Self {
         let cost = plan.cost;
         Self {
-            tile: plan.tile.map_or_else(String::new, |tile| tile.to_string()),
+            tile: plan.cut.map_or_else(String::new, |cut| cut.to_string()),
+            shared_traffic: plan.cut.map(|cut| cut.shared_traffic()),
+            shared_bytes: plan.cut.map_or(0, |cut| cut.shared_bytes()),
+            sums: plan.cut.map_or(0, |cut| cut.sums()),
+            matrix_instructions: plan
+                .cut
+                .and_then(|cut| cut.matrix_instruction())
+                .map_or(0, |each| cost.multiply_adds.div_ceil(each)),
             workgroups: plan.workgroups,
             splits: plan.splits,
             dispatches: plan.dispatches,
@@ -73,6 +88,8 @@ impl LaunchLine {
                 "MB",
                 "of minimum",
                 "mul-adds/byte",
+                "shared B/mul-add",
+                "matrix instructions",
                 "tile",
             ],
         )
@@ -90,6 +107,11 @@ impl LaunchLine {
             million(launch.bytes as f64),
             number(launch.traffic, 1),
             launch.intensity.map_or_else(dash, |rate| number(rate, 1)),
+            launch.shared_traffic.map_or_else(dash, |it| number(it, 3)),
+            match launch.matrix_instructions {
+                0 => dash(),
+                count => million(count as f64),
+            },
             match launch.tile.is_empty() {
                 true => dash(),
                 false => launch.tile.clone(),
@@ -98,11 +120,11 @@ impl LaunchLine {
     }
 }
 
-/// How every operation that [`crate::kernels`] measures is launched on an adapter.
+/// How every operation that [`crate::kernels`] measures is launched on a device of this kind.
 ///
 /// # Errors
 /// When a size is zero.
-pub fn launch_lines(setting: &Setting, adapter: Adapter) -> Result<Vec<LaunchLine>, BenchError> {
+pub fn launch_lines(setting: &Setting, target: Target) -> Result<Vec<LaunchLine>, BenchError> {
     setting.check()?;
     let lines = cases(setting).into_iter().flat_map(|case| {
         let shape = case.name();
@@ -111,17 +133,17 @@ pub fn launch_lines(setting: &Setting, adapter: Adapter) -> Result<Vec<LaunchLin
             operation,
             launch: plan.into(),
         };
-        operations(&case, adapter).into_iter().map(line)
+        operations(&case, target).into_iter().map(line)
     });
     Ok(lines.collect())
 }
 
 /// The operations of a case, in the order in which they are measured.
-pub(crate) fn operations(case: &Case, adapter: Adapter) -> Vec<(&'static str, LaunchPlan)> {
+pub(crate) fn operations(case: &Case, target: Target) -> Vec<(&'static str, LaunchPlan)> {
     const PASSES: [&str; 2] = ["forward", "backward"];
     match case {
         Case::Conv(shape) => Product::ALL
-            .map(|product| (product.name(), conv_launch(shape, product, adapter)))
+            .map(|product| (product.name(), conv_launch(shape, product, target)))
             .to_vec(),
         Case::Norm([rows, channels]) => {
             let plans = norm_launches(*rows, *channels, false, true);
@@ -131,7 +153,7 @@ pub(crate) fn operations(case: &Case, adapter: Adapter) -> Vec<(&'static str, La
         Case::Linear(shape, weight) => weight
             .products()
             .iter()
-            .map(|&product| (product.name(), linear_launch(shape, product, adapter)))
+            .map(|&product| (product.name(), linear_launch(shape, product, target)))
             .collect(),
     }
 }

@@ -1,9 +1,9 @@
-//! A whole training step: a ResNet-18 with the stem for small images learns ten classes of a fixed random batch.
+//! A whole training step: a ResNet learns ten classes of a fixed random batch.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem};
-use parallax_train::{Optimizer, ParamGradients, Rule, Sgd};
+use parallax_train::{Optimizer, ParamGradients, Precision, Rule, Sgd};
 use serde::Serialize;
 
 use crate::cases::Setting;
@@ -22,6 +22,25 @@ pub struct StepSetting {
     pub of: Setting,
     /// Steps after the first.
     pub steps: usize,
+    /// The network's depth.
+    pub arch: Arch,
+    /// Its first layers.
+    pub stem: Stem,
+    /// What activations are stored in, and what the operands of products are rounded to.
+    pub precision: Precision,
+}
+
+impl StepSetting {
+    /// `steps` steps of a ResNet-18 for small images, in f32.
+    pub fn resnet18(of: Setting, steps: usize) -> Self {
+        Self {
+            of,
+            steps,
+            arch: Arch::ResNet18,
+            stem: Stem::Cifar,
+            precision: Precision::F32,
+        }
+    }
 }
 
 /// What steps cost.
@@ -90,8 +109,9 @@ pub async fn step(
     if setting.steps == 0 {
         return Err(BenchError::Zero("the number of steps"));
     }
+    let _operands = setting.precision.operands().enter();
     let begin = bench.now();
-    let mut training = Training::new(bench, &setting.of);
+    let mut training = Training::new(bench, setting);
     let first_loss = read(training.step()).await?;
     let first = bench.now() - begin;
     on_step(1, first);
@@ -127,11 +147,12 @@ struct Training {
 }
 
 impl Training {
-    fn new(bench: &Bench<'_>, of: &Setting) -> Self {
+    fn new(bench: &Bench<'_>, setting: &StepSetting) -> Self {
+        let of = &setting.of;
         let device = bench.device();
         let config = ResNetConfig {
-            arch: Arch::ResNet18,
-            stem: Stem::Cifar,
+            arch: setting.arch,
+            stem: setting.stem,
             width: of.width,
             stages: StageConfig::STANDARD,
             head: HeadKind::Linear,
@@ -157,7 +178,7 @@ impl Training {
                 weight_decay: 0.0,
                 nesterov: false,
             })),
-            images: Tensor::from_data(images, device),
+            images: Tensor::<4>::from_data(images, device).cast(setting.precision.dtype()),
             targets: Tensor::from_data(targets, device),
         }
     }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 use parallax_kernels::{
-    Adapter, ConvShape, LinearShape, Product, Tile, conv_with_tile, is_gpu, linear_with_tile,
+    Adapter, ConvShape, LinearShape, Product, Target, Tile, conv_with_tile, is_gpu,
+    linear_with_tile,
 };
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub struct TileLine {
     pub rule: String,
     /// Seconds with the rule's tile.
     pub seconds: f64,
-    /// Seconds with each of [`Tile::ALL`].
+    /// Seconds with each tile.
     pub with: Vec<f64>,
 }
 
@@ -88,24 +89,25 @@ fn products(device: &Device, case: &Case) -> Vec<TiledProduct> {
     }
 }
 
-/// Measures every product with every tile, and hands each line over as soon as it is there.
+/// Measures every product with each tile of `all`, and hands each line over as soon as it is there.
 ///
 /// # Errors
 /// When a size is zero, the device has failed, or it has no tiles to choose among.
 pub async fn tile_lines(
     bench: &Bench<'_>,
     setting: &Setting,
+    all: &[Tile],
     mut on_line: impl FnMut(&TileLine),
 ) -> Result<(), BenchError> {
     setting.check()?;
     if !is_gpu(bench.device()) {
         return Err(BenchError::NoTiles);
     }
-    let adapter = Adapter::of_device(bench.device());
+    let target = Target::of_adapter(Adapter::of_device(bench.device()));
     for case in cases(setting) {
         let products = products(bench.device(), &case);
-        for ((operation, plan), product) in operations(&case, adapter).into_iter().zip(products) {
-            let tiles = Tile::ALL.into_iter().map(Some);
+        for ((operation, plan), product) in operations(&case, target).into_iter().zip(products) {
+            let tiles = all.iter().copied().map(Some);
             let works = std::iter::once(None).chain(tiles).map(|tile| {
                 let product = product.clone();
                 Rc::new(move || product(tile)) as Work
@@ -115,7 +117,7 @@ pub async fn tile_lines(
             on_line(&TileLine {
                 shape: case.name(),
                 operation,
-                rule: plan.tile.map_or_else(String::new, |tile| tile.to_string()),
+                rule: plan.cut.map_or_else(String::new, |cut| cut.to_string()),
                 seconds: times.next().unwrap_or_default(),
                 with: times.collect(),
             });

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use parallax_bench::{Bench, Setting, StepSetting, kernels, launch_lines, step, tile_lines};
-use parallax_kernels::{Adapter, Tile};
+use parallax_kernels::{Adapter, Target, Tile};
 
 /// Odd sizes and few channels.
 const SETTING: Setting = Setting {
@@ -42,7 +42,7 @@ fn dispatches_are_as_planned(setting: &Setting) {
     let mut lines = Vec::new();
     let measured = kernels(&bench, setting, &[32], |line| lines.push(line.clone()));
     pollster::block_on(measured).unwrap();
-    let planned = launch_lines(setting, Adapter::of_device(vulkan())).unwrap();
+    let planned = launch_lines(setting, Target::of_adapter(Adapter::of_device(vulkan()))).unwrap();
     assert_eq!(lines.len(), planned.len());
     for (line, planned) in lines.iter().zip(&planned) {
         let name = format!("{}, {}", line.shape, line.operation);
@@ -68,7 +68,9 @@ fn tiles_are_for_gpus() {
     let begin = std::time::Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(&Device::flex(), &clock, 0.0);
-    let lines = tile_lines(&bench, &SETTING, |line| assert!(line.rule.is_empty()));
+    let lines = tile_lines(&bench, &SETTING, &Tile::ALL, |line| {
+        assert!(line.rule.is_empty())
+    });
     let error = pollster::block_on(lines).unwrap_err().to_string();
     assert!(error.contains("the CPU has none"), "{error}");
     assert!(
@@ -84,10 +86,7 @@ fn steps_train() {
     let begin = std::time::Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let bench = Bench::new(&device, &clock, 0.0);
-    let setting = StepSetting {
-        of: SETTING,
-        steps: 8,
-    };
+    let setting = StepSetting::resnet18(SETTING, 8);
     let mut heard = 0;
     let report = pollster::block_on(step(&bench, &setting, |number, _| heard = number)).unwrap();
     assert_eq!((heard, report.steps, report.dispatches), (9, 8, 0));
@@ -96,5 +95,5 @@ fn steps_train() {
         batch: 0,
         ..SETTING
     };
-    assert!(launch_lines(&none, Adapter::Gpu).is_err());
+    assert!(launch_lines(&none, Target::of_adapter(Adapter::Gpu)).is_err());
 }

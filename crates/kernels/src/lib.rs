@@ -5,7 +5,7 @@
 //!
 //! Modules, each of which imports only those above it:
 //!
-//! - [`shape`], [`options`], `dtype`, `sampling` and `pixel_labels` describe operands;
+//! - [`shape`], [`options`], `dtype`, `operands`, `sampling` and `pixel_labels` describe operands;
 //! - [`ops`] is the interface of a device, the trait [`ops::Kernels`], and its entry into Burn's dispatch;
 //! - `reference` computes in f64, for tests;
 //! - [`backend`] implements the trait for CPUs and GPUs. The CPU's loops, in [`backend::cpu`], do not depend on Burn;
@@ -20,6 +20,7 @@ mod dtype;
 pub mod gradients;
 mod hard_pixels;
 pub mod layers;
+mod operands;
 pub mod ops;
 pub mod options;
 mod pixel_labels;
@@ -31,9 +32,21 @@ pub mod update;
 
 pub use across::gather_rows;
 pub use backend::cpu::{Rounding, in_parallel};
-pub use backend::gpu::adapter::{Adapter, is_gpu, is_software_adapter, largest_tensor};
+pub use backend::gpu::adapter::{
+    Adapter, is_gpu, is_software_adapter, largest_tensor, shader_language,
+};
+pub use backend::gpu::cut::{Cut, Target};
+#[cfg(not(target_family = "wasm"))]
+pub use backend::gpu::instructions::{
+    MatrixInstructions, listed_matrix_instructions, matrix_instructions, set_matrix_instructions,
+};
 pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
 pub use backend::gpu::linear::linear_launch;
+#[cfg(not(target_family = "wasm"))]
+pub use backend::gpu::matrix::{
+    fragment::{Fragment, Operand},
+    tile::MatrixTile,
+};
 pub use backend::gpu::norm::norm_launches;
 pub use backend::gpu::plan::conv_launch;
 pub use backend::gpu::pool::pool_launches;
@@ -45,6 +58,7 @@ pub use layers::{
     Normed, batch_norm, conv2d, conv2d_normalized, linear, log_softmax, max_pool2d, normalize_with,
     row_sums, synchronised_batch_norm,
 };
+pub use operands::{Entered, Operands};
 pub use options::{Activation, ConvOptions, SgdOptions};
 pub use pixel_labels::{LogitShape, PixelLabels};
 pub use resample::{

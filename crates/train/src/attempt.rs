@@ -8,7 +8,6 @@ use parallax_nets::ResNet;
 use crate::device_batch::DeviceBatch;
 use crate::error::RunError;
 use crate::forward::{Forward, read};
-use crate::precision::Precision;
 use crate::run::Run;
 
 /// The result of [`Run::attempt`]: everything that a step updates by.
@@ -45,12 +44,8 @@ impl Run {
             };
             let loss = attempt.figures[0];
             // A gradient that overflowed has a norm that is not finite.
-            let held = match precision {
-                Precision::F16 => attempt.figures[attempt.at_norms..]
-                    .iter()
-                    .all(|square| square.is_finite()),
-                Precision::F32 | Precision::Bf16 => true,
-            };
+            let norms = &attempt.figures[attempt.at_norms..];
+            let held = !precision.overflows() || norms.iter().all(|square| square.is_finite());
             if loss.is_finite() && held {
                 return Ok(attempt);
             }
@@ -84,13 +79,16 @@ impl Run {
 
     /// One forward and backward pass, and its figures: one transfer for all of them, because it waits for the device.
     async fn measured(&mut self, batch: &DeviceBatch, scale: f64) -> Result<Attempt, RunError> {
-        let forward = self.forward(batch, scale).await?;
+        let forward = {
+            let _operands = self.recipe.run.precision.operands().enter();
+            self.forward(batch, scale).await?
+        };
         let mut figures = vec![forward.loss.clone(), forward.embedding_std.clone()];
         if let Some(online) = &forward.online {
             figures.extend([online.loss.clone(), online.accuracy.clone()]);
         }
         let at_norms = figures.len();
-        let watched = self.norms || self.recipe.run.precision == Precision::F16;
+        let watched = self.norms || self.recipe.run.precision.overflows();
         let (names, squares) = match watched {
             true => forward.gradients.squares(),
             false => (Vec::new(), None),

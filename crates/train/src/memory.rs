@@ -58,7 +58,7 @@ impl MemoryEstimate {
         };
         let graph = stored * kept as u64 + VALUE * head as u64;
         let (views, copies) = match recipe.run.precision {
-            Precision::F32 => (VALUE, 0),
+            Precision::F32 | Precision::F16Operands => (VALUE, 0),
             Precision::F16 | Precision::Bf16 => (VALUE + stored, graphs * stored),
         };
         let pixels = (method.views * 3 * side * side) as u64;

@@ -88,8 +88,8 @@ section! {
         /// Activation checkpointing: the backward pass recomputes the backbone's blocks instead of keeping their
         /// activations. The same bits in less memory and more time.
         recompute: bool = false,
-        /// Data type of the backbone's activations: `f32`, or `f16` or `bf16` on GPUs that support them. Weights and
-        /// everything that a checkpoint holds are f32.
+        /// Data type of the backbone's activations: `f32`, or `f16` or `bf16` on GPUs that support them; `f16-operands` stores
+        /// f32 and multiplies f16 by matrix instructions. Weights and everything that a checkpoint holds are f32.
         precision: Precision = Precision::F32,
         /// Seed of everything random: order, views, weights, queue.
         seed: u64 = 0,

@@ -9,7 +9,7 @@ mod views;
 
 use anyhow::Result;
 
-use crate::cli::{BenchKernels, BenchStep, BenchViews};
+use crate::cli::BenchViews;
 use data::BenchData;
 pub use data::step_seconds;
 
@@ -17,13 +17,13 @@ pub use data::step_seconds;
 #[derive(clap::Subcommand)]
 pub enum BenchCommand {
     /// Every operation of a step, ours and Burn's own
-    Kernels(BenchKernels),
+    Kernels(kernels::BenchKernels),
     /// Views a second of each pipeline, and the time of each operation
     Views(BenchViews),
     /// Reading, decoding and augmenting the images of a data set, beside the step
     Data(BenchData),
-    /// A training step of ResNet-18
-    Step(BenchStep),
+    /// A training step of a ResNet
+    Step(step::BenchStep),
     /// A training step of a detector, and the search of an image
     Detect(detect::BenchDetect),
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use anyhow::Result;
 use parallax_data::Source;
 use parallax_data::decode::JPEG_DECODER;
-use parallax_kernels::is_gpu;
 use parallax_nets::ResNet;
 use parallax_probes::{EvaluatorKind, Metrics, evaluate_on};
 use parallax_ranks::Ranks;
@@ -51,17 +50,13 @@ pub fn train(
     stop: Arc<AtomicBool>,
 ) -> Result<()> {
     let (step, total, examples) = (run.step_index(), run.total_steps(), sources.train.len());
-    let kernels = match is_gpu(&opened.device) {
-        false => "loops for the CPU, by shape",
-        true => "for GPUs, by shape; no autotuning, no fusion",
-    };
     let record = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "recipe": arguments.recipe,
         "seed": run.recipe().run.seed,
         "device": opened.name,
         "adapter": opened.adapter,
-        "kernels": kernels,
+        "kernels": opened.kernels,
         "jpeg_decoder": JPEG_DECODER,
         "examples": examples,
         "skipped_images": sources.skipped,

@@ -186,6 +186,7 @@ fn carry<K: Kind>(
         "seed": settings.recipe.run.seed,
         "device": opened.name,
         "adapter": opened.adapter,
+        "kernels": opened.kernels,
         "total_steps": settings.recipe.run.total_steps,
     });
     folder.write("run.json", &serde_json::to_vec_pretty(&record)?)?;

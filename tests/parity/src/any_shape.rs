@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
 use parallax_kernels::{
-    Activation, ConvShape, LinearShape, batch_norm, conv2d, linear, max_pool2d,
+    Activation, ConvShape, LinearShape, Operands, batch_norm, conv2d, linear, max_pool2d,
 };
 
 use crate::shapes::definition::Conv;
@@ -109,16 +109,21 @@ fn transfer_convolutions() -> Vec<ConvShape> {
 }
 
 /// The three products of convolutions, `count` of each random kind and those of transfer, and of as many linear layers
-/// against their definitions in f64, on `device` without autodiff: the largest error in parts of the tolerance.
+/// against their definitions in f64, on `device` without autodiff, with operands that
+/// may be rounded as `operands` says: the largest error in parts of the tolerance.
 ///
 /// # Errors
 /// The first value that is farther from its definition than a few ulps times the root of the number of terms.
-pub async fn check_any_shapes(device: &Device, count: usize) -> Result<f64, String> {
+pub async fn check_any_shapes(
+    device: &Device,
+    count: usize,
+    operands: Operands,
+) -> Result<f64, String> {
     let device = device.clone().autodiff();
     let mut dice = Dice(20_221_024);
     let mut worst = 0.0f64;
     for shape in transfer_convolutions() {
-        worst = worst.max(convolution(shape, &device).await?);
+        worst = worst.max(convolution(shape, &device, operands).await?);
     }
     for _ in 0..count {
         let dice = &mut dice;
@@ -127,14 +132,14 @@ pub async fn check_any_shapes(device: &Device, count: usize) -> Result<f64, Stri
             any_winograd_convolution(dice),
             any_shortcut(dice),
         ] {
-            worst = worst.max(convolution(shape, &device).await?);
+            worst = worst.max(convolution(shape, &device, operands).await?);
         }
         let shape = LinearShape {
             batch: 1 + dice.below(40),
             inputs: 1 + dice.below(70),
             outputs: 1 + dice.below(70),
         };
-        worst = worst.max(product(shape, &device).await?);
+        worst = worst.max(product(shape, &device, operands).await?);
     }
     Ok(worst)
 }

@@ -5,9 +5,11 @@ pub(crate) mod definition;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use parallax_kernels::layers::ConvOptions;
-use parallax_kernels::{ConvShape, LinearShape, Product, Tile, conv_with_tile, conv2d, linear};
+use parallax_kernels::{
+    ConvShape, LinearShape, Operands, Product, Tile, conv_with_tile, conv2d, linear,
+};
 
-use self::definition::{Conv, Sum, places, values};
+use self::definition::{Conv, Sum, places};
 
 /// Values of each result that are compared.
 const LOOKS: usize = 200;
@@ -75,6 +77,20 @@ pub fn head_products() -> Vec<LinearShape> {
     ]
 }
 
+/// Values between -1 and 1 that rounding to `operands` leaves as they are, so that a result is held to the tolerance of f32
+/// sums whatever its operands are.
+fn values(count: usize, seed: u64, operands: Operands) -> Vec<f32> {
+    let steps: f32 = match operands {
+        Operands::Stored => return definition::values(count, seed),
+        Operands::F16 => 1024.0,
+        Operands::Bf16 => 128.0,
+    };
+    let values = definition::values(count, seed).into_iter();
+    values
+        .map(|value| (value * steps).round() / steps)
+        .collect()
+}
+
 /// What a device computed, and what the definition says of a place in it.
 struct Look<'a> {
     what: String,
@@ -126,7 +142,13 @@ async fn three<const D: usize, const W: usize>(
     ])
 }
 
-pub(crate) async fn convolution(shape: ConvShape, device: &Device) -> Result<f64, String> {
+pub(crate) async fn convolution(
+    shape: ConvShape,
+    device: &Device,
+    operands: Operands,
+) -> Result<f64, String> {
+    let _operands = operands.enter();
+    let values = |count, seed| values(count, seed, operands);
     let x = values(shape.input_len(), 1);
     let weight = values(shape.weight_len(), 2);
     let grad = values(shape.output_len(), 3);
@@ -137,13 +159,13 @@ pub(crate) async fn convolution(shape: ConvShape, device: &Device) -> Result<f64
         padding: shape.padding[0],
         dilation: shape.dilation[0],
     };
-    let operands = (
+    let pair = (
         put(&x, [shape.batch, height, width, shape.inputs], device),
         put(&weight, [shape.outputs, shape.inputs, kh, kw], device),
     );
     let pull = put(&grad, [shape.batch, rows, columns, shape.outputs], device);
     let [output, input, gradient] =
-        three(operands, pull, |x, weight| conv2d(x, weight, None, options)).await?;
+        three(pair, pull, |x, weight| conv2d(x, weight, None, options)).await?;
     let reference = Conv {
         shape,
         x: &x,
@@ -175,7 +197,13 @@ pub(crate) async fn convolution(shape: ConvShape, device: &Device) -> Result<f64
     largest(&looks)
 }
 
-pub(crate) async fn product(shape: LinearShape, device: &Device) -> Result<f64, String> {
+pub(crate) async fn product(
+    shape: LinearShape,
+    device: &Device,
+    operands: Operands,
+) -> Result<f64, String> {
+    let _operands = operands.enter();
+    let values = |count, seed| values(count, seed, operands);
     let LinearShape {
         batch,
         inputs,
@@ -184,13 +212,12 @@ pub(crate) async fn product(shape: LinearShape, device: &Device) -> Result<f64, 
     let x = values(batch * inputs, 1);
     let weight = values(outputs * inputs, 2);
     let grad = values(batch * outputs, 3);
-    let operands = (
+    let pair = (
         put(&x, [batch, inputs], device),
         put(&weight, [outputs, inputs], device),
     );
     let pull = put(&grad, [batch, outputs], device);
-    let [output, input, gradient] =
-        three(operands, pull, |x, weight| linear(x, weight, None)).await?;
+    let [output, input, gradient] = three(pair, pull, |x, weight| linear(x, weight, None)).await?;
     let (x, weight, grad) = (&x, &weight, &grad);
     let look = |what: &str, found, expected| Look {
         what: format!("{what} of {shape:?}"),
@@ -227,25 +254,35 @@ fn largest(looks: &[Look]) -> Result<f64, String> {
         .try_fold(0.0f64, |worst, look| Ok(worst.max(look.worst()?)))
 }
 
-/// All convolutions of the ResNets for images of `side` pixels on `device` (without autodiff): the largest error, in
-/// parts of the tolerance.
+/// All convolutions of the ResNets for images of `side` pixels on `device` (without autodiff), with operands that may be
+/// rounded as `operands` says: the largest error, in parts of the tolerance.
 ///
 /// # Errors
 /// The first value that is farther from its definition than a few ulps times the root of the number of terms.
-pub async fn check_convolutions(side: usize, device: &Device) -> Result<f64, String> {
+pub async fn check_convolutions(
+    side: usize,
+    device: &Device,
+    operands: Operands,
+) -> Result<f64, String> {
     let device = device.clone().autodiff();
     let mut worst = 0.0f64;
     for shape in resnet_convolutions(side) {
-        worst = worst.max(convolution(shape, &device).await?);
+        worst = worst.max(convolution(shape, &device, operands).await?);
     }
     Ok(worst)
 }
 
-/// The three products of a few convolutions with every tile, those included that no rule picks, as [`check_convolutions`].
+/// The three products of a few convolutions with each of `tiles`, those included that no rule picks, as
+/// [`check_convolutions`].
 ///
 /// # Errors
 /// As [`check_convolutions`].
-pub async fn check_tiles(device: &Device) -> Result<f64, String> {
+pub async fn check_tiles(
+    tiles: &[Tile],
+    device: &Device,
+    operands: Operands,
+) -> Result<f64, String> {
+    let _operands = operands.enter();
     // Tiles of one tap and of several, loads by four and by one, output phases, dilation.
     let strided = ConvShape {
         size: [9, 7],
@@ -259,14 +296,20 @@ pub async fn check_tiles(device: &Device) -> Result<f64, String> {
     };
     let mut worst = 0.0f64;
     for shape in [strided, dilated, square(6, (13, 48), (1, 1))] {
-        for tile in Tile::ALL {
-            worst = worst.max(with_tile(shape, tile, device).await?);
+        for &tile in tiles {
+            worst = worst.max(with_tile(shape, tile, device, operands).await?);
         }
     }
     Ok(worst)
 }
 
-async fn with_tile(shape: ConvShape, tile: Tile, device: &Device) -> Result<f64, String> {
+async fn with_tile(
+    shape: ConvShape,
+    tile: Tile,
+    device: &Device,
+    operands: Operands,
+) -> Result<f64, String> {
+    let values = |count, seed| values(count, seed, operands);
     let x = values(shape.input_len(), 1);
     let weight = values(shape.weight_len(), 2);
     let grad = values(shape.output_len(), 3);
@@ -283,7 +326,7 @@ async fn with_tile(shape: ConvShape, tile: Tile, device: &Device) -> Result<f64,
         let put_x = || put(&x, [shape.batch, height, width, shape.inputs], device);
         let put_weight = || put(&weight, [shape.outputs, shape.inputs, kh, kw], device);
         let put_grad = || put(&grad, [shape.batch, rows, columns, shape.outputs], device);
-        let (operands, expected): (_, Box<dyn Fn(usize) -> Sum>) = match product {
+        let (pair, expected): (_, Box<dyn Fn(usize) -> Sum>) = match product {
             Product::Forward => (
                 [put_x(), put_weight()],
                 Box::new(|at| reference.forward(at)),
@@ -299,7 +342,7 @@ async fn with_tile(shape: ConvShape, tile: Tile, device: &Device) -> Result<f64,
         };
         looks.push(Look {
             what: format!("{} of {shape:?} with {tile}", product.name()),
-            found: read(conv_with_tile(operands, shape, product, Some(tile))).await?,
+            found: read(conv_with_tile(pair, shape, product, Some(tile))).await?,
             expected,
         });
     }
@@ -310,11 +353,11 @@ async fn with_tile(shape: ConvShape, tile: Tile, device: &Device) -> Result<f64,
 ///
 /// # Errors
 /// As [`check_convolutions`].
-pub async fn check_heads(device: &Device) -> Result<f64, String> {
+pub async fn check_heads(device: &Device, operands: Operands) -> Result<f64, String> {
     let device = device.clone().autodiff();
     let mut worst = 0.0f64;
     for shape in head_products() {
-        worst = worst.max(product(shape, &device).await?);
+        worst = worst.max(product(shape, &device, operands).await?);
     }
     Ok(worst)
 }

@@ -4,6 +4,7 @@
 mod vulkan;
 
 use burn::tensor::Device;
+use parallax_kernels::{Operands, Tile};
 use parallax_parity::{
     CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_any_shapes, check_convolutions,
     check_gpu_views, check_heads, check_kernels, check_non_finite, check_run, check_tiles, compare,
@@ -84,7 +85,7 @@ fn every_kernel_on_vulkan_agrees_with_the_cpu() {
 
 #[test]
 fn any_shape_on_vulkan_is_right() {
-    let worst = pollster::block_on(check_any_shapes(&vulkan(), 60));
+    let worst = pollster::block_on(check_any_shapes(&vulkan(), 60, Operands::Stored));
     println!(
         "at most {:.2} of the tolerance",
         worst.unwrap_or_else(|error| panic!("{error}"))
@@ -93,7 +94,7 @@ fn any_shape_on_vulkan_is_right() {
 
 #[test]
 fn every_tile_on_vulkan_is_right() {
-    let worst = pollster::block_on(check_tiles(&vulkan()));
+    let worst = pollster::block_on(check_tiles(&Tile::ALL, &vulkan(), Operands::Stored));
     println!(
         "at most {:.2} of the tolerance",
         worst.unwrap_or_else(|error| panic!("{error}"))
@@ -130,11 +131,11 @@ fn views_are_the_same_everywhere() {
 /// All products of the ResNets against their definition in f64.
 fn every_product(device: &Device, name: &str, sides: &[usize]) {
     for &side in sides {
-        let worst = pollster::block_on(check_convolutions(side, device));
+        let worst = pollster::block_on(check_convolutions(side, device, Operands::Stored));
         let worst = worst.unwrap_or_else(|error| panic!("{name}, {side} px: {error}"));
         println!("{name}, {side} px: at most {worst:.2} of the tolerance");
     }
-    let worst = pollster::block_on(check_heads(device));
+    let worst = pollster::block_on(check_heads(device, Operands::Stored));
     let worst = worst.unwrap_or_else(|error| panic!("{name}: {error}"));
     println!("{name}, heads: at most {worst:.2} of the tolerance");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::Device;
-use parallax_kernels::is_software_adapter;
+use parallax_kernels::{Operands, Tile, is_software_adapter};
 use parallax_parity::{
     GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels,
     check_non_finite, check_tiles, compare, expected, step,
@@ -49,13 +49,13 @@ fn on_swiftshader() {
     right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
     let compared = pollster::block_on(check_non_finite(&device));
     right("NaN", compared.map(|compared| compared.to_string()));
-    let worst = pollster::block_on(check_any_shapes(&device, 25));
+    let worst = pollster::block_on(check_any_shapes(&device, 25, Operands::Stored));
     right("any shape", worst.map(|worst| format!("{worst:.2}")));
-    let worst = pollster::block_on(check_tiles(&device));
+    let worst = pollster::block_on(check_tiles(&Tile::ALL, &device, Operands::Stored));
     right("every tile", worst.map(|worst| format!("{worst:.2}")));
-    let worst = pollster::block_on(check_convolutions(32, &device));
+    let worst = pollster::block_on(check_convolutions(32, &device, Operands::Stored));
     right("ResNets", worst.map(|worst| format!("{worst:.2}")));
-    let worst = pollster::block_on(check_heads(&device));
+    let worst = pollster::block_on(check_heads(&device, Operands::Stored));
     right("heads", worst.map(|worst| format!("{worst:.2}")));
     for kind in ONE_STEP {
         let found = pollster::block_on(step(kind, &device)).unwrap();

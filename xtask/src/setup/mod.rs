@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 pub mod apt;
 pub mod browser;
 pub mod firefox;
+pub mod mesa;
 pub mod mpi;
 pub mod nasm;
 pub mod npm;
@@ -19,7 +20,7 @@ mod vulkan;
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Every step, in order.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("rust", toolchain::get),
     ("nasm", nasm::get),
     ("mpi", mpi::get),
@@ -28,6 +29,7 @@ const STEPS: [Step; 11] = [
     ("wasm-pack", tools::get_wasm_pack),
     ("wasm-opt", tools::get_wasm_opt),
     ("vulkan", vulkan::get),
+    ("mesa", mesa::get),
     ("browser", browser::get),
     ("firefox", firefox::get),
     ("npm", npm::get),

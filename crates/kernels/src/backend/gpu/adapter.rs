@@ -39,7 +39,7 @@ impl Adapter {
     }
 
     /// One that withholds its name has no physical device.
-    fn of(properties: &DeviceProperties) -> Self {
+    pub(super) fn of(properties: &DeviceProperties) -> Self {
         let identity = &properties.identity;
         match is_software_adapter(&identity.name, identity.physical.is_none()) {
             true => Self::Software,
@@ -61,6 +61,19 @@ pub fn is_software_adapter(name: &str, is_cpu: bool) -> bool {
 /// Whether the kernels for GPUs compute on a device.
 pub fn is_gpu(device: &Device) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
+}
+
+/// The language that a GPU's kernels are compiled to: SPIR-V and MSL have matrix instructions, WGSL has none. `None` on the
+/// CPU.
+pub fn shader_language(device: &Device) -> Option<&'static str> {
+    let DispatchDevice::Cube(device) = device.as_dispatch() else {
+        return None;
+    };
+    let client = device.client();
+    let runtime = client.name();
+    let known = [("spirv", "SPIR-V"), ("msl", "MSL")];
+    let named = known.iter().find(|(part, _)| runtime.contains(part));
+    Some(named.map_or("WGSL", |(_, language)| language))
 }
 
 /// Bytes of the largest tensor that a device takes: its memory is bound as a whole, and WebGPU's devices promise

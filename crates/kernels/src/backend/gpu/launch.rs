@@ -2,7 +2,7 @@
 
 use cubecl::prelude::{CubeCount, CubeDim};
 
-use super::tile::Tile;
+use super::cut::Cut;
 
 /// Workgroups along a dimension that every WebGPU device takes.
 pub(super) const MAX_WORKGROUPS: usize = 65_535;
@@ -10,8 +10,8 @@ pub(super) const MAX_WORKGROUPS: usize = 65_535;
 /// How an operation is launched on a GPU, and what that costs on any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchPlan {
-    /// The tile of a product; `None` where an operation has none.
-    pub tile: Option<Tile>,
+    /// How a product is cut; `None` where an operation is none.
+    pub cut: Option<Cut>,
     /// Workgroups of the main kernel, in all dimensions together.
     pub workgroups: usize,
     /// Splits of a sum (split-K) that are computed concurrently; 1 where it is not split.

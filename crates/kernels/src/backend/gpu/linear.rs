@@ -3,10 +3,9 @@
 use burn_cubecl::ops::{permute, reshape};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::adapter::Adapter;
+use super::cut::Target;
 use super::launch::LaunchPlan;
 use super::plan::ConvPlan;
-use super::tile::Tile;
 use crate::shape::{LinearShape, Product};
 
 /// A linear layer's product and the kernel that was selected for it.
@@ -21,12 +20,7 @@ pub(super) struct LinearPlan {
 impl LinearPlan {
     /// Selects as [`ConvPlan::select`] does. The kernel needs its right operand permuted: forward, the smaller operand is
     /// made the right one.
-    pub fn select(
-        shape: &LinearShape,
-        product: Product,
-        adapter: Adapter,
-        tile: Option<Tile>,
-    ) -> Self {
+    pub fn select(shape: &LinearShape, product: Product, target: Target) -> Self {
         let transposed = product == Product::Forward && shape.batch < shape.outputs;
         let computed = match transposed {
             true => LinearShape {
@@ -40,7 +34,7 @@ impl LinearPlan {
             shape: *shape,
             product,
             transposed,
-            conv: ConvPlan::select(&computed.as_convolution(), product, adapter, tile),
+            conv: ConvPlan::select(&computed.as_convolution(), product, target),
         }
     }
 
@@ -67,9 +61,9 @@ impl LinearPlan {
     }
 }
 
-/// How a linear layer's product is launched on an adapter.
-pub fn linear_launch(shape: &LinearShape, product: Product, adapter: Adapter) -> LaunchPlan {
-    LinearPlan::select(shape, product, adapter, None)
+/// How a linear layer's product is launched on such a device.
+pub fn linear_launch(shape: &LinearShape, product: Product, target: Target) -> LaunchPlan {
+    LinearPlan::select(shape, product, target)
         .conv
         .launch_plan()
 }

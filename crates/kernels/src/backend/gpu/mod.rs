@@ -9,24 +9,30 @@ use parallax_ranks::Ranks;
 pub(crate) mod adapter;
 mod axis;
 mod bits;
+pub(crate) mod cut;
 mod implicit_gemm;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod instructions;
 pub(crate) mod launch;
 pub(crate) mod linear;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod matrix;
 pub(crate) mod norm;
 mod pixel_losses;
 pub(crate) mod plan;
 pub(crate) mod pool;
 mod sampling;
 mod split_k;
+mod target;
 mod tensors;
 pub(crate) mod tile;
 pub(crate) mod tiled;
 pub(crate) mod update;
 mod weight_grad;
 
-use self::adapter::Adapter;
 use self::linear::LinearPlan;
 use self::plan::ConvPlan;
+use self::target::target_of;
 
 use crate::ops::{GivenNorm, Kernels, SavedNorm};
 use crate::options::SgdOptions;
@@ -38,7 +44,7 @@ type Primitive = FloatTensor<CubeBackend>;
 
 impl Kernels for CubeBackend {
     fn conv(x: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::Forward, Adapter::of_tensor(&x), None).run(x, weight)
+        ConvPlan::select(&shape, Product::Forward, target_of(&x)).run(x, weight)
     }
 
     fn conv_normalized(
@@ -53,12 +59,11 @@ impl Kernels for CubeBackend {
     }
 
     fn conv_grad_input(grad: Primitive, weight: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::GradInput, Adapter::of_tensor(&grad), None)
-            .run(grad, weight)
+        ConvPlan::select(&shape, Product::GradInput, target_of(&grad)).run(grad, weight)
     }
 
     fn conv_grad_weight(x: Primitive, grad: Primitive, shape: ConvShape) -> Primitive {
-        ConvPlan::select(&shape, Product::GradWeight, Adapter::of_tensor(&x), None).run(x, grad)
+        ConvPlan::select(&shape, Product::GradWeight, target_of(&x)).run(x, grad)
     }
 
     fn norm(
@@ -86,16 +91,15 @@ impl Kernels for CubeBackend {
     }
 
     fn linear_forward(x: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::Forward, Adapter::of_tensor(&x), None).run(x, weight)
+        LinearPlan::select(&shape, Product::Forward, target_of(&x)).run(x, weight)
     }
 
     fn linear_grad_input(grad: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::GradInput, Adapter::of_tensor(&grad), None)
-            .run(grad, weight)
+        LinearPlan::select(&shape, Product::GradInput, target_of(&grad)).run(grad, weight)
     }
 
     fn linear_grad_weight(x: Primitive, grad: Primitive, shape: LinearShape) -> Primitive {
-        LinearPlan::select(&shape, Product::GradWeight, Adapter::of_tensor(&x), None).run(x, grad)
+        LinearPlan::select(&shape, Product::GradWeight, target_of(&x)).run(x, grad)
     }
 
     fn weighted_sum(a: Primitive, by_a: f64, b: Primitive, by_b: f64) -> Primitive {

@@ -3,11 +3,10 @@
 
 use burn_cubecl::tensor::CubeTensor;
 
-use super::adapter::Adapter;
 use super::axis::Axis;
+use super::cut::Target;
 use super::implicit_gemm::GemmPlan;
 use super::launch::{LaunchCost, LaunchPlan, bytes};
-use super::tile::Tile;
 use super::weight_grad::WeightGradPlan;
 use crate::shape::{ConvShape, Product};
 
@@ -25,19 +24,13 @@ pub(super) struct ConvPlan {
 }
 
 impl ConvPlan {
-    /// Selects the kernel by the shape and the kind of adapter alone, so that a run makes the same choices on all GPUs.
-    /// `tile` takes the place of the tile that the rule would pick.
-    pub fn select(
-        shape: &ConvShape,
-        product: Product,
-        adapter: Adapter,
-        tile: Option<Tile>,
-    ) -> Self {
-        let tile = tile.or_else(|| Tile::of_adapter(adapter));
+    /// Selects the kernel by the shape and what is known of the device, so that a run makes the same choices on all GPUs with
+    /// the same matrix instructions, or none.
+    pub fn select(shape: &ConvShape, product: Product, target: Target) -> Self {
         let kernel = match product {
-            Product::Forward => ConvKernel::ImplicitGemm(GemmPlan::forward(shape, tile)),
-            Product::GradInput => ConvKernel::ImplicitGemm(GemmPlan::input_gradient(shape, tile)),
-            Product::GradWeight => ConvKernel::WeightGradient(WeightGradPlan::of(shape, tile)),
+            Product::Forward => ConvKernel::ImplicitGemm(GemmPlan::forward(shape, target)),
+            Product::GradInput => ConvKernel::ImplicitGemm(GemmPlan::input_gradient(shape, target)),
+            Product::GradWeight => ConvKernel::WeightGradient(WeightGradPlan::of(shape, target)),
         };
         Self {
             shape: *shape,
@@ -64,13 +57,13 @@ impl ConvPlan {
 
     /// The launch and what it costs.
     pub fn launch_plan(&self) -> LaunchPlan {
-        let (tile, splits, dispatches) = match &self.kernel {
-            ConvKernel::ImplicitGemm(plan) => (plan.tile, plan.splits, plan.dispatches()),
-            ConvKernel::WeightGradient(plan) => (plan.tile, plan.splits(), plan.dispatches()),
+        let (cut, splits, dispatches) = match &self.kernel {
+            ConvKernel::ImplicitGemm(plan) => (plan.cut, plan.splits, plan.dispatches()),
+            ConvKernel::WeightGradient(plan) => (plan.cut, plan.splits(), plan.dispatches()),
         };
         let workgroups = self.workgroups().map(|count| count as usize);
         LaunchPlan {
-            tile: Some(tile),
+            cut: Some(cut),
             workgroups: workgroups.iter().product(),
             splits,
             dispatches,
@@ -101,14 +94,15 @@ impl ConvPlan {
     }
 }
 
-/// How a convolution's product is launched on an adapter.
-pub fn conv_launch(shape: &ConvShape, product: Product, adapter: Adapter) -> LaunchPlan {
-    ConvPlan::select(shape, product, adapter, None).launch_plan()
+/// How a convolution's product is launched on such a device.
+pub fn conv_launch(shape: &ConvShape, product: Product, target: Target) -> LaunchPlan {
+    ConvPlan::select(shape, product, target).launch_plan()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Adapter, ConvPlan};
+    use super::{ConvPlan, Target};
+    use crate::backend::gpu::adapter::Adapter;
     use crate::backend::gpu::launch::MAX_WORKGROUPS;
     use crate::shape::{ConvShape, LinearShape, Product};
 
@@ -149,7 +143,7 @@ mod tests {
     fn workgroups_fit_every_dimension() {
         for shape in shapes() {
             for product in Product::ALL {
-                let plan = ConvPlan::select(&shape, product, Adapter::Gpu, None);
+                let plan = ConvPlan::select(&shape, product, Target::of_adapter(Adapter::Gpu));
                 let workgroups = plan.workgroups();
                 assert!(
                     workgroups

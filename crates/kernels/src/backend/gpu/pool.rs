@@ -218,7 +218,7 @@ pub fn pool_launches(shape: &PoolShape) -> [LaunchPlan; 2] {
     let windows = windows(shape.kernel, shape.stride).pow(2);
     let workgroups = |len: usize| linear_workgroups(len / load_width(shape.channels));
     let plan = |workgroups, dispatches, traffic, minimum| LaunchPlan {
-        tile: None,
+        cut: None,
         workgroups,
         splits: 1,
         dispatches,

@@ -8,6 +8,8 @@ use super::adapter::Adapter;
 
 /// Four f32, what a load of 16 bytes brings.
 pub(super) type Vec4 = Vector<f32, Const<4>>;
+/// Four values as they are staged in shared memory: f32, or the operands of matrix instructions.
+pub(super) type Staged<S> = Vector<S, Const<4>>;
 
 /// How a product is cut: an invocation computes `rows` x `columns` of the result in registers, a workgroup has `group_y` x
 /// `group_x` invocations and stages `depth` steps of the sum in shared memory at once.
@@ -69,7 +71,13 @@ impl Tile {
         Self::new(8, 8, 16, 8, 16),
     ];
 
-    const fn new(rows: u32, columns: u32, group_y: u32, group_x: u32, depth: u32) -> Self {
+    pub(super) const fn new(
+        rows: u32,
+        columns: u32,
+        group_y: u32,
+        group_x: u32,
+        depth: u32,
+    ) -> Self {
         Self {
             rows,
             columns,
@@ -166,24 +174,24 @@ pub(super) fn load_width(values: usize) -> usize {
 /// Four neighbours of a row of `columns` values, from `column` on; `at` is the place of the first in `values`, which
 /// are vectors of `N` (1 or 4) of the storage type. Zeros past the row's end.
 #[cube]
-pub(super) fn load_columns<E: Float, N: Size>(
+pub(super) fn load_columns<E: Float, S: Float, N: Size>(
     values: &[Vector<E, N>],
     at: u32,
     column: u32,
     columns: u32,
-) -> Vec4 {
+) -> Staged<S> {
     let width = N::value();
-    let mut loaded = Vec4::new(0.0f32);
+    let mut loaded = Staged::<S>::new(S::new(0.0));
     if comptime!(width == 4) {
         if column < columns {
-            loaded = Vec4::cast_from(values[(at / 4) as usize]);
+            loaded = Vector::cast_from(values[(at / 4) as usize]);
         }
     } else {
         #[unroll]
         for lane in 0..4u32 {
             if column + lane < columns {
                 let value = values[(at + lane) as usize];
-                loaded.insert(lane as usize, f32::cast_from(value.extract(0usize)));
+                loaded.insert(lane as usize, S::cast_from(value.extract(0usize)));
             }
         }
     }
@@ -215,21 +223,28 @@ pub(super) fn store_columns<E: Float, N: Size>(
     }
 }
 
-/// Stores the `slots` vectors that an invocation has loaded in shared memory, which holds `staged` in all.
+/// Stores the `slots` vectors that an invocation has loaded in shared memory, which holds `staged` in all: rows of `row`
+/// vectors, each followed by `padding` unused ones.
 #[cube]
-pub(super) fn stage(
-    shared: &mut Shared<[Vec4]>,
-    loaded: &Array<Vec4>,
+pub(super) fn stage<S: Float>(
+    shared: &mut Shared<[Staged<S>]>,
+    loaded: &Array<Staged<S>>,
     invocation: u32,
     #[comptime] slots: usize,
     #[comptime] staged: u32,
     #[comptime] invocations: u32,
+    #[comptime] row: u32,
+    #[comptime] padding: u32,
 ) {
     #[unroll]
     for slot in 0..slots {
         let place = invocation + slot as u32 * invocations;
         if place < staged {
-            shared[place as usize] = loaded[slot];
+            let mut at = place;
+            if comptime!(padding > 0) {
+                at += place / row * padding;
+            }
+            shared[at as usize] = loaded[slot];
         }
     }
 }

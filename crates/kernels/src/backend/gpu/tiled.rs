@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use burn_cubecl::CubeBackend;
 use burn_flex::Flex;
 
-use super::adapter::Adapter;
 use super::linear::LinearPlan;
 use super::plan::ConvPlan;
+use super::target::target_of;
 use super::tile::Tile;
 use crate::ops::Kernels;
 use crate::shape::{ConvShape, LinearShape, Product};
@@ -43,7 +43,7 @@ impl TiledOps for CubeBackend {
         product: Product,
         tile: Option<Tile>,
     ) -> FloatTensor<Self> {
-        ConvPlan::select(&shape, product, Adapter::of_tensor(&left), tile).run(left, right)
+        ConvPlan::select(&shape, product, target_of(&left).with_tile(tile)).run(left, right)
     }
 
     fn tiled_linear(
@@ -53,7 +53,7 @@ impl TiledOps for CubeBackend {
         product: Product,
         tile: Option<Tile>,
     ) -> FloatTensor<Self> {
-        LinearPlan::select(&shape, product, Adapter::of_tensor(&left), tile).run(left, right)
+        LinearPlan::select(&shape, product, target_of(&left).with_tile(tile)).run(left, right)
     }
 }
 

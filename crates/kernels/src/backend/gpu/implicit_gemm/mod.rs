@@ -2,6 +2,9 @@
 //! its channels, the sum runs over taps and channels of the source, whose unfolding exists only in shared memory.
 
 mod kernel;
+mod load;
+#[cfg(not(target_family = "wasm"))]
+mod matrices;
 mod phases;
 
 use burn_cubecl::kernel::into_contiguous;
@@ -9,13 +12,17 @@ use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use self::kernel::{Variant, implicit_gemm};
+use self::kernel::implicit_gemm;
+use self::load::Variant;
+#[cfg(not(target_family = "wasm"))]
+use self::matrices::implicit_gemm_by_matrices;
 use self::phases::{PhasesLaunch, launch_axes};
 use super::axis::Axis;
+use super::cut::{Cut, Target};
 use super::launch::MAX_WORKGROUPS;
 use super::split_k::sum_of_splits;
 use super::tensors::{empty, empty_f32, storage};
-use super::tile::{Tile, load_width};
+use super::tile::load_width;
 use crate::shape::ConvShape;
 
 /// Workgroups that keep a GPU busy: with fewer, the sum is split.
@@ -48,7 +55,7 @@ struct FeatureMap {
 /// How a convolution forward or its input gradient is launched: all output phases at once, after the weight has been
 /// permuted where its columns are not last, and before the splits are added where the sum is split.
 pub(super) struct GemmPlan {
-    pub tile: Tile,
+    pub cut: Cut,
     /// Splits of the sum that are computed concurrently and added by a second kernel, in order.
     pub splits: usize,
     batch: usize,
@@ -68,18 +75,18 @@ pub(super) struct GemmPlan {
 }
 
 impl GemmPlan {
-    /// `[batch, height, width, in]` to `[batch, height', width', out]`, with the rule's tile or with `tile`.
-    pub fn forward(shape: &ConvShape, tile: Option<Tile>) -> Self {
+    /// `[batch, height, width, in]` to `[batch, height', width', out]`.
+    pub fn forward(shape: &ConvShape, target: Target) -> Self {
         let phases = [0, 1].map(|axis| vec![Axis::forward(shape, axis)]);
         let [input, output] = Self::feature_maps(shape);
-        Self::between(input, output, shape, phases, FORWARD, tile)
+        Self::between(input, output, shape, phases, FORWARD, target)
     }
 
     /// The input gradient, likewise.
-    pub fn input_gradient(shape: &ConvShape, tile: Option<Tile>) -> Self {
+    pub fn input_gradient(shape: &ConvShape, target: Target) -> Self {
         let phases = [0, 1].map(|axis| Axis::output_phases(shape, axis));
         let [input, output] = Self::feature_maps(shape);
-        Self::between(output, input, shape, phases, INPUT_GRADIENT, tile)
+        Self::between(output, input, shape, phases, INPUT_GRADIENT, target)
     }
 
     fn feature_maps(shape: &ConvShape) -> [FeatureMap; 2] {
@@ -96,7 +103,7 @@ impl GemmPlan {
         shape: &ConvShape,
         phases: [Vec<Axis>; 2],
         weight_axes: [usize; 4],
-        tile: Option<Tile>,
+        target: Target,
     ) -> Self {
         let all = product(phases.each_ref().map(Vec::len));
         let summing = product(phases.each_ref().map(|axes| {
@@ -110,10 +117,8 @@ impl GemmPlan {
         };
         let rows = shape.batch * most(|axis| axis.count);
         let depth = source.channels * most(|axis| axis.taps);
-        let tile = match tile {
-            Some(tile) => tile.fitted(rows),
-            None => Tile::of_gemm(rows, out.channels, depth),
-        };
+        let cut = target.gemm(rows, out.channels, depth);
+        let tile = cut.staging();
         let along_rows = rows.div_ceil(tile.group_rows() as usize);
         let x = along_rows.min(MAX_WORKGROUPS);
         let workgroups = [
@@ -128,7 +133,7 @@ impl GemmPlan {
             splits = (BUSY / workgroups.max(1)).clamp(1, (depth / SPLIT_DEPTH).max(1));
         }
         Self {
-            tile,
+            cut,
             splits,
             batch: shape.batch,
             source,
@@ -174,7 +179,7 @@ impl GemmPlan {
                 let depth = y.taps * x.taps * self.source.channels;
                 let inside = y.inside(self.source.size[0]) * x.inside(self.source.size[1]);
                 let loaded = self.batch * inside * self.source.channels;
-                let along_rows = rows.div_ceil(self.tile.group_rows() as usize);
+                let along_rows = rows.div_ceil(self.cut.staging().group_rows() as usize);
                 values += loaded * self.workgroups[1] as usize;
                 values += along_rows * depth * self.out.channels;
                 values += rows * self.out.channels;
@@ -202,7 +207,7 @@ impl GemmPlan {
 
     fn launch(&self, source: CubeTensor, weight: CubeTensor, out: &CubeTensor) {
         let [x, y, z] = self.workgroups();
-        let depth = self.tile.depth as usize;
+        let depth = self.cut.staging().depth as usize;
         // Shorter sums than the longest have fewer splits; the others of theirs are zero.
         let split_depth = self.depth.div_ceil(self.splits).next_multiple_of(depth);
         let [phases_y, phases_x] =
@@ -218,7 +223,13 @@ impl GemmPlan {
             self.len() as u32,
         );
         let client = source.client.clone();
-        let types = [&source, out].map(storage);
+        let [stored, stored_out] = [&source, out].map(storage);
+        let count = CubeCount::Static(x, y, z);
+        let widths = [self.source.channels, self.out.channels].map(load_width);
+        let variant = Variant {
+            one_tap: self.source.channels.is_multiple_of(depth),
+            split: self.splits > 1,
+        };
         #[expect(
             unsafe_code,
             reason = "the kernel checks its bounds itself, once a vector"
@@ -226,24 +237,40 @@ impl GemmPlan {
         // SAFETY: loads are behind `inside`, `k < depth` and `column < columns`, stores behind
         // `row < rows` and `column < columns`; the buffers have the lengths that these imply.
         unsafe {
-            implicit_gemm::launch_unchecked(
-                &client,
-                CubeCount::Static(x, y, z),
-                self.tile.workgroup(),
-                load_width(self.source.channels),
-                load_width(self.out.channels),
-                source.into_buffer_arg(),
-                weight.into_buffer_arg(),
-                out.clone().into_buffer_arg(),
-                phases,
-                self.tile,
-                Variant {
-                    one_tap: self.source.channels.is_multiple_of(depth),
-                    split: self.splits > 1,
-                },
-                types[0],
-                types[1],
-            );
+            match self.cut {
+                Cut::Registers(tile) => implicit_gemm::launch_unchecked(
+                    &client,
+                    count,
+                    tile.workgroup(),
+                    widths[0],
+                    widths[1],
+                    source.into_buffer_arg(),
+                    weight.into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    phases,
+                    tile,
+                    variant,
+                    stored,
+                    stored_out,
+                ),
+                #[cfg(not(target_family = "wasm"))]
+                Cut::Matrices(tile, operand) => implicit_gemm_by_matrices::launch_unchecked(
+                    &client,
+                    count,
+                    tile.workgroup(),
+                    widths[0],
+                    widths[1],
+                    source.into_buffer_arg(),
+                    weight.into_buffer_arg(),
+                    out.clone().into_buffer_arg(),
+                    phases,
+                    tile,
+                    variant,
+                    stored,
+                    operand.element(),
+                    stored_out,
+                ),
+            }
         }
     }
 }

@@ -131,7 +131,7 @@ pub fn norm_launches(rows: usize, channels: usize, residual: bool, relu: bool) -
     let [x, y] = plan.workgroups(plan.reduce);
     let (added, masked) = (usize::from(residual), usize::from(relu));
     let launches = |traffic, minimum| LaunchPlan {
-        tile: None,
+        cut: None,
         workgroups: x as usize * y as usize,
         splits: plan.reduce.chunks,
         dispatches: 3,

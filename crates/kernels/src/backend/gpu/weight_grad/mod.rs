@@ -2,16 +2,23 @@
 //! columns channels of the output. Splits of the sum are computed concurrently and added by a second kernel, in order.
 
 mod kernel;
+mod load;
+#[cfg(not(target_family = "wasm"))]
+mod matrices;
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use self::kernel::{ReductionLaunch, weight_gradient};
+use self::kernel::weight_gradient;
+use self::load::ReductionLaunch;
+#[cfg(not(target_family = "wasm"))]
+use self::matrices::weight_gradient_by_matrices;
 use super::axis::Axis;
+use super::cut::{Cut, Target};
 use super::split_k::weight_of_splits;
 use super::tensors::{empty_f32, storage};
-use super::tile::{Tile, load_width};
+use super::tile::load_width;
 use crate::shape::ConvShape;
 
 /// Workgroups that keep a GPU busy: with fewer, the sum is split.
@@ -21,7 +28,7 @@ const SPLIT_PIXELS: usize = 256;
 
 /// How a weight gradient is launched.
 pub(super) struct WeightGradPlan {
-    pub tile: Tile,
+    pub cut: Cut,
     shape: ConvShape,
     rows: usize,
     columns: usize,
@@ -33,16 +40,14 @@ pub(super) struct WeightGradPlan {
 }
 
 impl WeightGradPlan {
-    /// With the rule's tile or with `tile`.
-    pub fn of(shape: &ConvShape, tile: Option<Tile>) -> Self {
+    /// By the rules for `target`.
+    pub fn of(shape: &ConvShape, target: Target) -> Self {
         let [height, width] = shape.out_size();
         let rows = shape.kernel[0] * shape.kernel[1] * shape.inputs;
         let columns = shape.outputs;
         let pixels = shape.batch * height * width;
-        let tile = match tile {
-            Some(tile) => tile.fitted(rows),
-            None => Tile::of_weight_gradient(rows, columns),
-        };
+        let cut = target.weight_gradient(rows, columns);
+        let tile = cut.staging();
         let along_rows = rows.div_ceil(tile.group_rows() as usize);
         let along_columns = columns.div_ceil(tile.group_columns() as usize);
         let most = pixels.div_ceil(SPLIT_PIXELS);
@@ -51,7 +56,7 @@ impl WeightGradPlan {
             .div_ceil(splits)
             .next_multiple_of(tile.depth as usize);
         Self {
-            tile,
+            cut,
             shape: *shape,
             rows,
             columns,
@@ -117,23 +122,42 @@ impl WeightGradPlan {
             shape.dilation[1] as u32,
         );
         let client = x.client.clone();
+        let count = CubeCount::Static(x_count, y_count, z_count);
+        let widths = [shape.inputs, self.columns].map(load_width);
         #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
         // SAFETY: loads are behind `inside`, `row < rows`, `pixel < end` and `column < columns`, stores behind the
         // same bounds; the buffers have the lengths that these imply.
         unsafe {
-            weight_gradient::launch_unchecked(
-                &client,
-                CubeCount::Static(x_count, y_count, z_count),
-                self.tile.workgroup(),
-                load_width(shape.inputs),
-                load_width(self.columns),
-                x.into_buffer_arg(),
-                grad.into_buffer_arg(),
-                partial.clone().into_buffer_arg(),
-                reduction,
-                self.tile,
-                stored,
-            );
+            match self.cut {
+                Cut::Registers(tile) => weight_gradient::launch_unchecked(
+                    &client,
+                    count,
+                    tile.workgroup(),
+                    widths[0],
+                    widths[1],
+                    x.into_buffer_arg(),
+                    grad.into_buffer_arg(),
+                    partial.clone().into_buffer_arg(),
+                    reduction,
+                    tile,
+                    stored,
+                ),
+                #[cfg(not(target_family = "wasm"))]
+                Cut::Matrices(tile, operand) => weight_gradient_by_matrices::launch_unchecked(
+                    &client,
+                    count,
+                    tile.workgroup(),
+                    widths[0],
+                    widths[1],
+                    x.into_buffer_arg(),
+                    grad.into_buffer_arg(),
+                    partial.clone().into_buffer_arg(),
+                    reduction,
+                    tile,
+                    stored,
+                    operand.element(),
+                ),
+            }
         }
         weight_of_splits(partial, shape)
     }
