@@ -9,8 +9,8 @@ use parallax_kernels::{Operands, Rounding};
 use parallax_methods::MethodKind;
 use parallax_parity::{
     CASES, DRAWS, FUSED, GPU, ONE_STEP, PORTABLE, TRANSFER_CASES, Tolerance, TransferCase, VIEWS,
-    check_convolutions, check_gpu_views, check_heads, check_kernels, check_run, compare,
-    draws_digest, expected, replay, step, views_digest,
+    check_convolutions, check_gpu_views, check_heads, check_kernels, check_largest, check_run,
+    check_updates, compare, draws_digest, expected, replay, step, views_digest,
 };
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -99,6 +99,12 @@ async fn webgpu_agrees_with_the_cpu() {
     let worst = check_kernels(&device, 1e-5).await;
     let worst = worst.unwrap_or_else(|error| panic!("{error}"));
     console_log!("kernels on WebGPU: largest relative difference {worst:.2e}");
+    let compared = check_largest(&device).await;
+    let compared = compared.unwrap_or_else(|error| panic!("{error}"));
+    console_log!("{compared} largest values of rows on WebGPU are those of a sorted list");
+    let compared = check_updates(&device).await;
+    let compared = compared.unwrap_or_else(|error| panic!("{error}"));
+    console_log!("{compared} parameters on WebGPU have the bits of each alone");
     every_product(&device, "WebGPU").await;
     detects(&device, "WebGPU", &TRANSFER_CASES[..1]).await;
     let counts = check_gpu_views(&device, 1).await;

@@ -21,7 +21,7 @@ mod views;
 pub use cases::{Setting, convolutions};
 pub use kernels::{KernelLine, SIDES, kernels};
 pub use launch_lines::{Launch, LaunchLine, launch_lines};
-pub use launches::count_launches;
+pub use launches::{count_launches, launches};
 pub use step::{StepReport, StepSetting, step};
 pub use table::Table;
 pub use tiles::{TileLine, tile_lines};

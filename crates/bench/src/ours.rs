@@ -74,6 +74,7 @@ fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
                 output: passed.output.clone(),
                 mean: passed.mean.clone(),
                 variance: passed.variance.clone(),
+                running: None,
             };
             let (x, weight, grad) = (x.clone(), weight.clone(), grad.clone());
             gradients::batch_norm_relu(x, normed, weight, grad, EPSILON);

@@ -1,5 +1,8 @@
 //! A whole training step: a ResNet learns ten classes of a fixed random batch.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem};
@@ -7,7 +10,7 @@ use parallax_train::{Optimizer, ParamGradients, Precision, Rule, Sgd};
 use serde::Serialize;
 
 use crate::cases::Setting;
-use crate::launches::count_launches;
+use crate::launches::launches;
 use crate::table::{Table, number};
 use crate::timer::{Bench, BenchError, median};
 
@@ -57,6 +60,8 @@ pub struct StepReport {
     pub steps: usize,
     /// Kernels that a step launches, counted; 0 on the CPU.
     pub dispatches: usize,
+    /// How often it launches each of them, by name.
+    pub launches: BTreeMap<String, usize>,
     /// Loss of the first step.
     pub first_loss: f32,
     /// Loss of the last step.
@@ -77,6 +82,18 @@ impl StepReport {
                 "loss, last",
             ],
         )
+    }
+
+    /// How often a step launches each kernel, the most often launched first.
+    pub fn launch_table(&self) -> Table {
+        let mut table = Table::new(&["kernel"], &["launches a step"]);
+        let mut launches: Vec<_> = self.launches.iter().collect();
+        launches.sort_by_key(|&(_, &count)| Reverse(count));
+        for (kernel, count) in launches {
+            table.push(vec![kernel.clone(), count.to_string()]);
+        }
+        table.push(vec!["all".to_string(), self.dispatches.to_string()]);
+        table
     }
 
     /// The line as text, for the library and the device that ran it.
@@ -124,7 +141,7 @@ pub async fn step(
         on_step(number + 2, times[number]);
     }
     let mut loss = None;
-    let dispatches = count_launches(|| loss = Some(training.step()));
+    let launches = launches(|| loss = Some(training.step()));
     if let Some(loss) = loss {
         read(loss).await?;
     }
@@ -133,7 +150,8 @@ pub async fn step(
         first,
         steps: times.len(),
         step: median(times),
-        dispatches,
+        dispatches: launches.values().sum(),
+        launches,
         first_loss,
         last_loss,
     })

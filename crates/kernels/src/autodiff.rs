@@ -4,13 +4,14 @@
 //! and the batch norms between them are declared memory-bound, so that the backward pass recomputes them, one block at a
 //! time. They give the same bits, because every sum has one order.
 
+mod constants;
 mod spatial;
 
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use burn::backend::AutodiffBackend;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{AutodiffBackend, Backend};
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::retro_forward::RetroForward;
 use burn_autodiff::checkpoint::state::BackwardStates;
@@ -20,22 +21,23 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 use parallax_ranks::Ranks;
 
-use crate::ops::{Kernels, LayerOps, SavedNorm};
+use crate::ops::{Kernels, LayerOps, Packed, Running, SavedNorm};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 #[derive(Debug)]
 struct Conv;
 
 /// Nodes of the graph, whose values are saved or recomputed.
-#[derive(Clone, Copy, Debug)]
-struct SavedConv {
+#[derive(Clone, Debug)]
+struct SavedConv<B: Backend> {
     x: NodeId,
     weight: NodeId,
+    packed: Packed<B>,
     shape: ConvShape,
 }
 
 impl<B: Kernels> Backward<B, 2> for Conv {
-    type State = SavedConv;
+    type State = SavedConv<B>;
 
     fn backward(
         self,
@@ -44,7 +46,12 @@ impl<B: Kernels> Backward<B, 2> for Conv {
         checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let SavedConv { x, weight, shape } = ops.state;
+        let SavedConv {
+            x,
+            weight,
+            packed,
+            shape,
+        } = ops.state;
         let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
         let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
         let [x_node, weight_node] = ops.parents;
@@ -52,6 +59,7 @@ impl<B: Kernels> Backward<B, 2> for Conv {
             grads.register::<B>(node.id, B::conv_grad_weight(x, grad.clone(), shape));
         }
         if let Some(node) = x_node {
+            let weight = packed.gradient(weight);
             grads.register::<B>(node.id, B::conv_grad_input(grad, weight, shape));
         }
     }
@@ -59,16 +67,15 @@ impl<B: Kernels> Backward<B, 2> for Conv {
 
 /// Recomputes a convolution.
 #[derive(Debug)]
-struct RecomputeConv<B> {
-    saved: SavedConv,
-    backend: PhantomData<B>,
-}
+struct RecomputeConv<B: Backend>(SavedConv<B>);
 
 impl<B: Kernels> RetroForward for RecomputeConv<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
-        let x = states.get_state::<FloatTensor<B>>(&self.saved.x);
-        let weight = states.get_state::<FloatTensor<B>>(&self.saved.weight);
-        states.save(out, B::conv(x, weight, self.saved.shape));
+        let Self(saved) = self;
+        let x = states.get_state::<FloatTensor<B>>(&saved.x);
+        let weight = states.get_state::<FloatTensor<B>>(&saved.weight);
+        let weight = saved.packed.forward(weight);
+        states.save(out, B::conv(x, weight, saved.shape));
     }
 }
 
@@ -148,7 +155,9 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
             ReluMask::Recompute(bias) => {
                 let (x, weight) = (x.clone(), weight.clone());
                 let bias = value(bias);
-                let [output, ..] = B::norm(x, weight, bias, None, true, state.epsilon, state.ranks);
+                let (none, epsilon) = (Running::None, state.epsilon);
+                let ([output, ..], _) =
+                    B::norm(x, weight, bias, None, none, true, epsilon, state.ranks);
                 Some(output)
             }
         };
@@ -193,8 +202,8 @@ impl<B: Kernels> RetroForward for RecomputeNorm<B> {
     fn forward(&self, states: &mut BackwardStates, out: NodeId) {
         let mut value = |node| states.get_state::<FloatTensor<B>>(node);
         let (x, weight, bias) = (value(&self.x), value(&self.weight), value(&self.bias));
-        let (relu, epsilon) = (self.relu, self.epsilon);
-        let [output, ..] = B::norm(x, weight, bias, None, relu, epsilon, self.ranks);
+        let (none, relu, epsilon) = (Running::None, self.relu, self.epsilon);
+        let ([output, ..], _) = B::norm(x, weight, bias, None, none, relu, epsilon, self.ranks);
         states.save(out, output);
     }
 }
@@ -233,29 +242,31 @@ fn recomputes<C: CheckpointStrategy>() -> bool {
     TypeId::of::<C>() == TypeId::of::<BalancedCheckpointing>()
 }
 
-/// Output, mean and variance.
+/// Output, mean, variance and the next running statistics.
 type NormTensors<B, C> = (
     FloatTensor<Autodiff<B, C>>,
     FloatTensor<Autodiff<B, C>>,
     FloatTensor<Autodiff<B, C>>,
+    Running<Autodiff<B, C>>,
 );
 
 impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
     fn layer_conv(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        packed: Packed<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self> {
-        let output = B::conv(x.primitive().clone(), weight.primitive().clone(), shape);
+        let packed = packed.without_graph();
+        let taken = packed.forward(weight.primitive().clone());
+        let output = B::conv(x.primitive().clone(), taken, shape);
         let saved = SavedConv {
             x: x.id(),
             weight: weight.id(),
+            packed,
             shape,
         };
-        let recompute = RecomputeConv::<B> {
-            saved,
-            backend: PhantomData,
-        };
+        let recompute = RecomputeConv(saved.clone());
         let prepared = Conv
             .prepare::<C>([x.node(), weight.node()])
             .memory_bound()
@@ -275,14 +286,17 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
     ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias] = values;
-        let [output, mean, variance] =
-            B::norm(of_x, of_weight, of_bias, None, relu, epsilon, ranks);
+        let running = running.without_graph();
+        let ([output, mean, variance], next) = B::norm(
+            of_x, of_weight, of_bias, None, running, relu, epsilon, ranks,
+        );
         let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
         let recompute = RecomputeNorm::<B> {
             x: x.id(),
@@ -319,7 +333,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
         let [mean, variance] = statistics;
-        (output, mean, variance)
+        (output, mean, variance, next.constant())
     }
 
     fn layer_norm_residual(
@@ -327,18 +341,19 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
+        running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
     ) -> NormTensors<B, C> {
         let values = [&x, &weight, &bias, &residual].map(|tensor| tensor.primitive().clone());
         let [of_x, of_weight, of_bias, of_residual] = values;
-        let residual_values = Some(of_residual);
-        let [output, mean, variance] = B::norm(
+        let ([output, mean, variance], next) = B::norm(
             of_x,
             of_weight,
             of_bias,
-            residual_values,
+            Some(of_residual),
+            running.without_graph(),
             relu,
             epsilon,
             ranks,
@@ -365,7 +380,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
         let [mean, variance] = statistics;
-        (output, mean, variance)
+        (output, mean, variance, next.constant())
     }
 
     fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {

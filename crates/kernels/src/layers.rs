@@ -7,8 +7,10 @@ use burn::tensor::{DType, Tensor};
 use parallax_ranks::Ranks;
 
 use crate::dtype::{is_half, widen};
-use crate::ops::{InferenceOps, LayerOps};
-pub use crate::options::{Activation, ConvOptions};
+use crate::ops::{InferenceOps, LayerOps, Packed, Running};
+pub use crate::options::{Activation, ConvOptions, RunningUpdate};
+use crate::packed::PackedWeight;
+use crate::running::RunningStatistics;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// Convolves `x` `[batch, height, width, in]` with `weight` `[out, in, kernel, kernel]` and adds `bias` `[out]`, giving
@@ -27,10 +29,25 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     options: ConvOptions,
 ) -> Tensor<4> {
+    assert_eq!(x.dtype(), weight.dtype(), "dtypes of input and weight");
+    conv2d_packed(x, (weight, None), bias, options)
+}
+
+/// [`conv2d`] with a weight that may be packed for the dtype of `x`, and then need not have it itself.
+///
+/// # Panics
+/// As [`conv2d`].
+pub fn conv2d_packed(
+    x: Tensor<4>,
+    (weight, packed): (Tensor<4>, Option<PackedWeight>),
+    bias: Option<Tensor<1>>,
+    options: ConvOptions,
+) -> Tensor<4> {
     let shape = checked(&x, &weight, options);
     let outputs = shape.outputs;
     let dtype = x.dtype();
-    let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), shape);
+    let packed = packed.map_or(Packed::None, PackedWeight::given);
+    let output = Dispatch::layer_conv(x.into_dispatch(), weight.into_dispatch(), packed, shape);
     let output = Tensor::from_dispatch(output);
     match bias {
         Some(bias) => {
@@ -72,7 +89,6 @@ fn checked(x: &Tensor<4>, weight: &Tensor<4>, options: ConvOptions) -> ConvShape
         "an empty batch, or a kernel larger than the padded input: {shape:?}"
     );
     assert_activations(x.dtype());
-    assert_eq!(x.dtype(), weight.dtype(), "dtypes of input and weight");
     shape
 }
 
@@ -99,6 +115,8 @@ pub struct Normed<const D: usize> {
     pub mean: Tensor<1>,
     /// The batch's biased variance, `[channels]`, without gradient.
     pub variance: Tensor<1>,
+    /// The next running statistics, where there were any; without graph.
+    pub running: Option<RunningStatistics>,
 }
 
 /// Batch norm over all but the last dimension, with the statistics of the batch:
@@ -117,12 +135,15 @@ pub fn batch_norm<const D: usize>(
     activation: Activation,
     epsilon: f64,
 ) -> Normed<D> {
-    synchronised_batch_norm(x, (weight, bias), residual, activation, epsilon, Ranks::ONE)
+    let affine = (weight, bias);
+    synchronised_batch_norm(x, affine, residual, None, activation, epsilon, Ranks::ONE)
 }
 
 /// [`batch_norm`] with the statistics of the batches of all ranks (SyncBN, methods.md 2.3), as if they were one: each rank's
 /// count, mean and sum of squared deviations are joined in rank order by the formula of Chan, Golub and LeVeque, and so are
 /// the sums of the backward pass. The gradients of scale and shift are those of this rank's values.
+///
+/// Running statistics are updated as `running` says, on a GPU in the pass that finds those of the batch.
 ///
 /// Every rank calls it at the same place of its step. Where an exchange fails, the rank goes on with its own values, and
 /// [`Ranks::check`] says so afterwards.
@@ -133,6 +154,7 @@ pub fn synchronised_batch_norm<const D: usize>(
     x: Tensor<D>,
     (weight, bias): (Tensor<1>, Tensor<1>),
     residual: Option<Tensor<D>>,
+    running: Option<(RunningStatistics, RunningUpdate)>,
     activation: Activation,
     epsilon: f64,
     ranks: Ranks,
@@ -153,20 +175,30 @@ pub fn synchronised_batch_norm<const D: usize>(
     let matrix = |x: Tensor<D>| x.reshape([rows, channels]).into_dispatch();
     let (x, weight, bias) = (matrix(x), weight.into_dispatch(), bias.into_dispatch());
     let relu = activation == Activation::Relu;
-    let (output, mean, variance) = match residual {
+    let given = running
+        .as_ref()
+        .map_or(Running::None, |(before, update)| before.given(*update));
+    let (output, mean, variance, next) = match residual {
         Some(residual) => {
             assert!(
                 residual.dims() == dims && residual.dtype() == dtype,
                 "residual and input differ in shape or dtype"
             );
-            Dispatch::layer_norm_residual(x, weight, bias, matrix(residual), relu, epsilon, ranks)
+            let residual = matrix(residual);
+            Dispatch::layer_norm_residual(x, weight, bias, residual, given, relu, epsilon, ranks)
         }
-        None => Dispatch::layer_norm(x, weight, bias, relu, epsilon, ranks),
+        None => Dispatch::layer_norm(x, weight, bias, given, relu, epsilon, ranks),
     };
+    let [mean, variance] = [mean, variance].map(Tensor::from_dispatch);
+    let next = RunningStatistics::taken(next).or_else(|| {
+        let (before, update) = running?;
+        Some(before.updated(update, [&mean, &variance]))
+    });
     Normed {
         output: Tensor::<2>::from_dispatch(output).reshape(dims),
-        mean: Tensor::from_dispatch(mean),
-        variance: Tensor::from_dispatch(variance),
+        mean,
+        variance,
+        running: next,
     }
 }
 
@@ -221,6 +253,7 @@ pub fn conv2d_normalized(
         let (statistics, affine) = ((mean, variance), (norm_weight, norm_bias));
         return normalize_with(y, statistics, affine, residual, activation, epsilon);
     }
+    assert_eq!(weight.dtype(), DType::F32, "dtype of the weight");
     let shape = checked(&x, &weight, options);
     let relu = activation == Activation::Relu;
     let channels = [norm_weight, norm_bias, mean, variance];

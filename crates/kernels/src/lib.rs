@@ -10,7 +10,7 @@
 //! - `reference` computes in f64, for tests;
 //! - [`backend`] implements the trait for CPUs and GPUs. The CPU's loops, in [`backend::cpu`], do not depend on Burn;
 //! - `autodiff` has the backward rules;
-//! - [`layers`], `resample`, `hard_pixels`, [`gradients`] and [`update`] are the functions that networks, benchmarks and
+//! - [`update`], `running`, `packed`, [`layers`], `resample`, `hard_pixels` and [`gradients`] are the functions that networks, benchmarks and
 //!   optimisers call.
 
 mod across;
@@ -23,9 +23,11 @@ pub mod layers;
 mod operands;
 pub mod ops;
 pub mod options;
+mod packed;
 mod pixel_labels;
 mod reference;
 mod resample;
+mod running;
 mod sampling;
 pub mod shape;
 pub mod update;
@@ -40,6 +42,7 @@ pub use backend::gpu::cut::{Cut, Target};
 pub use backend::gpu::instructions::{
     MatrixInstructions, listed_matrix_instructions, matrix_instructions, set_matrix_instructions,
 };
+pub use backend::gpu::largest::{InColumn, Largest};
 pub use backend::gpu::launch::{LaunchCost, LaunchPlan};
 pub use backend::gpu::linear::linear_launch;
 #[cfg(not(target_family = "wasm"))]
@@ -55,15 +58,17 @@ pub use backend::gpu::tiled::{conv_with_tile, linear_with_tile};
 pub use dtype::{stores, widen};
 pub use hard_pixels::hard_pixels;
 pub use layers::{
-    Normed, batch_norm, conv2d, conv2d_normalized, linear, log_softmax, max_pool2d, normalize_with,
-    row_sums, synchronised_batch_norm,
+    Normed, batch_norm, conv2d, conv2d_normalized, conv2d_packed, linear, log_softmax, max_pool2d,
+    normalize_with, row_sums, synchronised_batch_norm,
 };
 pub use operands::{Entered, Operands};
-pub use options::{Activation, ConvOptions, SgdOptions};
+pub use options::{Activation, ConvOptions, LarsOptions, RunningUpdate, SgdOptions};
+pub use packed::PackedWeight;
 pub use pixel_labels::{LogitShape, PixelLabels};
 pub use resample::{
     average_pool2d, deconv2x2, resize_bilinear, roi_align, scale_bilinear, upsample_nearest2x,
 };
+pub use running::RunningStatistics;
 pub use sampling::{Roi, RoiAlign, RoiAxis, Sampling};
 pub use shape::{ConvShape, LinearShape, PoolShape, Product};
-pub use update::{sgd_step, weighted_sum};
+pub use update::{Parameter, lars_steps, sgd_steps, weighted_sum, weighted_sums};

@@ -43,3 +43,26 @@ pub struct SgdOptions {
     /// Nesterov momentum.
     pub nesterov: bool,
 }
+
+/// How the statistics of a batch change the running ones (methods.md 2.1):
+/// `running <- (1 - momentum) running + momentum batch`, where the batch's variance is multiplied by `correction`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunningUpdate {
+    /// The weight of the batch.
+    pub momentum: f64,
+    /// Makes the biased variance of `n` values the unbiased one, `n / (n - 1)`; 1 keeps it.
+    pub correction: f64,
+}
+
+/// Hyperparameters of one LARS step (methods.md 4.2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LarsOptions {
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Momentum: the factor of the previous velocity.
+    pub momentum: f64,
+    /// L2 penalty; with 0 there is no trust ratio.
+    pub weight_decay: f64,
+    /// The trust coefficient.
+    pub eta: f64,
+}

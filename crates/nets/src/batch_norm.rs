@@ -3,7 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use parallax_kernels::{
-    Activation, conv2d_normalized, normalize_with, synchronised_batch_norm, weighted_sum,
+    Activation, PackedWeight, RunningStatistics, RunningUpdate, conv2d_normalized, normalize_with,
+    synchronised_batch_norm,
 };
 use parallax_ranks::Ranks;
 
@@ -112,21 +113,30 @@ impl BatchNorm {
         };
         self.count = ranks.size() * dims.iter().product::<usize>() / dims[D - 1];
         let count = self.count as f64;
-        let affine = (weight, bias);
-        let batch = synchronised_batch_norm(x, affine, residual, activation, BN_EPSILON, ranks);
         // The biased variance normalises, the unbiased one goes into the running variance (methods.md 2.1).
-        let variance = match mode {
-            Mode::Train | Mode::Sync(_) => Some(batch.variance * (count / (count - 1.0).max(1.0))),
-            Mode::TrainBiased(_) => Some(batch.variance),
-            Mode::Measure => {
-                self.set_running(batch.mean.inner(), batch.variance.inner());
-                return batch.output;
-            }
-            Mode::Batch | Mode::Eval | Mode::Frozen => None,
+        let correction = match mode {
+            Mode::Train | Mode::Sync(_) => Some(count / (count - 1.0).max(1.0)),
+            Mode::TrainBiased(_) => Some(1.0),
+            Mode::Measure | Mode::Batch | Mode::Eval | Mode::Frozen => None,
         };
-        if let Some(variance) = variance {
-            update_running(&mut self.running_mean, batch.mean);
-            update_running(&mut self.running_var, variance);
+        let running = correction.map(|correction| {
+            let before = RunningStatistics {
+                mean: self.running_mean.val().inner(),
+                variance: self.running_var.val().inner(),
+            };
+            let update = RunningUpdate {
+                momentum: BN_MOMENTUM,
+                correction,
+            };
+            (before, update)
+        });
+        let (affine, epsilon) = ((weight, bias), BN_EPSILON);
+        let batch =
+            synchronised_batch_norm(x, affine, residual, running, activation, epsilon, ranks);
+        if mode == Mode::Measure {
+            self.set_running(batch.mean.inner(), batch.variance.inner());
+        } else if let Some(next) = batch.running {
+            self.set_running(next.mean, next.variance);
         }
         batch.output
     }
@@ -135,6 +145,7 @@ impl BatchNorm {
 /// [`BatchNorm::forward`] of a convolution's output. With running statistics and without a graph both are one pass.
 pub fn conv_norm(
     (conv, norm): (&Conv2d, &mut BatchNorm),
+    packed: Option<PackedWeight>,
     x: Tensor<4>,
     residual: Option<Tensor<4>>,
     activation: Activation,
@@ -143,9 +154,13 @@ pub fn conv_norm(
     let running = matches!(mode, Mode::Eval | Mode::Frozen);
     let weight = conv.weight.val();
     if !running || conv.bias.is_some() || x.is_autodiff() || weight.is_autodiff() {
-        return norm.forward(conv.forward(x), residual, activation, mode);
+        let output = conv.forward_packed(x, packed);
+        return norm.forward(output, residual, activation, mode);
     }
-    let weight = weight.cast(x.dtype());
+    let weight = match packed {
+        Some(packed) => packed.into_forward(),
+        None => weight.cast(x.dtype()),
+    };
     conv2d_normalized(
         (x, weight),
         conv.options(),
@@ -155,13 +170,6 @@ pub fn conv_norm(
         activation,
         BN_EPSILON,
     )
-}
-
-/// `running <- (1 - BN_MOMENTUM) running + BN_MOMENTUM batch`.
-fn update_running(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
-    let before = running.val().inner();
-    let next = weighted_sum(before, 1.0 - BN_MOMENTUM, batch.inner(), BN_MOMENTUM);
-    replace(running, next);
 }
 
 /// Replaces a buffer by a tensor without graph.

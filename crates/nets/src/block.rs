@@ -7,6 +7,7 @@ use parallax_kernels::Activation;
 use crate::batch_norm::{BatchNorm, Mode, conv_norm};
 use crate::conv::{Conv2d, ConvConfig};
 use crate::init::Init;
+use crate::packs::Packs;
 
 /// A residual block of either kind. The kind is not part of a tensor's name.
 #[derive(Module, Debug)]
@@ -78,11 +79,37 @@ impl Block {
         norms
     }
 
+    /// Its convolutions, in the order in which they are computed.
+    pub(crate) fn convolutions(&self) -> Vec<&Conv2d> {
+        let (mut convolutions, last, downsample) = match self {
+            Block::Basic(block) => (vec![&block.conv1], &block.conv2, &block.downsample),
+            Block::Bottleneck(block) => (
+                vec![&block.conv1, &block.conv2],
+                &block.conv3,
+                &block.downsample,
+            ),
+        };
+        convolutions.extend(downsample.as_ref().map(|(conv, _)| conv));
+        convolutions.push(last);
+        convolutions
+    }
+
     /// `[batch, height, width, in]` to `[batch, height / stride, width / stride, out]`, rounded up.
     pub fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let mut packs = Packs::of(self.convolutions().into_iter(), &x);
+        self.forward_packed(x, &mut packs, mode)
+    }
+
+    /// [`Block::forward`] with the packed weights of [`Block::convolutions`].
+    pub(crate) fn forward_packed(
+        &mut self,
+        x: Tensor<4>,
+        packs: &mut Packs,
+        mode: Mode,
+    ) -> Tensor<4> {
         match self {
-            Block::Basic(block) => block.forward(x, mode),
-            Block::Bottleneck(block) => block.forward(x, mode),
+            Block::Basic(block) => block.forward(x, packs, mode),
+            Block::Bottleneck(block) => block.forward(x, packs, mode),
         }
     }
 }
@@ -115,13 +142,13 @@ impl BasicBlock {
         }
     }
 
-    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+    fn forward(&mut self, x: Tensor<4>, packs: &mut Packs, mode: Mode) -> Tensor<4> {
         let relu = Activation::Relu;
         let first = (&self.conv1, &mut self.bn1);
-        let y = conv_norm(first, x.clone(), None, relu, mode);
-        let shortcut = shortcut(&mut self.downsample, x, mode);
+        let y = conv_norm(first, packs.next(), x.clone(), None, relu, mode);
+        let shortcut = shortcut(&mut self.downsample, packs, x, mode);
         let second = (&self.conv2, &mut self.bn2);
-        conv_norm(second, y, Some(shortcut), relu, mode)
+        conv_norm(second, packs.next(), y, Some(shortcut), relu, mode)
     }
 }
 
@@ -158,15 +185,15 @@ impl Bottleneck {
         }
     }
 
-    fn forward(&mut self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+    fn forward(&mut self, x: Tensor<4>, packs: &mut Packs, mode: Mode) -> Tensor<4> {
         let relu = Activation::Relu;
         let first = (&self.conv1, &mut self.bn1);
-        let y = conv_norm(first, x.clone(), None, relu, mode);
+        let y = conv_norm(first, packs.next(), x.clone(), None, relu, mode);
         let second = (&self.conv2, &mut self.bn2);
-        let y = conv_norm(second, y, None, relu, mode);
-        let shortcut = shortcut(&mut self.downsample, x, mode);
+        let y = conv_norm(second, packs.next(), y, None, relu, mode);
+        let shortcut = shortcut(&mut self.downsample, packs, x, mode);
         let third = (&self.conv3, &mut self.bn3);
-        conv_norm(third, y, Some(shortcut), relu, mode)
+        conv_norm(third, packs.next(), y, Some(shortcut), relu, mode)
     }
 }
 
@@ -183,9 +210,16 @@ fn downsample(
     })
 }
 
-fn shortcut(downsample: &mut Option<(Conv2d, BatchNorm)>, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+fn shortcut(
+    downsample: &mut Option<(Conv2d, BatchNorm)>,
+    packs: &mut Packs,
+    x: Tensor<4>,
+    mode: Mode,
+) -> Tensor<4> {
     match downsample {
-        Some((conv, norm)) => conv_norm((conv, norm), x, None, Activation::None, mode),
+        Some((conv, norm)) => {
+            conv_norm((conv, norm), packs.next(), x, None, Activation::None, mode)
+        }
         None => x,
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use parallax_kernels::{ConvOptions, conv2d};
+use parallax_kernels::{ConvOptions, PackedWeight, conv2d_packed};
 
 use crate::graph::match_checkpointing;
 use crate::init::Init;
@@ -126,9 +126,18 @@ impl Conv2d {
     /// # Panics
     /// When `x` has other channels, or the kernel is larger than the padded input.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let weight = match_checkpointing(self.weight.val(), &x).cast(x.dtype());
+        self.forward_packed(x, None)
+    }
+
+    /// [`Conv2d::forward`] with its weight once more, packed for the dtype of `x`.
+    pub(crate) fn forward_packed(&self, x: Tensor<4>, packed: Option<PackedWeight>) -> Tensor<4> {
+        let weight = match_checkpointing(self.weight.val(), &x);
+        let weight = match packed {
+            Some(_) => weight,
+            None => weight.cast(x.dtype()),
+        };
         let bias = self.bias.as_ref();
         let bias = bias.map(|bias| match_checkpointing(bias.val(), &x));
-        conv2d(x, weight, bias, self.options())
+        conv2d_packed(x, (weight, packed), bias, self.options())
     }
 }

@@ -35,6 +35,13 @@ impl ConvNorm {
     /// # Panics
     /// As [`Conv2d::forward`].
     pub fn forward(&mut self, x: Tensor<4>, activation: Activation, mode: Mode) -> Tensor<4> {
-        conv_norm((&self.conv, &mut self.norm), x, None, activation, mode)
+        conv_norm(
+            (&self.conv, &mut self.norm),
+            None,
+            x,
+            None,
+            activation,
+            mode,
+        )
     }
 }

@@ -31,6 +31,7 @@ mod head;
 mod init;
 mod linear;
 pub mod names;
+mod packs;
 mod resnet;
 mod size;
 

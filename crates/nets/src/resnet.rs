@@ -11,6 +11,7 @@ use crate::conv::{Conv2d, ConvConfig};
 use crate::graph::match_checkpointing;
 use crate::head::Head;
 use crate::init::Init;
+use crate::packs::Packs;
 
 /// A backbone and its head, with torchvision's names.
 #[derive(Module, Debug)]
@@ -84,7 +85,7 @@ impl ResNet {
     pub fn stem(&mut self, images: Tensor<4>, mode: Mode) -> Tensor<4> {
         let x = images.permute([0, 2, 3, 1]);
         let stem = (&self.conv1, &mut self.bn1);
-        let x = conv_norm(stem, x, None, Activation::Relu, mode);
+        let x = conv_norm(stem, None, x, None, Activation::Relu, mode);
         match self.pooled_stem {
             true => max_pool2d(x, 3, 2, 1),
             false => x,
@@ -100,7 +101,9 @@ impl ResNet {
             3 => &mut self.layer4,
             _ => return x,
         };
-        blocks.iter_mut().fold(x, |x, block| block.forward(x, mode))
+        let mut packs = Packs::of(blocks.iter().flat_map(Block::convolutions), &x);
+        let forward = |x, block: &mut Block| block.forward_packed(x, &mut packs, mode);
+        blocks.iter_mut().fold(x, forward)
     }
 
     /// Every batch norm of the backbone, in the order of its tensors.

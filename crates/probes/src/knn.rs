@@ -6,7 +6,8 @@ use parallax_ranks::Ranks;
 use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError, check};
 use crate::metric::{Format, Metric, Metrics};
-use crate::neighbours::{Neighbour, Queries, joined};
+use crate::nearest::Neighbour;
+use crate::neighbours::{Queries, joined};
 
 /// Top-1 accuracy of [`Knn`].
 pub const KNN: Metric = Metric {

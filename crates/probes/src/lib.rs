@@ -4,6 +4,7 @@
 //! natively and in a browser. [`Search`] also takes a GPU.
 
 mod attention;
+mod blocks;
 mod collapse;
 mod confusion;
 mod evaluator;
@@ -12,6 +13,7 @@ mod kind;
 mod knn;
 mod linear;
 mod metric;
+mod nearest;
 mod neighbours;
 mod predict;
 mod scatter;
@@ -25,5 +27,6 @@ pub use kind::{EvaluatorKind, evaluate, evaluate_on};
 pub use knn::{KNN, Knn, TopAccuracy, knn_accuracy};
 pub use linear::{LINEAR, Linear, linear_accuracy};
 pub use metric::{Format, Metric, Metrics};
-pub use neighbours::{Neighbour, Queries, Search};
+pub use nearest::Neighbour;
+pub use neighbours::{Queries, Search};
 pub use scatter::principal_plane;

@@ -1,42 +1,16 @@
 //! Exact nearest neighbours by cosine similarity, in memory that does not grow with the training examples.
 
-use std::cmp::Ordering;
-
-use burn::tensor::{Device, Tensor, TensorData};
-use parallax_kernels::{in_parallel, linear};
+use burn::tensor::{Device, Tensor};
 use parallax_ranks::{Ranks, RanksError};
 
+use crate::blocks::Blocks;
 use crate::features::{Features, ProbeError};
-
-/// Test rows of a block of similarities: as many as share a block of training rows.
-const TEST_BLOCK: usize = 1024;
-/// Training rows of a block.
-const TRAIN_BLOCK: usize = 4096;
-/// Similarities that are compared with the k-th best at once.
-const LANES: usize = 16;
-
-/// A training example and its similarity to a test example.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbour {
-    /// Index of the training example, in the order of [`Search::add`].
-    pub index: u32,
-    /// Cosine of the angle between both features.
-    pub similarity: f32,
-}
-
-impl Neighbour {
-    /// Nearer ones first; of equally near ones the earlier example.
-    fn order(&self, other: &Self) -> Ordering {
-        let nearer = other.similarity.total_cmp(&self.similarity);
-        nearer.then(self.index.cmp(&other.index))
-    }
-}
+use crate::nearest::{Nearest, Neighbour};
 
 /// Test features, normalised and on a device, whose nearest training examples can be searched.
 pub struct Queries {
     blocks: Vec<Tensor<2>>,
-    rows: usize,
-    pending: Pending,
+    pending: Blocks,
 }
 
 impl Queries {
@@ -44,8 +18,7 @@ impl Queries {
     pub fn new(device: &Device) -> Self {
         Self {
             blocks: Vec::new(),
-            rows: 0,
-            pending: Pending::new(TEST_BLOCK, device),
+            pending: Blocks::of_test(device),
         }
     }
 
@@ -54,7 +27,6 @@ impl Queries {
     /// # Errors
     /// When their width is not that of the others.
     pub fn add(&mut self, features: &Features) -> Result<(), ProbeError> {
-        self.rows += features.rows();
         let blocks = &mut self.blocks;
         self.pending.add(features, |block| blocks.push(block))
     }
@@ -62,15 +34,12 @@ impl Queries {
     /// Starts a search of the `k` nearest training examples, at least one, of each.
     pub fn search(mut self, k: usize) -> Search {
         self.blocks.extend(self.pending.take());
+        let k = k.max(1);
         Search {
-            k: k.max(1),
+            k,
+            nearest: Nearest::new(&self.blocks, k, self.pending.device()),
             blocks: self.blocks,
-            best: (0..self.rows).map(|_| Best::new()).collect(),
-            pending: Pending {
-                block: TRAIN_BLOCK,
-                ..self.pending
-            },
-            seen: 0,
+            pending: self.pending.of_train(),
         }
     }
 }
@@ -78,7 +47,8 @@ impl Queries {
 /// A search of the nearest training examples of all test examples.
 ///
 /// Training features pass block by block and are not kept: the similarities of a block of both are one matrix product on the
-/// device, and the best so far of each test example are merged on the host, which waits for the product.
+/// device. A GPU selects the best so far of each test example itself, so that it is read once, in the end; the products of the
+/// CPU are merged on the host. Both find the same neighbours where they compute the same similarities.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -94,20 +64,21 @@ impl Queries {
 pub struct Search {
     k: usize,
     blocks: Vec<Tensor<2>>,
-    best: Vec<Best>,
-    pending: Pending,
-    /// Training examples that have been compared.
-    seen: usize,
+    nearest: Nearest,
+    pending: Blocks,
 }
 
 impl Search {
-    /// Bytes that a search takes at most, beyond the features that it is given, with any number of training examples:
-    /// `test` examples of `columns` features, k neighbours.
-    pub fn memory(test: usize, columns: usize, k: usize) -> u64 {
-        // Two products, the panels of one, and a copy on the host.
-        let products = 4 * TEST_BLOCK.min(test) * TRAIN_BLOCK;
+    /// Bytes that a search on `device` takes at most, beyond the features that it is given, with any number of training
+    /// examples: `test` examples of `columns` features, k neighbours.
+    pub fn memory(device: &Device, test: usize, columns: usize, k: usize) -> u64 {
+        let queries = Blocks::of_test(device);
+        let test_rows = queries.rows(columns).min(test);
+        let train_rows = queries.of_train().rows(columns);
+        // Two products, the panels of one, and a copy.
+        let products = 4 * test_rows * train_rows;
         // A block of training rows as it is collected, on the device, and packed.
-        let blocks = 3 * TRAIN_BLOCK * columns;
+        let blocks = 3 * train_rows * columns;
         let values = (test * columns + products + blocks) * size_of::<f32>();
         (values + test * 2 * k * size_of::<Neighbour>()) as u64
     }
@@ -120,21 +91,21 @@ impl Search {
         let Self {
             k,
             blocks,
-            best,
+            nearest,
             pending,
-            seen,
         } = self;
-        pending.add(features, |keys| compare(keys, *k, blocks, best, seen))
+        pending.add(features, |keys| nearest.compare(keys, blocks, *k))
     }
 
     /// The nearest training examples of each test example, nearest first: k, or all where there are fewer.
+    ///
+    /// # Panics
+    /// When the device has failed.
     pub fn finish(mut self) -> Vec<Vec<Neighbour>> {
         if let Some(keys) = self.pending.take() {
-            compare(keys, self.k, &self.blocks, &mut self.best, &mut self.seen);
+            self.nearest.compare(keys, &self.blocks, self.k);
         }
-        let (k, work) = (self.k, 64 * self.k * self.best.len());
-        in_parallel(work, self.best.iter_mut(), |_, best| best.finish(k));
-        self.best.into_iter().map(|best| best.found).collect()
+        self.nearest.finish(self.k)
     }
 }
 
@@ -168,141 +139,4 @@ pub(crate) fn joined(
         best.truncate(k.max(1));
     }
     Ok(all)
-}
-
-/// Rows on their way into blocks of a fixed size.
-struct Pending {
-    block: usize,
-    device: Device,
-    columns: Option<usize>,
-    /// Normalised rows, fewer than a block.
-    values: Vec<f32>,
-}
-
-impl Pending {
-    fn new(block: usize, device: &Device) -> Self {
-        Self {
-            block,
-            device: device.clone(),
-            columns: None,
-            values: Vec::new(),
-        }
-    }
-
-    /// Adds rows, each divided by its L2 norm, and hands full blocks over.
-    fn add(
-        &mut self,
-        features: &Features,
-        mut full: impl FnMut(Tensor<2>),
-    ) -> Result<(), ProbeError> {
-        let found = features.columns;
-        let columns = *self.columns.get_or_insert(found);
-        if found != columns {
-            return Err(ProbeError::Width {
-                train: found,
-                test: columns,
-            });
-        }
-        for row in features.values.chunks_exact(columns) {
-            if self.values.is_empty() {
-                self.values.reserve_exact(self.block * columns);
-            }
-            let squares: f64 = row.iter().map(|&value| f64::from(value).powi(2)).sum();
-            let norm = squares.sqrt().max(1e-12) as f32;
-            self.values.extend(row.iter().map(|value| value / norm));
-            if self.values.len() == self.block * columns {
-                self.take().into_iter().for_each(&mut full);
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows that do not fill a block.
-    fn take(&mut self) -> Option<Tensor<2>> {
-        let columns = self.columns?;
-        let values = std::mem::take(&mut self.values);
-        let rows = values.len() / columns;
-        let data = TensorData::new(values, [rows, columns]);
-        (rows > 0).then(|| Tensor::from_data(data, &self.device))
-    }
-}
-
-/// Compares a block of training rows, which `seen` others precede, with all test rows.
-fn compare(keys: Tensor<2>, k: usize, blocks: &[Tensor<2>], best: &mut [Best], seen: &mut usize) {
-    let first = *seen;
-    *seen += keys.dims()[0];
-    // The next product is queued before this one is read, so that a GPU does not wait for the host.
-    let product = |block: &Tensor<2>| linear(block.clone(), keys.clone(), None);
-    let mut queued = blocks.first().map(product);
-    for (number, best) in best.chunks_mut(TEST_BLOCK).enumerate() {
-        let next = blocks.get(number + 1).map(product);
-        if let Some(similarities) = std::mem::replace(&mut queued, next) {
-            merge(similarities, k, first, best);
-        }
-    }
-}
-
-/// Merges similarities with the training rows from `first` on into the best of their test rows.
-fn merge(similarities: Tensor<2>, k: usize, first: usize, best: &mut [Best]) {
-    let [rows, columns] = similarities.dims();
-    let data = similarities.into_data();
-    // f32, as the rows are.
-    let values = data.as_slice::<f32>().unwrap_or_default();
-    let pieces = best.iter_mut().zip(values.chunks_exact(columns));
-    in_parallel(rows * columns, pieces, |_, (best, similarities)| {
-        best.add(k, first, similarities);
-    });
-}
-
-/// The best so far of one test row.
-struct Best {
-    /// Fewer than 2 k, among them the best k.
-    found: Vec<Neighbour>,
-    /// What a similarity must exceed to be among the best k.
-    bound: f32,
-}
-
-impl Best {
-    fn new() -> Self {
-        Self {
-            found: Vec::new(),
-            bound: f32::NEG_INFINITY,
-        }
-    }
-
-    fn add(&mut self, k: usize, first: usize, similarities: &[f32]) {
-        for (number, lanes) in similarities.chunks(LANES).enumerate() {
-            // Without a branch for each value: most groups have none that counts.
-            if !lanes.iter().fold(false, |any, &s| any | (s > self.bound)) {
-                continue;
-            }
-            let first = first + number * LANES;
-            for (index, &similarity) in (first as u32..).zip(lanes) {
-                if similarity > self.bound {
-                    // Of +0 and -0 none is nearer.
-                    let similarity = similarity + 0.0;
-                    self.found.push(Neighbour { index, similarity });
-                    if self.found.len() >= 2 * k {
-                        self.narrow(k);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Keeps the best k, in any order.
-    fn narrow(&mut self, k: usize) {
-        if self.found.len() > k {
-            let (_, last, _) = self.found.select_nth_unstable_by(k - 1, Neighbour::order);
-            // A later example that is as near as the k-th loses the tie.
-            self.bound = last.similarity;
-            self.found.truncate(k);
-        }
-    }
-
-    /// Keeps the best k, nearest first.
-    fn finish(&mut self, k: usize) {
-        self.narrow(k);
-        self.found.sort_unstable_by(Neighbour::order);
-    }
 }

@@ -1,7 +1,7 @@
 //! The class that nearest neighbours vote for.
 
 use crate::knn::Knn;
-use crate::neighbours::Neighbour;
+use crate::nearest::Neighbour;
 
 impl Knn {
     /// The class with the most votes for each example, from its neighbours, nearest first, and the labels of all training

@@ -3,6 +3,7 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use parallax_kernels::sgd_steps;
 use parallax_methods::one_hot;
 use parallax_nets::Init;
 use parallax_rng::Stream;
@@ -85,13 +86,17 @@ impl Classifier {
             None => [None, None],
         };
         let weight = self.weight.clone().reshape([shape[0] * shape[1]]);
-        let (weight, v_weight) = self.rule.update(weight, weight_gradient, v_weight, rate);
-        let (bias, v_bias) = self
-            .rule
-            .update(self.bias.clone(), bias_gradient, v_bias, rate);
-        self.weight = weight.reshape(shape);
-        self.bias = bias;
-        self.velocity = Some([v_weight, v_bias]);
+        let bias = self.bias.clone();
+        let mut next = sgd_steps(vec![
+            self.rule.parameter(weight, weight_gradient, v_weight, rate),
+            self.rule.parameter(bias, bias_gradient, v_bias, rate),
+        ])
+        .into_iter();
+        if let (Some((weight, v_weight)), Some((bias, v_bias))) = (next.next(), next.next()) {
+            self.weight = weight.reshape(shape);
+            self.bias = bias;
+            self.velocity = Some([v_weight, v_bias]);
+        }
     }
 
     /// Weight, bias and, after a step, their velocities, read from the device: `classifier.weight`, `classifier.bias`,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use parallax_nets::names::{self, Map};
+use parallax_kernels::sgd_steps;
+use parallax_nets::names::{self, Map, Visit};
 use parallax_weights::{NamedTensor, WeightFile};
 
 use crate::classifier::{read, upload};
@@ -38,31 +39,42 @@ impl Rule {
         }
     }
 
-    fn update(
-        &self,
-        weight: Tensor<1>,
-        gradient: Tensor<1>,
-        velocity: Option<Tensor<1>>,
-        rate: f64,
-        weight_decay: f64,
-    ) -> (Tensor<1>, Tensor<1>) {
+    /// The next weight and velocity of each parameter.
+    fn updates(&self, parameters: Vec<Parameter>) -> Vec<(Tensor<1>, Tensor<1>)> {
         match *self {
             Rule::Sgd(sgd) => {
-                let sgd = Sgd {
-                    weight_decay,
-                    ..sgd
+                let of = |parameter: Parameter| {
+                    let sgd = Sgd {
+                        weight_decay: parameter.weight_decay,
+                        ..sgd
+                    };
+                    let (weight, gradient) = (parameter.weight, parameter.gradient);
+                    sgd.parameter(weight, gradient, parameter.velocity, parameter.rate)
                 };
-                sgd.update(weight, gradient, velocity, rate)
+                sgd_steps(parameters.into_iter().map(of).collect())
             }
             Rule::Lars(lars) => {
-                let lars = Lars {
-                    weight_decay,
-                    ..lars
+                let of = |parameter: Parameter| {
+                    let lars = Lars {
+                        weight_decay: parameter.weight_decay,
+                        ..lars
+                    };
+                    let (weight, gradient) = (parameter.weight, parameter.gradient);
+                    lars.parameter(weight, gradient, parameter.velocity, parameter.rate)
                 };
-                lars.update(weight, gradient, velocity, rate)
+                Lars::updates(parameters.into_iter().map(of).collect())
             }
         }
     }
+}
+
+/// A parameter before a step; all tensors are flat, of one length.
+struct Parameter {
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    velocity: Option<Tensor<1>>,
+    rate: f64,
+    weight_decay: f64,
 }
 
 /// An update rule, its parameter groups, and the velocity of each parameter.
@@ -132,39 +144,65 @@ impl Optimizer {
 
     /// Updates every parameter of `module` that has a gradient, at the learning rate `rate` times its group's factor.
     pub fn step<M: Module>(&mut self, module: M, gradients: ParamGradients, rate: f64) -> M {
-        let mut update = Update {
+        let mut take = Take {
             optimizer: self,
             gradients,
             rate,
+            names: Vec::new(),
+            parameters: Vec::new(),
         };
-        names::map(module, &mut update)
+        names::visit(&module, &mut take);
+        let (names, parameters) = (take.names, take.parameters);
+        let mut next = Next(BTreeMap::new());
+        for (name, (weight, velocity)) in names.into_iter().zip(self.rule.updates(parameters)) {
+            self.velocity.insert(name.clone(), velocity);
+            next.0.insert(name, weight);
+        }
+        names::map(module, &mut next)
     }
 }
 
-struct Update<'a> {
+/// Takes the parameters that have a gradient.
+struct Take<'a> {
     optimizer: &'a mut Optimizer,
     gradients: ParamGradients,
     rate: f64,
+    names: Vec<String>,
+    parameters: Vec<Parameter>,
 }
 
-impl Map for Update<'_> {
-    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+impl Visit for Take<'_> {
+    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
         let Some(gradient) = self.gradients.0.remove(name) else {
-            return tensor;
+            return;
         };
-        let shape = tensor.dims();
-        let weight = tensor.inner().reshape([shape.iter().product::<usize>()]);
+        let count = tensor.dims().iter().product::<usize>();
         let Optimizer {
             rule,
             groups,
             velocity,
         } = &mut *self.optimizer;
         let group = groups.iter().find(|group| group.matches(name));
-        let rate = self.rate * group.map_or(1.0, |group| group.rate);
         let own_decay = group.and_then(|group| group.weight_decay);
-        let decay = own_decay.unwrap_or_else(|| rule.weight_decay(D));
-        let (next, v) = rule.update(weight, gradient, velocity.remove(name), rate, decay);
-        velocity.insert(name.to_string(), v);
-        Tensor::from_inner(next.reshape(shape))
+        self.names.push(name.to_string());
+        self.parameters.push(Parameter {
+            weight: tensor.inner().reshape([count]),
+            gradient,
+            velocity: velocity.remove(name),
+            rate: self.rate * group.map_or(1.0, |group| group.rate),
+            weight_decay: own_decay.unwrap_or_else(|| rule.weight_decay(D)),
+        });
+    }
+}
+
+/// The next weights by name, flat.
+struct Next(BTreeMap<String, Tensor<1>>);
+
+impl Map for Next {
+    fn tensor<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+        match self.0.remove(name) {
+            Some(next) => Tensor::from_inner(next.reshape(tensor.dims())),
+            None => tensor,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Momentum SGD (methods.md 4.1).
 
 use burn::tensor::Tensor;
-use parallax_kernels::{SgdOptions, sgd_step};
+use parallax_kernels::{Parameter, SgdOptions, sgd_steps};
 
 /// `g <- g + wd w; v <- mu v + g; w <- w - lr v`, with the first gradient as the first v. With Nesterov momentum
 /// `w <- w - lr (g + mu v)`. As in PyTorch, without dampening.
@@ -31,14 +31,30 @@ impl Sgd {
         velocity: Option<Tensor<1>>,
         rate: f64,
     ) -> (Tensor<1>, Tensor<1>) {
-        let options = SgdOptions {
-            learning_rate: rate,
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            nesterov: self.nesterov,
-        };
-        // From a velocity of zero the first v is the first g.
-        let velocity = velocity.unwrap_or_else(|| weight.zeros_like());
-        sgd_step(weight, gradient, velocity, options)
+        let parameter = self.parameter(weight, gradient, velocity, rate);
+        let before = (parameter.weight.clone(), parameter.velocity.clone());
+        sgd_steps(vec![parameter]).pop().unwrap_or(before)
+    }
+
+    /// What [`sgd_steps`] takes for [`Sgd::update`].
+    pub(crate) fn parameter(
+        &self,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        velocity: Option<Tensor<1>>,
+        rate: f64,
+    ) -> Parameter<SgdOptions> {
+        Parameter {
+            gradient,
+            // From a velocity of zero the first v is the first g.
+            velocity: velocity.unwrap_or_else(|| weight.zeros_like()),
+            weight,
+            options: SgdOptions {
+                learning_rate: rate,
+                momentum: self.momentum,
+                weight_decay: self.weight_decay,
+                nesterov: self.nesterov,
+            },
+        }
     }
 }

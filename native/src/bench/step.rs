@@ -38,6 +38,9 @@ pub struct BenchStep {
     /// Steps behind the first
     #[arg(long, default_value_t = 20)]
     pub steps: usize,
+    /// List the kernels that a step launches on a GPU, counted
+    #[arg(long)]
+    pub launches: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -90,5 +93,8 @@ pub fn run(arguments: &BenchStep) -> Result<()> {
     let mut table = StepReport::table();
     table.push(report.cells(&format!("Parallax, {device}")));
     print!("{table}");
+    if arguments.launches {
+        print!("\n{}", report.launch_table());
+    }
     Ok(())
 }

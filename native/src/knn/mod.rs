@@ -173,7 +173,8 @@ impl Command<'_> {
         }
         let (train_labels, rows) = (train.labels()?, test.labels()?.len());
         let k = self.classifier.neighbours;
-        let row = Search::memory(4097, test.columns(), k) - Search::memory(4096, test.columns(), k);
+        let memory = |rows| Search::memory(&self.opened.device, rows, test.columns(), k);
+        let row = memory(4097) - memory(4096);
         let part = ((PART / row) as usize).clamp(1, rows);
         self.announce(part, test.columns());
         let (mut top1, mut top5) = (0.0, 0.0);
@@ -200,7 +201,8 @@ impl Command<'_> {
 
     /// Says how much memory the search will take.
     fn announce(&self, test: usize, columns: usize) {
-        let bytes = Search::memory(test, columns, self.classifier.neighbours);
+        let k = self.classifier.neighbours;
+        let bytes = Search::memory(&self.opened.device, test, columns, k);
         eprintln!(
             "memory of the search: about {}, however many training images there are",
             memory::size(bytes)

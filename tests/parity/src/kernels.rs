@@ -4,8 +4,10 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use parallax_kernels::layers::ConvOptions;
 use parallax_kernels::{
-    Activation, batch_norm, conv2d, linear, max_pool2d, normalize_with, row_sums, widen,
+    Activation, RunningStatistics, RunningUpdate, batch_norm, conv2d, linear, max_pool2d,
+    normalize_with, row_sums, synchronised_batch_norm, widen,
 };
+use parallax_ranks::Ranks;
 
 use crate::operation::{Case, flat, gradient, pull, values};
 use crate::spatial::spatial_cases;
@@ -69,6 +71,38 @@ fn norm_case(
             results.push(gradient(&residual, &gradients));
         }
         results
+    })
+}
+
+/// The next running statistics, biased and unbiased.
+fn running_case([rows, channels]: [usize; 2]) -> Case {
+    Box::new(move |device| {
+        let of = |seed| values([channels], seed, device);
+        let x = values([rows, channels], 0.0, device) + 2.0;
+        let next = |correction: f64| {
+            let before = RunningStatistics {
+                mean: of(0.17).inner(),
+                variance: (of(0.33) + 2.0).inner(),
+            };
+            let update = RunningUpdate {
+                momentum: 0.1,
+                correction,
+            };
+            let normed = synchronised_batch_norm(
+                x.clone(),
+                (of(0.41), of(0.53)),
+                None,
+                Some((before, update)),
+                Activation::Relu,
+                1e-5,
+                Ranks::ONE,
+            );
+            let empty = || Tensor::zeros([0], &device.clone().inner());
+            let next = normed.running.map(|next| [next.mean, next.variance]);
+            next.unwrap_or_else(|| [empty(), empty()])
+        };
+        let unbiased = rows as f64 / (rows as f64 - 1.0);
+        [next(1.0), next(unbiased)].into_iter().flatten().collect()
     })
 }
 
@@ -183,6 +217,10 @@ fn rest_cases() -> Vec<(String, Case)> {
 /// Odd sizes, every load width and tile of the products, chunks and splits of unequal lengths.
 fn cases() -> Vec<(String, Case)> {
     let mut cases = stored_cases(FloatDType::F32);
+    for (rows, channels) in [(6, 4), (700, 5), (5000, 68)] {
+        let name = format!("running statistics of [{rows}, {channels}]");
+        cases.push((name, running_case([rows, channels])));
+    }
     // More rows than columns and fewer, and a queue's many keys.
     for shape in [
         [6, 20, 12],

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use parallax_kernels::{Operands, Tile};
 use parallax_parity::{
     CASES, DRAWS, Deviation, FUSED, GPU, ONE_STEP, VIEWS, check_any_shapes, check_convolutions,
-    check_gpu_views, check_heads, check_kernels, check_non_finite, check_run, check_tiles, compare,
-    draws_digest, expected, replay, step, views_digest,
+    check_gpu_views, check_heads, check_kernels, check_non_finite, check_run, check_tiles,
+    check_updates, compare, draws_digest, expected, replay, step, views_digest,
 };
 use vulkan::vulkan;
 
@@ -72,6 +72,15 @@ fn every_system_on_vulkan_follows_pytorch_for_ten_steps() {
         let near = deviation.losses(10) < 1e-3 && deviation.state(10) < 1e-3;
         near && deviation.gradients(1) < 1e-3
     });
+}
+
+#[test]
+fn parameters_updated_together_have_the_bits_of_each_alone() {
+    for (name, device) in [("the CPU", Device::flex()), ("Vulkan", vulkan())] {
+        let compared = pollster::block_on(check_updates(&device));
+        let compared = compared.unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{compared} values on {name}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::process::Command;
 use burn::tensor::Device;
 use parallax_kernels::{Operands, Tile, is_software_adapter};
 use parallax_parity::{
-    GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels,
-    check_non_finite, check_tiles, compare, expected, step,
+    GPU, ONE_STEP, check_any_shapes, check_convolutions, check_heads, check_kernels, check_largest,
+    check_non_finite, check_tiles, check_updates, compare, expected, step,
 };
 
 /// Where Debian's Chromium has it.
@@ -47,6 +47,13 @@ fn on_swiftshader() {
     };
     let worst = pollster::block_on(check_kernels(&device, 1e-5));
     right("every kernel", worst.map(|worst| format!("{worst:.2e}")));
+    let compared = pollster::block_on(check_largest(&device));
+    right(
+        "largest of rows",
+        compared.map(|compared| compared.to_string()),
+    );
+    let compared = pollster::block_on(check_updates(&device));
+    right("updates", compared.map(|compared| compared.to_string()));
     let compared = pollster::block_on(check_non_finite(&device));
     right("NaN", compared.map(|compared| compared.to_string()));
     let worst = pollster::block_on(check_any_shapes(&device, 25, Operands::Stored));

@@ -14,8 +14,7 @@ use parallax_ranks::Ranks;
 use super::cpu;
 use super::pooled::{shaped, tensor};
 use crate::dtype::is_half;
-use crate::ops::{GivenNorm, Kernels, SavedNorm};
-use crate::options::SgdOptions;
+use crate::ops::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
 use crate::pixel_labels::{LogitShape, PixelLabels};
 use crate::reference;
 use crate::sampling::Sampling;
@@ -148,12 +147,14 @@ impl Kernels for Flex {
         weight: FlexTensor,
         bias: FlexTensor,
         residual: Option<FlexTensor>,
+        _running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
-    ) -> [FlexTensor; 3] {
+    ) -> ([FlexTensor; 3], Running<Self>) {
         if is_double(&x) {
-            return reference::norm(x, weight, bias, residual, (relu, epsilon), ranks);
+            let normed = reference::norm(x, weight, bias, residual, (relu, epsilon), ranks);
+            return (normed, Running::None);
         }
         let dtype = x.dtype();
         let [x, weight, bias] = [x, weight, bias].map(Contiguous::new);
@@ -168,11 +169,12 @@ impl Kernels for Flex {
         );
         let channels = normed.mean.len();
         let rows = normed.output.len() / channels;
-        [
+        let normed = [
             rounded(tensor(normed.output, [rows, channels]), dtype),
             tensor(normed.mean, [channels]),
             tensor(normed.variance, [channels]),
-        ]
+        ];
+        (normed, Running::None)
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: FlexTensor) -> [FlexTensor; 4] {
@@ -265,27 +267,34 @@ impl Kernels for Flex {
         tensor(weight, [shape.outputs, shape.inputs])
     }
 
-    fn weighted_sum(a: FlexTensor, by_a: f64, b: FlexTensor, by_b: f64) -> FlexTensor {
-        let (a, b) = (Contiguous::new(a), Contiguous::new(b));
-        let sum = cpu::weighted_sum(a.values(), by_a, b.values(), by_b);
-        shaped(sum, a.0.layout().shape().clone())
+    fn weighted_sums(
+        a: Vec<FlexTensor>,
+        by_a: f64,
+        b: Vec<FlexTensor>,
+        by_b: f64,
+    ) -> Vec<FlexTensor> {
+        let sum = |(a, b)| {
+            let (a, b) = (Contiguous::new(a), Contiguous::new(b));
+            let sum = cpu::weighted_sum(a.values(), by_a, b.values(), by_b);
+            shaped(sum, a.0.layout().shape().clone())
+        };
+        a.into_iter().zip(b).map(sum).collect()
     }
 
-    fn sgd_step(
-        weight: FlexTensor,
-        gradient: FlexTensor,
-        velocity: FlexTensor,
-        options: SgdOptions,
-    ) -> [FlexTensor; 2] {
-        let weight = Contiguous::new(weight);
-        let (mut gradient, mut velocity) = (owning(gradient), owning(velocity));
-        cpu::sgd_step(
-            weight.values(),
-            gradient.storage_mut(),
-            velocity.storage_mut(),
-            &options,
-        );
-        [gradient, velocity]
+    fn sgd_steps(parameters: Vec<SgdParameter<Self>>) -> Vec<[FlexTensor; 2]> {
+        let step = |parameter: SgdParameter<Self>| {
+            let weight = Contiguous::new(parameter.weight);
+            let (mut gradient, mut velocity) =
+                (owning(parameter.gradient), owning(parameter.velocity));
+            cpu::sgd_step(
+                weight.values(),
+                gradient.storage_mut(),
+                velocity.storage_mut(),
+                &parameter.options,
+            );
+            [gradient, velocity]
+        };
+        parameters.into_iter().map(step).collect()
     }
 
     fn sample(x: FlexTensor, sampling: &Sampling) -> FlexTensor {

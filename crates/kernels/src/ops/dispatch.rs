@@ -9,40 +9,55 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use parallax_ranks::Ranks;
 
-use super::kernels::{GivenNorm, Kernels, SavedNorm};
+use super::kernels::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
+use super::many::Many;
+use super::pack::Packed;
 use crate::options::SgdOptions;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 /// The operations with a graph where the device has autodiff: what [`crate::layers`] calls.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub trait LayerOps: Backend {
-    /// See [`Kernels::conv`].
+    /// See [`Kernels::conv`]; `packed` is `weight` once more, where it is at hand.
     fn layer_conv(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        #[extension_type] packed: Packed<Self>,
         shape: ConvShape,
     ) -> FloatTensor<Self>;
 
-    /// See [`Kernels::norm`], here without residual; mean and variance carry no gradient.
+    /// See [`Kernels::norm`], here without residual; statistics carry no gradient.
     fn layer_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        #[extension_type] running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        Running<Self>,
+    );
 
-    /// See [`Kernels::norm`], here with residual; mean and variance carry no gradient.
+    /// See [`Kernels::norm`], here with residual; statistics carry no gradient.
     fn layer_norm_residual(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         residual: FloatTensor<Self>,
+        #[extension_type] running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        Running<Self>,
+    );
 
     /// See [`Kernels::pool`].
     fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self>;
@@ -249,40 +264,44 @@ impl<B: Kernels> InferenceOps for B {
 /// The parameter updates of [`Kernels`] on tensors without a graph.
 #[backend_extension(Flex, Cube)]
 pub trait UpdateOps: Backend {
-    /// See [`Kernels::weighted_sum`].
-    fn update_weighted_sum(
-        a: FloatTensor<Self>,
+    /// See [`Kernels::weighted_sums`].
+    fn update_weighted_sums(
+        #[extension_type] a: Many<Self>,
         by_a: f64,
-        b: FloatTensor<Self>,
+        #[extension_type] b: Many<Self>,
         by_b: f64,
-    ) -> FloatTensor<Self>;
+    ) -> Many<Self>;
 
-    /// See [`Kernels::sgd_step`].
+    /// See [`Kernels::sgd_steps`]: the next weights and velocities.
     fn update_sgd(
-        weight: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        velocity: FloatTensor<Self>,
-        options: SgdOptions,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+        #[extension_type] weights: Many<Self>,
+        #[extension_type] gradients: Many<Self>,
+        #[extension_type] velocities: Many<Self>,
+        options: Vec<SgdOptions>,
+    ) -> (Many<Self>, Many<Self>);
 }
 
 impl<B: Kernels> UpdateOps for B {
-    fn update_weighted_sum(
-        a: FloatTensor<B>,
-        by_a: f64,
-        b: FloatTensor<B>,
-        by_b: f64,
-    ) -> FloatTensor<B> {
-        B::weighted_sum(a, by_a, b, by_b)
+    fn update_weighted_sums(a: Many<B>, by_a: f64, b: Many<B>, by_b: f64) -> Many<B> {
+        Many(B::weighted_sums(a.0, by_a, b.0, by_b))
     }
 
     fn update_sgd(
-        weight: FloatTensor<B>,
-        gradient: FloatTensor<B>,
-        velocity: FloatTensor<B>,
-        options: SgdOptions,
-    ) -> (FloatTensor<B>, FloatTensor<B>) {
-        B::sgd_step(weight, gradient, velocity, options).into()
+        weights: Many<B>,
+        gradients: Many<B>,
+        velocities: Many<B>,
+        options: Vec<SgdOptions>,
+    ) -> (Many<B>, Many<B>) {
+        let tensors = weights.0.into_iter().zip(gradients.0).zip(velocities.0);
+        let parameter = |(((weight, gradient), velocity), options)| SgdParameter {
+            weight,
+            gradient,
+            velocity,
+            options,
+        };
+        let next = B::sgd_steps(tensors.zip(options).map(parameter).collect());
+        let (weights, velocities) = next.into_iter().map(<(_, _)>::from).unzip();
+        (Many(weights), Many(velocities))
     }
 }
 
@@ -292,20 +311,29 @@ macro_rules! without_graph {
             fn layer_conv(
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,
+                packed: Packed<Self>,
                 shape: ConvShape,
             ) -> FloatTensor<Self> {
-                Self::conv(x, weight, shape)
+                Self::conv(x, packed.forward(weight), shape)
             }
 
             fn layer_norm(
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,
                 bias: FloatTensor<Self>,
+                running: Running<Self>,
                 relu: bool,
                 epsilon: f64,
                 ranks: Ranks,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                Self::norm(x, weight, bias, None, relu, epsilon, ranks).into()
+            ) -> (
+                FloatTensor<Self>,
+                FloatTensor<Self>,
+                FloatTensor<Self>,
+                Running<Self>,
+            ) {
+                let ([output, mean, variance], next) =
+                    Self::norm(x, weight, bias, None, running, relu, epsilon, ranks);
+                (output, mean, variance, next)
             }
 
             fn layer_norm_residual(
@@ -313,11 +341,20 @@ macro_rules! without_graph {
                 weight: FloatTensor<Self>,
                 bias: FloatTensor<Self>,
                 residual: FloatTensor<Self>,
+                running: Running<Self>,
                 relu: bool,
                 epsilon: f64,
                 ranks: Ranks,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                Self::norm(x, weight, bias, Some(residual), relu, epsilon, ranks).into()
+            ) -> (
+                FloatTensor<Self>,
+                FloatTensor<Self>,
+                FloatTensor<Self>,
+                Running<Self>,
+            ) {
+                let residual = Some(residual);
+                let ([output, mean, variance], next) =
+                    Self::norm(x, weight, bias, residual, running, relu, epsilon, ranks);
+                (output, mean, variance, next)
             }
 
             fn layer_pool(x: FloatTensor<Self>, shape: PoolShape) -> FloatTensor<Self> {

@@ -1,10 +1,10 @@
 //! What a device implements.
 
-use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, ExtensionType};
 use parallax_ranks::Ranks;
 
-use crate::options::SgdOptions;
+use crate::options::{RunningUpdate, SgdOptions};
 use crate::pixel_labels::{LogitShape, PixelLabels};
 use crate::sampling::Sampling;
 use crate::shape::{ConvShape, LinearShape, PoolShape};
@@ -44,16 +44,18 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     /// Batch norm with the statistics of the batches of all ranks, then the residual, then ReLU if `relu`: output, mean, biased
-    /// variance.
+    /// variance; and the next running statistics, where a device updates them in the same pass. [`Running::None`] leaves that
+    /// to the caller.
     fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         residual: Option<FloatTensor<Self>>,
+        running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
-    ) -> [FloatTensor<Self>; 3];
+    ) -> ([FloatTensor<Self>; 3], Running<Self>);
 
     /// The gradients of [`Kernels::norm`] with respect to x, weight, bias and residual; those of weight and bias from this
     /// rank's values.
@@ -100,21 +102,16 @@ pub trait Kernels: Backend {
         shape: LinearShape,
     ) -> FloatTensor<Self>;
 
-    /// `by_a a + by_b b`, of equal shapes.
-    fn weighted_sum(
-        a: FloatTensor<Self>,
+    /// `by_a a + by_b b` of each pair, whose tensors are of one shape.
+    fn weighted_sums(
+        a: Vec<FloatTensor<Self>>,
         by_a: f64,
-        b: FloatTensor<Self>,
+        b: Vec<FloatTensor<Self>>,
         by_b: f64,
-    ) -> FloatTensor<Self>;
+    ) -> Vec<FloatTensor<Self>>;
 
-    /// The next weight and velocity of an SGD step, of equal shapes.
-    fn sgd_step(
-        weight: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        velocity: FloatTensor<Self>,
-        options: SgdOptions,
-    ) -> [FloatTensor<Self>; 2];
+    /// The next weight and velocity of each parameter.
+    fn sgd_steps(parameters: Vec<SgdParameter<Self>>) -> Vec<[FloatTensor<Self>; 2]>;
 
     /// `[batch, height, width, channels]` to `[regions, height', width', channels]`. Values are f32.
     fn sample(x: FloatTensor<Self>, sampling: &Sampling) -> FloatTensor<Self>;
@@ -153,6 +150,35 @@ pub struct GivenNorm<B: Backend> {
     pub variance: FloatTensor<B>,
     /// Added to the variance.
     pub epsilon: f64,
+}
+
+/// Running statistics of batch norm, `[channels]` each, which batch norm in training may update.
+#[derive(Clone, Debug, ExtensionType)]
+pub enum Running<B: Backend> {
+    /// None to update.
+    None,
+    /// These.
+    Of {
+        /// Mean.
+        mean: FloatTensor<B>,
+        /// Variance.
+        variance: FloatTensor<B>,
+        /// How a batch changes them.
+        update: RunningUpdate,
+    },
+}
+
+/// A parameter of an SGD step: tensors of one shape.
+#[derive(Clone, Debug)]
+pub struct SgdParameter<B: Backend> {
+    /// Before the step.
+    pub weight: FloatTensor<B>,
+    /// Of the loss.
+    pub gradient: FloatTensor<B>,
+    /// Before the step.
+    pub velocity: FloatTensor<B>,
+    /// Hyperparameters.
+    pub options: SgdOptions,
 }
 
 /// What batch norm saves for its backward pass.

@@ -2,8 +2,12 @@
 
 mod dispatch;
 mod kernels;
+mod many;
+mod pack;
 mod spatial;
 
 pub use self::dispatch::{GradientOps, InferenceOps, LayerOps, UpdateOps};
-pub use self::kernels::{GivenNorm, Kernels, SavedNorm};
+pub use self::kernels::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
+pub use self::many::Many;
+pub use self::pack::Packed;
 pub use self::spatial::SpatialOps;

@@ -51,11 +51,11 @@ pub(super) fn bytes(values: usize) -> u64 {
 }
 
 /// Invocations of a workgroup where each computes one value.
-const LINEAR: u32 = 256;
+pub(super) const INVOCATIONS: u32 = 256;
 
 /// Workgroups of such a kernel for `len` values.
 pub(super) fn linear_workgroups(len: usize) -> usize {
-    len.div_ceil(LINEAR as usize).max(1)
+    len.div_ceil(INVOCATIONS as usize).max(1)
 }
 
 /// The launch of such a kernel: workgroups in two dimensions, because one may not hold them all.
@@ -63,12 +63,12 @@ pub(super) fn linear_launch(len: usize) -> (CubeCount, CubeDim) {
     let workgroups = linear_workgroups(len);
     let x = workgroups.min(MAX_WORKGROUPS);
     let count = CubeCount::Static(x as u32, workgroups.div_ceil(x) as u32, 1);
-    (count, CubeDim::new_1d(LINEAR))
+    (count, CubeDim::new_1d(INVOCATIONS))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CubeCount, LINEAR, MAX_WORKGROUPS, linear_launch};
+    use super::{CubeCount, INVOCATIONS, MAX_WORKGROUPS, linear_launch};
 
     #[test]
     #[expect(clippy::panic, reason = "a test")]
@@ -85,7 +85,7 @@ mod tests {
                 "{len}"
             );
             assert!(x as usize * y as usize * z as usize * 256 >= len);
-            assert_eq!(size.x, LINEAR);
+            assert_eq!(size.x, INVOCATIONS);
         }
     }
 }

@@ -13,11 +13,14 @@ pub(crate) mod cut;
 mod implicit_gemm;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod instructions;
+pub(crate) mod largest;
+pub(crate) mod lars;
 pub(crate) mod launch;
 pub(crate) mod linear;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod matrix;
 pub(crate) mod norm;
+pub(crate) mod pack;
 mod pixel_losses;
 pub(crate) mod plan;
 pub(crate) mod pool;
@@ -34,8 +37,7 @@ use self::linear::LinearPlan;
 use self::plan::ConvPlan;
 use self::target::target_of;
 
-use crate::ops::{GivenNorm, Kernels, SavedNorm};
-use crate::options::SgdOptions;
+use crate::ops::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
 use crate::pixel_labels::{LogitShape, PixelLabels};
 use crate::sampling::Sampling;
 use crate::shape::{ConvShape, LinearShape, PoolShape, Product};
@@ -71,11 +73,12 @@ impl Kernels for CubeBackend {
         weight: Primitive,
         bias: Primitive,
         residual: Option<Primitive>,
+        running: Running<Self>,
         relu: bool,
         epsilon: f64,
         ranks: Ranks,
-    ) -> [Primitive; 3] {
-        norm::norm(x, weight, bias, residual, (relu, epsilon), ranks)
+    ) -> ([Primitive; 3], Running<Self>) {
+        norm::norm(x, weight, bias, residual, running, (relu, epsilon), ranks)
     }
 
     fn norm_grad(saved: SavedNorm<Self>, grad: Primitive) -> [Primitive; 4] {
@@ -102,17 +105,12 @@ impl Kernels for CubeBackend {
         LinearPlan::select(&shape, Product::GradWeight, target_of(&x)).run(x, grad)
     }
 
-    fn weighted_sum(a: Primitive, by_a: f64, b: Primitive, by_b: f64) -> Primitive {
-        update::weighted_sum(a, by_a, b, by_b)
+    fn weighted_sums(a: Vec<Primitive>, by_a: f64, b: Vec<Primitive>, by_b: f64) -> Vec<Primitive> {
+        update::weighted_sums(a, by_a, b, by_b)
     }
 
-    fn sgd_step(
-        weight: Primitive,
-        gradient: Primitive,
-        velocity: Primitive,
-        options: SgdOptions,
-    ) -> [Primitive; 2] {
-        update::sgd(weight, gradient, velocity, options)
+    fn sgd_steps(parameters: Vec<SgdParameter<Self>>) -> Vec<[Primitive; 2]> {
+        update::sgd_steps(parameters)
     }
 
     fn sample(x: Primitive, sampling: &Sampling) -> Primitive {

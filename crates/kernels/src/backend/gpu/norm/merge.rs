@@ -1,12 +1,14 @@
 //! Between the two passes of batch norm over its activation: the chunks' statistics or sums are merged for each channel.
 //! Several invocations take a channel; each merges neighbouring chunks, then the first merges what they have, in order.
 
+use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::sums::Workgroup;
 use crate::backend::gpu::tensors::empty;
+use crate::ops::Running;
 
 /// Channels of a workgroup, and invocations of a channel: with the most chunks that there are, each invocation merges as many
 /// chunks as the first one then merges invocations.
@@ -53,16 +55,22 @@ fn rows_before(m: &Merge, chunk: u32) -> u32 {
     u32::min(u32::min(chunk, m.count) * m.chunk, m.rows)
 }
 
-/// Mean and biased variance of each channel (Chan, Golub and LeVeque 1979).
-#[cube(launch_unchecked)]
-fn merge_statistics(
+/// Statistics of a channel.
+#[derive(CubeType, Clone, Copy)]
+struct Statistics {
+    mean: f32,
+    /// Biased.
+    variance: f32,
+}
+
+/// Mean and biased variance of a channel (Chan, Golub and LeVeque 1979), complete in the first of its invocations.
+#[cube]
+fn statistics_of(
     partial: &[f32],
-    mean_out: &mut [f32],
-    variance_out: &mut [f32],
     m: &Merge,
+    channel: u32,
     #[comptime] group: Workgroup,
-) {
-    let channel = CUBE_POS_X * comptime!(group.x) + UNIT_POS_X;
+) -> Statistics {
     let begin = UNIT_POS_Y * m.each;
     let end = u32::min(begin + m.each, m.count);
     let end = select(channel < m.channels, end, 0u32);
@@ -102,8 +110,54 @@ fn merge_statistics(
                 squares += squares_of[at] + delta * delta * (before * share);
             }
         }
-        mean_out[channel as usize] = mean;
-        variance_out[channel as usize] = squares / f32::cast_from(m.rows);
+    }
+    Statistics {
+        mean,
+        variance: squares / f32::cast_from(m.rows),
+    }
+}
+
+/// The statistics of each channel.
+#[cube(launch_unchecked)]
+fn merge_statistics(
+    partial: &[f32],
+    mean_out: &mut [f32],
+    variance_out: &mut [f32],
+    m: &Merge,
+    #[comptime] group: Workgroup,
+) {
+    let channel = CUBE_POS_X * comptime!(group.x) + UNIT_POS_X;
+    let found = statistics_of(partial, m, channel, group);
+    if channel < m.channels && UNIT_POS_Y == 0 {
+        mean_out[channel as usize] = found.mean;
+        variance_out[channel as usize] = found.variance;
+    }
+}
+
+/// The same, and the next running statistics: `keep` of those before, `take` of these.
+#[cube(launch_unchecked)]
+fn merge_running_statistics(
+    partial: &[f32],
+    running_mean: &[f32],
+    running_variance: &[f32],
+    mean_out: &mut [f32],
+    variance_out: &mut [f32],
+    next_mean: &mut [f32],
+    next_variance: &mut [f32],
+    m: &Merge,
+    keep: f32,
+    take: f32,
+    correction: f32,
+    #[comptime] group: Workgroup,
+) {
+    let channel = CUBE_POS_X * comptime!(group.x) + UNIT_POS_X;
+    let found = statistics_of(partial, m, channel, group);
+    if channel < m.channels && UNIT_POS_Y == 0 {
+        let c = channel as usize;
+        mean_out[c] = found.mean;
+        variance_out[c] = found.variance;
+        next_mean[c] = running_mean[c] * keep + found.mean * take;
+        next_variance[c] = running_variance[c] * keep + found.variance * correction * take;
     }
 }
 
@@ -159,25 +213,69 @@ fn merge_gradients(
     }
 }
 
-/// Mean and biased variance of each channel from those of the chunks, `[count, 2, channels]`.
-pub(super) fn merged_statistics(partial: CubeTensor, of: Chunks) -> [CubeTensor; 2] {
-    let [mean, variance] = [(); 2].map(|()| empty(&partial, vec![of.channels]));
+/// Mean and biased variance of each channel from those of the chunks, `[count, 2, channels]`, and the next running statistics
+/// where there are any.
+pub(super) fn merged_statistics(
+    partial: CubeTensor,
+    of: Chunks,
+    running: Running<CubeBackend>,
+) -> ([CubeTensor; 2], Running<CubeBackend>) {
+    let of_channels = || empty(&partial, vec![of.channels]);
+    let (mean, variance) = (of_channels(), of_channels());
     let client = partial.client.clone();
-    #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
-    // SAFETY: invocations past the last channel or the last chunk load nothing and store nothing.
-    unsafe {
-        merge_statistics::launch_unchecked(
-            &client,
-            of.workgroups(),
-            GROUP.size(),
-            partial.into_buffer_arg(),
-            mean.clone().into_buffer_arg(),
-            variance.clone().into_buffer_arg(),
-            of.launch(),
-            GROUP,
-        );
-    }
-    [mean, variance]
+    let next = match running {
+        Running::None => {
+            #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+            // SAFETY: invocations past the last channel or the last chunk load nothing and store nothing.
+            unsafe {
+                merge_statistics::launch_unchecked(
+                    &client,
+                    of.workgroups(),
+                    GROUP.size(),
+                    partial.into_buffer_arg(),
+                    mean.clone().into_buffer_arg(),
+                    variance.clone().into_buffer_arg(),
+                    of.launch(),
+                    GROUP,
+                );
+            }
+            Running::None
+        }
+        Running::Of {
+            mean: running_mean,
+            variance: running_variance,
+            update,
+        } => {
+            let (next_mean, next_variance) = (of_channels(), of_channels());
+            #[expect(unsafe_code, reason = "the kernel checks its bounds itself")]
+            // SAFETY: as above; running statistics have a value of each channel.
+            unsafe {
+                merge_running_statistics::launch_unchecked(
+                    &client,
+                    of.workgroups(),
+                    GROUP.size(),
+                    partial.into_buffer_arg(),
+                    into_contiguous(running_mean).into_buffer_arg(),
+                    into_contiguous(running_variance).into_buffer_arg(),
+                    mean.clone().into_buffer_arg(),
+                    variance.clone().into_buffer_arg(),
+                    next_mean.clone().into_buffer_arg(),
+                    next_variance.clone().into_buffer_arg(),
+                    of.launch(),
+                    (1.0 - update.momentum) as f32,
+                    update.momentum as f32,
+                    update.correction as f32,
+                    GROUP,
+                );
+            }
+            Running::Of {
+                mean: next_mean,
+                variance: next_variance,
+                update,
+            }
+        }
+    };
+    ([mean, variance], next)
 }
 
 /// The gradients of scale and shift, and the factors of the input gradient, from the chunks' sums; `weight` and `variance`

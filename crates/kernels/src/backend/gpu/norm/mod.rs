@@ -21,7 +21,7 @@ use self::sums::{
 use super::launch::{LaunchCost, LaunchPlan, MAX_WORKGROUPS, bytes};
 use super::tensors::{empty, empty_f32, storage};
 use super::tile::load_width;
-use crate::ops::{GivenNorm, SavedNorm};
+use crate::ops::{GivenNorm, Running, SavedNorm};
 
 /// Invocations of a workgroup, and of these along channels at most.
 const INVOCATIONS: u32 = 256;
@@ -162,9 +162,10 @@ pub(crate) fn norm(
     weight: CubeTensor,
     bias: CubeTensor,
     residual: Option<CubeTensor>,
+    running: Running<CubeBackend>,
     (relu, epsilon): (bool, f64),
     ranks: Ranks,
-) -> [CubeTensor; 3] {
+) -> ([CubeTensor; 3], Running<CubeBackend>) {
     let x = into_contiguous(x);
     let [rows, channels] = x.meta.shape().dims();
     let plan = NormPlan::of(rows, channels);
@@ -185,7 +186,12 @@ pub(crate) fn norm(
             stored,
         );
     }
-    let of_rank = merged_statistics(partial, plan.chunks());
+    // Those of all ranks are known only after an exchange.
+    let running = match ranks.is_one() {
+        true => running,
+        false => Running::None,
+    };
+    let (of_rank, next) = merged_statistics(partial, plan.chunks(), running);
     let [mean, variance] = across::statistics(of_rank, rows, ranks);
     let norm = GivenNorm {
         weight,
@@ -194,7 +200,8 @@ pub(crate) fn norm(
         variance: variance.clone(),
         epsilon,
     };
-    [applied(x, norm, residual, relu, &plan), mean, variance]
+    let output = applied(x, norm, residual, relu, &plan);
+    ([output, mean, variance], next)
 }
 
 /// Batch norm of `x` `[.., channels]`, contiguous, with given statistics, the residual, and ReLU: one pass.
