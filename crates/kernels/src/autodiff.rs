@@ -157,7 +157,7 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
                 let bias = value(bias);
                 let (none, epsilon) = (Running::None, state.epsilon);
                 let ([output, ..], _) =
-                    B::norm(x, weight, bias, None, none, true, epsilon, state.ranks);
+                    B::norm(x, weight, bias, None, none, (true, epsilon), state.ranks);
                 Some(output)
             }
         };
@@ -203,7 +203,7 @@ impl<B: Kernels> RetroForward for RecomputeNorm<B> {
         let mut value = |node| states.get_state::<FloatTensor<B>>(node);
         let (x, weight, bias) = (value(&self.x), value(&self.weight), value(&self.bias));
         let (none, relu, epsilon) = (Running::None, self.relu, self.epsilon);
-        let ([output, ..], _) = B::norm(x, weight, bias, None, none, relu, epsilon, self.ranks);
+        let ([output, ..], _) = B::norm(x, weight, bias, None, none, (relu, epsilon), self.ranks);
         states.save(out, output);
     }
 }
@@ -295,7 +295,13 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         let [of_x, of_weight, of_bias] = values;
         let running = running.without_graph();
         let ([output, mean, variance], next) = B::norm(
-            of_x, of_weight, of_bias, None, running, relu, epsilon, ranks,
+            of_x,
+            of_weight,
+            of_bias,
+            None,
+            running,
+            (relu, epsilon),
+            ranks,
         );
         let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));
         let recompute = RecomputeNorm::<B> {
@@ -354,8 +360,7 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             of_bias,
             Some(of_residual),
             running.without_graph(),
-            relu,
-            epsilon,
+            (relu, epsilon),
             ranks,
         );
         let statistics = [&mean, &variance].map(|tensor| Self::from_inner(tensor.clone()));

@@ -148,8 +148,7 @@ impl Kernels for Flex {
         bias: FlexTensor,
         residual: Option<FlexTensor>,
         _running: Running<Self>,
-        relu: bool,
-        epsilon: f64,
+        (relu, epsilon): (bool, f64),
         ranks: Ranks,
     ) -> ([FlexTensor; 3], Running<Self>) {
         if is_double(&x) {

@@ -332,7 +332,7 @@ macro_rules! without_graph {
                 Running<Self>,
             ) {
                 let ([output, mean, variance], next) =
-                    Self::norm(x, weight, bias, None, running, relu, epsilon, ranks);
+                    Self::norm(x, weight, bias, None, running, (relu, epsilon), ranks);
                 (output, mean, variance, next)
             }
 
@@ -353,7 +353,7 @@ macro_rules! without_graph {
             ) {
                 let residual = Some(residual);
                 let ([output, mean, variance], next) =
-                    Self::norm(x, weight, bias, residual, running, relu, epsilon, ranks);
+                    Self::norm(x, weight, bias, residual, running, (relu, epsilon), ranks);
                 (output, mean, variance, next)
             }
 

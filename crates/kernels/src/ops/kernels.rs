@@ -45,15 +45,14 @@ pub trait Kernels: Backend {
 
     /// Batch norm with the statistics of the batches of all ranks, then the residual, then ReLU if `relu`: output, mean, biased
     /// variance; and the next running statistics, where a device updates them in the same pass. [`Running::None`] leaves that
-    /// to the caller.
+    /// to the caller. `relu_epsilon` are whether ReLU follows, and what is added to the variance.
     fn norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         residual: Option<FloatTensor<Self>>,
         running: Running<Self>,
-        relu: bool,
-        epsilon: f64,
+        relu_epsilon: (bool, f64),
         ranks: Ranks,
     ) -> ([FloatTensor<Self>; 3], Running<Self>);
 

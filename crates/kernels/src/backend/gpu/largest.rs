@@ -138,11 +138,11 @@ fn keep_largest(
         }
         add_parts(&mut own, &mut parts, no_smaller, group);
         least = select(sum_to(&parts, each) >= p.count, tried, least);
-        bit = bit >> 1;
+        bit >>= 1;
     }
 
     // Now an invocation takes neighbours, so that their order is known.
-    let share = (candidates + all - 1) / all;
+    let share = candidates.div_ceil(all);
     let begin = u32::min(UNIT_POS_X * share, candidates);
     let end = u32::min(begin + share, candidates);
     let mut larger = 0u32;

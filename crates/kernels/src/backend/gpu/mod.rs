@@ -74,8 +74,7 @@ impl Kernels for CubeBackend {
         bias: Primitive,
         residual: Option<Primitive>,
         running: Running<Self>,
-        relu: bool,
-        epsilon: f64,
+        (relu, epsilon): (bool, f64),
         ranks: Ranks,
     ) -> ([Primitive; 3], Running<Self>) {
         norm::norm(x, weight, bias, residual, running, (relu, epsilon), ranks)

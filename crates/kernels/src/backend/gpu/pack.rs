@@ -54,6 +54,10 @@ fn corner(of: &Squares) -> Corner {
 }
 
 /// `[out][in, tap]` to `[tap, in][out]`, and to `[tap, out][in]` where `gradients` gives a place for it.
+#[allow(
+    clippy::needless_range_loop,
+    reason = "the loop is unrolled over tensors, of which places are a part"
+)]
 #[cube(launch_unchecked)]
 fn pack_weights_of<E: Float>(
     weights: &Sequence<Box<[f32]>>,
