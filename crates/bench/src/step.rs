@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
+use parallax_kernels::log_softmax;
 use parallax_nets::{Arch, HeadKind, Init, Mode, ResNet, ResNetConfig, StageConfig, Stem};
 use parallax_train::{Optimizer, ParamGradients, Precision, Rule, Sgd};
 use serde::Serialize;
@@ -207,7 +207,7 @@ impl Training {
         let targets = Tensor::from_inner(self.targets.clone());
         let batch = self.targets.dims()[0] as f64;
         let logits = self.network.forward(images, Mode::Train);
-        let loss = (log_softmax(logits, 1) * targets).sum() * (-1.0 / batch);
+        let loss = (log_softmax(logits) * targets).sum() * (-1.0 / batch);
         let mut gradients = loss.backward();
         let gradients = ParamGradients::take(&self.network, &mut gradients);
         let network = self.network.clone();

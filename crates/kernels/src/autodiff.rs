@@ -5,6 +5,7 @@
 //! time. They give the same bits, because every sum has one order.
 
 mod constants;
+mod head;
 mod spatial;
 
 use std::any::TypeId;

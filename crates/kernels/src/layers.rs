@@ -2,12 +2,13 @@
 //!
 //! Like Burn's own operations, these panic when shapes do not match.
 
-use burn::backend::{Dispatch, DispatchDevice};
+use burn::backend::Dispatch;
 use burn::tensor::{DType, Tensor};
 use parallax_ranks::Ranks;
 
+use crate::backend::gpu::adapter::is_gpu;
 use crate::dtype::{is_half, widen};
-use crate::ops::{InferenceOps, LayerOps, Packed, Running};
+use crate::ops::{HeadOps, InferenceOps, LayerOps, Packed, Running};
 pub use crate::options::{Activation, ConvOptions, RunningUpdate};
 use crate::packed::PackedWeight;
 use crate::running::RunningStatistics;
@@ -366,15 +367,39 @@ pub fn row_sums(x: Tensor<2>) -> Tensor<2> {
     linear(x, ones, None)
 }
 
+/// The mean over the pixels of each image: `x` `[batch, height, width, channels]` to `[batch, channels]`.
+///
+/// # Panics
+/// When `x` is empty.
+pub fn mean_of_pixels(x: Tensor<4>) -> Tensor<2> {
+    let [batch, height, width, channels] = x.dims();
+    let pixels = height * width;
+    assert!(
+        batch * pixels * channels > 0,
+        "an empty batch: {:?}",
+        x.dims()
+    );
+    if is_gpu(&x.device().inner()) && x.dtype() == DType::F32 {
+        let mean = Dispatch::head_mean_of_pixels(x.into_dispatch(), [height, width]);
+        return Tensor::from_dispatch(mean);
+    }
+    let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);
+    let sums = row_sums(columns.reshape([batch * channels, pixels]));
+    sums.reshape([batch, channels]) / pixels as f64
+}
+
 /// `x - ln(sum of exp(x))` over each row of `x` `[rows, columns]`.
 ///
 /// On a CPU exponentials and the logarithm are taken in f64: mathematical libraries differ in the last bit of a result, which
 /// in f32 would be the only difference between a step in a browser and the same step natively.
 pub fn log_softmax(x: Tensor<2>) -> Tensor<2> {
     let dtype = x.dtype();
-    if matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) {
-        let logs = burn::tensor::activation::log_softmax(x.cast(DType::F64), 1);
-        return logs.cast(dtype);
+    if is_gpu(&x.device().inner()) {
+        return match dtype {
+            DType::F32 => Tensor::from_dispatch(Dispatch::head_log_softmax(x.into_dispatch())),
+            _ => burn::tensor::activation::log_softmax(x, 1),
+        };
     }
-    burn::tensor::activation::log_softmax(x, 1)
+    let logs = burn::tensor::activation::log_softmax(x.cast(DType::F64), 1);
+    logs.cast(dtype)
 }

@@ -59,7 +59,7 @@ pub use dtype::{stores, widen};
 pub use hard_pixels::hard_pixels;
 pub use layers::{
     Normed, batch_norm, conv2d, conv2d_normalized, conv2d_packed, linear, log_softmax, max_pool2d,
-    normalize_with, row_sums, synchronised_batch_norm,
+    mean_of_pixels, normalize_with, row_sums, synchronised_batch_norm,
 };
 pub use operands::{Entered, Operands};
 pub use options::{Activation, ConvOptions, LarsOptions, RunningUpdate, SgdOptions};

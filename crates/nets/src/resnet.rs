@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use parallax_kernels::{Activation, max_pool2d, row_sums, widen};
+use parallax_kernels::{Activation, max_pool2d, mean_of_pixels, widen};
 
 use crate::batch_norm::{BatchNorm, Mode, conv_norm};
 use crate::block::{Block, BlockConfig};
@@ -200,9 +200,5 @@ impl ResNet {
 
 /// The mean over the pixels: `[batch, height, width, channels]` to `[batch, channels]`.
 pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
-    let [batch, height, width, channels] = x.dims();
-    let pixels = height * width;
-    let columns = x.reshape([batch, pixels, channels]).swap_dims(1, 2);
-    let sums = row_sums(columns.reshape([batch * channels, pixels]));
-    sums.reshape([batch, channels]) / pixels as f64
+    mean_of_pixels(x)
 }

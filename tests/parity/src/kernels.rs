@@ -4,8 +4,8 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use parallax_kernels::layers::ConvOptions;
 use parallax_kernels::{
-    Activation, RunningStatistics, RunningUpdate, batch_norm, conv2d, linear, max_pool2d,
-    normalize_with, row_sums, synchronised_batch_norm, widen,
+    Activation, RunningStatistics, RunningUpdate, batch_norm, conv2d, linear, log_softmax,
+    max_pool2d, mean_of_pixels, normalize_with, row_sums, synchronised_batch_norm, widen,
 };
 use parallax_ranks::Ranks;
 
@@ -164,9 +164,13 @@ fn rest_cases() -> Vec<(String, Case)> {
             let moved = x.permute([0, 2, 3, 1]);
             moved.clone() * moved
         }),
-        of("mean over pixels", [3, 49, 10], |x: Tensor<3>| {
-            row_sums(x.swap_dims(1, 2).reshape([30, 49])) / 49.0
-        }),
+        of("mean over pixels", [3, 7, 5, 10], mean_of_pixels),
+        of(
+            "mean over pixels by four channels",
+            [2, 3, 2, 300],
+            mean_of_pixels,
+        ),
+        of("sums of rows", [30, 49], row_sums),
         of("bias", [17], |x: Tensor<1>| {
             values([6, 17], 0.13, &x.device()) + x.reshape([1, 17])
         }),
@@ -194,11 +198,10 @@ fn rest_cases() -> Vec<(String, Case)> {
             (x * other).sum_dim(1).mean() * -2.0 + 2.0
         }),
         of("log-softmax", [3, 8201], |x: Tensor<2>| {
-            let logits = x / 0.2;
-            burn::tensor::activation::log_softmax(logits, 1)
-                .narrow(1, 0, 1)
-                .mean()
-                .neg()
+            log_softmax(x / 0.2).narrow(1, 0, 1).mean().neg()
+        }),
+        of("log-softmax of few columns", [300, 10], |x: Tensor<2>| {
+            log_softmax(x * 30.0)
         }),
         of("columns concatenated", [4, 1], |x: Tensor<2>| {
             let other = values([4, 9], 0.37, &x.device());

@@ -3,6 +3,7 @@
 //! Half precision is converted to f32 on the way in and rounded on the way out, as GPU kernels do. This is for tests of what
 //! storing activations in half precision does; a run on the CPU stores f32. f64 is computed by [`reference`].
 
+mod head;
 mod spatial;
 
 use burn::backend::TensorMetadata;
@@ -237,6 +238,22 @@ impl Kernels for Flex {
             tensor(input, [shape.batch, height, width, shape.channels]),
             dtype,
         )
+    }
+
+    fn mean_of_pixels(x: FlexTensor) -> FlexTensor {
+        head::mean(x)
+    }
+
+    fn mean_of_pixels_grad(grad: FlexTensor, size: [usize; 2]) -> FlexTensor {
+        head::mean_grad(grad, size)
+    }
+
+    fn log_softmax(x: FlexTensor) -> FlexTensor {
+        head::log_softmax(x)
+    }
+
+    fn log_softmax_grad(output: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        head::log_softmax_grad(output, grad)
     }
 
     fn linear_forward(x: FlexTensor, weight: FlexTensor, shape: LinearShape) -> FlexTensor {

@@ -80,6 +80,18 @@ pub trait Kernels: Backend {
         shape: PoolShape,
     ) -> FloatTensor<Self>;
 
+    /// The mean of the pixels of each image: `[batch, height, width, channels]` to `[batch, channels]`.
+    fn mean_of_pixels(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::mean_of_pixels`] of images of `size`.
+    fn mean_of_pixels_grad(grad: FloatTensor<Self>, size: [usize; 2]) -> FloatTensor<Self>;
+
+    /// `x - ln(sum of exp(x))` over each row of `x` `[rows, columns]`.
+    fn log_softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The input gradient of [`Kernels::log_softmax`].
+    fn log_softmax_grad(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// `[batch, inputs]` and `[outputs, inputs]` to `[batch, outputs]`.
     fn linear_forward(
         x: FloatTensor<Self>,

@@ -7,6 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::{INVOCATIONS, linear_launch};
+use super::reduce::sum_of_group;
 use super::tensors::empty_f32;
 use super::update::{Buffers, Share, ShareLaunch, batches, contiguous, empty_like, lens, load_of};
 use crate::ops::Many;
@@ -14,24 +15,6 @@ use crate::options::LarsOptions;
 
 /// Parts of the sums of a tensor.
 const PARTS: u32 = 64;
-
-/// The sum over a workgroup, in the order of its invocations by halves; complete in the first.
-#[cube]
-fn sum_of_group(value: f32) -> f32 {
-    let mut sums = Shared::<[f32]>::new_slice(comptime!(INVOCATIONS as usize));
-    sums[UNIT_POS as usize] = value;
-    sync_cube();
-    #[unroll]
-    for level in 1..comptime!(INVOCATIONS.ilog2() + 1) {
-        let half = comptime!(INVOCATIONS >> level);
-        if UNIT_POS < half {
-            let other = sums[(UNIT_POS + half) as usize];
-            sums[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-    }
-    sums[0]
-}
 
 /// The sum of the values of a vector.
 #[cube]

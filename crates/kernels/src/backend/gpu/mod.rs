@@ -10,6 +10,7 @@ pub(crate) mod adapter;
 mod axis;
 mod bits;
 pub(crate) mod cut;
+mod head;
 mod implicit_gemm;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod instructions;
@@ -24,6 +25,7 @@ pub(crate) mod pack;
 mod pixel_losses;
 pub(crate) mod plan;
 pub(crate) mod pool;
+mod reduce;
 mod sampling;
 mod split_k;
 mod target;
@@ -90,6 +92,22 @@ impl Kernels for CubeBackend {
 
     fn pool_grad(x: Primitive, output: Primitive, grad: Primitive, shape: PoolShape) -> Primitive {
         pool::pool_grad(x, output, grad, &shape)
+    }
+
+    fn mean_of_pixels(x: Primitive) -> Primitive {
+        head::mean(x)
+    }
+
+    fn mean_of_pixels_grad(grad: Primitive, size: [usize; 2]) -> Primitive {
+        head::mean_grad(grad, size)
+    }
+
+    fn log_softmax(x: Primitive) -> Primitive {
+        head::log_softmax(x)
+    }
+
+    fn log_softmax_grad(output: Primitive, grad: Primitive) -> Primitive {
+        head::log_softmax_grad(output, grad)
     }
 
     fn linear_forward(x: Primitive, weight: Primitive, shape: LinearShape) -> Primitive {
