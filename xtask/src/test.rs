@@ -36,7 +36,7 @@ const STEPS: [Step; 15] = [
     step("clippy", "rust", &["rust", "mpi"], clippy),
     step("native", "rust", &["vulkan", "mpi"], native),
     step("matrices", "rust", &["mesa"], matrices),
-    step(SLOW, SLOW, &["vulkan", "mpi"], slow),
+    step(SLOW, SLOW, &["vulkan", "mesa", "mpi"], slow),
     step("module", "wasm", OPTIMISED, || wasm::build(true, &LINT)),
     step(
         "browser",
@@ -190,6 +190,10 @@ fn native() -> Result<()> {
 
 /// Products by matrix instructions, in a build of its own: with it, kernels are SPIR-V, and without it WGSL.
 fn matrices() -> Result<()> {
+    with_matrices(&[])
+}
+
+fn with_matrices(arguments: &[&str]) -> Result<()> {
     let Some(environment) = mesa::environment() else {
         println!("products by matrix instructions are not tested: there is no driver with them");
         return Ok(());
@@ -201,6 +205,7 @@ fn matrices() -> Result<()> {
             "parallax/tensor-cores,parallax-parity/tensor-cores",
         ])
         .args(["--test", "matrices", "--", "--nocapture"])
+        .args(arguments)
         .envs(LINT)
         .envs(environment);
     sh::run(&mut cargo)
@@ -217,13 +222,17 @@ const WITHOUT_VULKAN: Choice = Choice {
     ],
 };
 
+/// What test executables are told to run the slow tests alone.
+const SLOWLY: &[&str] = &["--ignored", "slow::"];
+
 /// Tests of modules `slow` with `#[ignore = "slow: ..."]`: long ones that quicker tests cover in part.
 fn slow() -> Result<()> {
     let choice = Choice {
-        arguments: &["--ignored", "slow::"],
+        arguments: SLOWLY,
         ..Choice::default()
     };
-    binaries::run(&mut native_cargo("cargo test"), choice)
+    binaries::run(&mut native_cargo("cargo test"), choice)?;
+    with_matrices(SLOWLY)
 }
 
 /// The module's tests in a headless browser.
