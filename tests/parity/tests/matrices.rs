@@ -113,6 +113,16 @@ fn any_shape() {
     println!("at most {worst:.2} of the tolerance");
 }
 
+/// What rounding both vectors of a similarity adds to a loss: they have norm one, so a logit is off by at most `2 u / tau`, in
+/// parts of a loss of two or more.
+fn similarity(case: &str) -> f64 {
+    match case {
+        "moco-v1" => ROUNDOFF / 0.07,
+        _ if case.contains("moco") => ROUNDOFF / 0.2,
+        _ => 0.0,
+    }
+}
+
 /// All systems of the paper beside PyTorch in f64. A step's loss is off by the roundings of the forward pass, of which each
 /// step adds its own: the bound of `tests/precision.rs`, whose activations are rounded, holds for operands all the more.
 fn follow(precision: Precision, cases: &[(&str, &str)]) {
@@ -125,8 +135,9 @@ fn follow(precision: Precision, cases: &[(&str, &str)]) {
             "{case} in {}: first loss {first:.1e}, {deviation}",
             precision.name()
         );
-        assert!(first <= FORWARD && first > 0.0, "{case}: {first}");
-        assert!(deviation.losses(10) <= 10.0 * FORWARD, "{case}");
+        let bound = FORWARD + similarity(case);
+        assert!(first <= bound && first > 0.0, "{case}: {first}");
+        assert!(deviation.losses(10) <= 10.0 * bound, "{case}");
     }
 }
 
