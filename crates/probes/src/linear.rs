@@ -1,7 +1,8 @@
 //! Linear probe: multinomial logistic regression on frozen features.
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use parallax_kernels::linear;
 
 use crate::evaluator::Evaluator;
 use crate::features::{Features, ProbeError, check};
@@ -50,25 +51,26 @@ pub fn linear_accuracy(train: &Features, test: &Features) -> Result<f64, ProbeEr
     let (fit, held) = (rows(false), rows(true));
     let mut best = (f64::MIN, PENALTIES[0]);
     if fit.rows() > 0 {
-        let choice = Fit::prepare(&fit, classes);
-        for penalty in PENALTIES {
-            let accuracy = choice.accuracy(choice.weights(penalty), &held);
+        let accuracies = Fit::prepare(&fit, classes).accuracies(&PENALTIES, &held);
+        for (accuracy, penalty) in accuracies.into_iter().zip(PENALTIES) {
             if accuracy > best.0 {
                 best = (accuracy, penalty);
             }
         }
     }
-    let whole = Fit::prepare(train, classes);
-    Ok(whole.accuracy(whole.weights(best.1), test))
+    let accuracies = Fit::prepare(train, classes).accuracies(&[best.1], test);
+    Ok(accuracies.first().copied().unwrap_or_default())
 }
 
-/// Standardised training features with a column of ones, and the bound on the curvature that sets the step size.
+/// Standardised training features with a column of ones, and what gradient descent needs of them.
 struct Fit {
     mean: Tensor<2>,
     scale: Tensor<2>,
     x: Tensor<2>,
+    /// X X^T, where the features are more than the examples. Descent from zero never leaves the span of the examples, so that
+    /// it can be done on the factors A of the weights X^T A, with fewer operations.
+    inner: Option<Tensor<2>>,
     targets: Tensor<2>,
-    curvature: f64,
 }
 
 impl Fit {
@@ -83,45 +85,85 @@ impl Fit {
             targets[row * classes + label as usize] = 1.0;
         }
         let targets = TensorData::new(targets, [train.rows(), classes]);
-        // Half of the largest eigenvalue of X^T X / n bounds the curvature of the softmax loss.
-        let curvature = 0.5 * largest_eigenvalue(&x);
+        let [rows, columns] = x.dims();
         Self {
             mean,
             scale,
+            inner: (rows < columns).then(|| linear(x.clone(), x.clone(), None)),
             x,
             targets: Tensor::from_data(targets, &Device::flex()),
-            curvature,
         }
     }
 
-    fn weights(&self, penalty: f64) -> Tensor<2> {
-        let [rows, columns] = self.x.dims();
-        let classes = self.targets.dims()[1];
-        let rate = 1.0 / (1.05 * self.curvature + penalty);
-        let ratio = (penalty * rate).sqrt();
-        let momentum = (1.0 - ratio) / (1.0 + ratio);
-        let mut weights = Tensor::<2>::zeros([columns, classes], &Device::flex());
+    /// X W, of weights or of their factors.
+    fn logits(&self, weights: Tensor<2>) -> Tensor<2> {
+        let matrix = self.inner.as_ref().unwrap_or(&self.x);
+        matrix.clone().matmul(weights)
+    }
+
+    /// X^T E, as weights or as their factors.
+    fn gradient(&self, error: Tensor<2>) -> Tensor<2> {
+        match self.inner {
+            Some(_) => error,
+            None => self.x.clone().transpose().matmul(error),
+        }
+    }
+
+    /// Weights for every penalty, side by side: `[columns, penalties * classes]`.
+    fn weights(&self, penalties: &[f64]) -> Tensor<2> {
+        let [rows, classes] = self.targets.dims();
+        let wide = [rows, penalties.len() * classes];
+        // Half of the largest eigenvalue of X^T X / n bounds the curvature of the softmax loss.
+        let curvature = 0.5 * largest_eigenvalue(&self.x);
+        let rate = |penalty: f64| 1.0 / (1.05 * curvature + penalty);
+        // One value for each class of each penalty.
+        let spread = |value: &dyn Fn(f64) -> f64| {
+            let values = penalties.iter().map(|&penalty| value(penalty) as f32);
+            let values = values.flat_map(|value| std::iter::repeat_n(value, classes));
+            let data = TensorData::new(values.collect::<Vec<_>>(), [1, wide[1]]);
+            Tensor::<2>::from_data(data, &Device::flex())
+        };
+        let rates = spread(&|penalty| rate(penalty) / rows as f64);
+        let kept = spread(&|penalty| 1.0 - rate(penalty) * penalty);
+        let momentum = spread(&|penalty| {
+            let ratio = (penalty * rate(penalty)).sqrt();
+            (1.0 - ratio) / (1.0 + ratio)
+        });
+        let targets = self.targets.clone().repeat_dim(1, penalties.len());
+        let inputs = self.inner.as_ref().unwrap_or(&self.x).dims()[1];
+        let mut weights = Tensor::<2>::zeros([inputs, wide[1]], &Device::flex());
         let mut ahead = weights.clone();
         for _ in 0..STEPS {
-            let error = softmax(self.x.clone().matmul(ahead.clone()), 1) - self.targets.clone();
-            let gradient = self.x.clone().transpose().matmul(error) / rows as f64;
-            let next = ahead.clone() * (1.0 - rate * penalty) - gradient * rate;
-            ahead = next.clone() + (next.clone() - weights) * momentum;
+            let logits = self.logits(ahead.clone());
+            let chances = softmax(logits.reshape([rows * penalties.len(), classes]), 1);
+            let gradient = self.gradient(chances.reshape(wide) - targets.clone());
+            let next = ahead * kept.clone() - gradient * rates.clone();
+            ahead = next.clone() + (next.clone() - weights) * momentum.clone();
             weights = next;
         }
-        weights
+        match self.inner {
+            Some(_) => self.x.clone().transpose().matmul(weights),
+            None => weights,
+        }
     }
 
-    fn accuracy(&self, weights: Tensor<2>, test: &Features) -> f64 {
+    /// Accuracy on `test` with each penalty, in percent.
+    fn accuracies(&self, penalties: &[f64], test: &Features) -> Vec<f64> {
         if test.rows() == 0 {
-            return 0.0;
+            return vec![0.0; penalties.len()];
         }
+        let classes = self.targets.dims()[1];
         let x = standardise(test.tensor(), &self.mean, &self.scale);
-        let chosen: Tensor<2, Int> = x.matmul(weights).argmax(1);
-        let labels: Vec<i64> = test.labels.iter().map(|&label| i64::from(label)).collect();
-        let chosen = chosen.into_data().iter::<i64>().collect::<Vec<_>>();
-        let correct = chosen.iter().zip(&labels).filter(|(a, b)| a == b).count();
-        100.0 * correct as f64 / labels.len() as f64
+        let logits = x.matmul(self.weights(penalties));
+        let logits = logits.reshape([test.rows() * penalties.len(), classes]);
+        let chosen = logits.argmax(1).into_data();
+        let mut correct = vec![0usize; penalties.len()];
+        for (at, chosen) in chosen.iter::<i64>().enumerate() {
+            let (row, penalty) = (at / penalties.len(), at % penalties.len());
+            correct[penalty] += usize::from(chosen == i64::from(test.labels[row]));
+        }
+        let percent = |correct| 100.0 * correct as f64 / test.rows() as f64;
+        correct.into_iter().map(percent).collect()
     }
 }
 
@@ -165,6 +207,29 @@ mod tests {
     fn a_line_is_found() {
         let accuracy = linear_accuracy(&halves(400, 0), &halves(200, 13)).unwrap();
         assert!(accuracy > 97.0, "{accuracy}");
+    }
+
+    /// More features than examples: descent on the factors gives the weights of descent on the weights.
+    #[test]
+    fn both_ways_of_descent_agree() {
+        let (rows, columns) = (12, 40);
+        let values = (0..rows * columns).map(|at| ((at * 7919) % 101) as f32 / 101.0);
+        let labels = (0..rows as u32).map(|row| row % 3).collect();
+        let train = Features::new(values.collect(), labels, columns).unwrap();
+        let short = Fit::prepare(&train, 3);
+        assert!(short.inner.is_some());
+        let long = Fit {
+            inner: None,
+            ..Fit::prepare(&train, 3)
+        };
+        let (short, long) = (short.weights(&PENALTIES), long.weights(&PENALTIES));
+        assert_eq!(short.dims(), [columns + 1, 3 * PENALTIES.len()]);
+        let scale = long.clone().abs().max().into_scalar::<f32>();
+        let apart = (short - long).abs().max().into_scalar::<f32>();
+        assert!(
+            scale > 0.01 && apart < 1e-5 * scale.max(1.0),
+            "{apart} of {scale}"
+        );
     }
 
     #[test]
