@@ -61,6 +61,19 @@ function systems(): Plugin {
   };
 }
 
+/** The module's code names its whole file by default; the page loads the halves, so that the whole one is left out of the build. */
+function halves(): Plugin {
+  return {
+    name: 'parallax-halves',
+    transform(code, id) {
+      if (id !== `${pkg}/parallax_web.js`) return null;
+      const whole = "new URL('parallax_web_bg.wasm', import.meta.url)";
+      if (!code.includes(whole)) throw new Error('the code of the module has another form: halves() of vite.config.ts must be adapted');
+      return { code: code.replace(whole, 'undefined'), map: null };
+    },
+  };
+}
+
 /** The content security policy goes into the built page only: the development server needs inline styles and a socket. */
 function contentSecurityPolicy(): Plugin {
   return {
@@ -95,15 +108,14 @@ function offline(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [sample(), systems(), contentSecurityPolicy(), offline()],
+  plugins: [sample(), systems(), halves(), contentSecurityPolicy(), offline()],
   resolve: {
     alias: [
       { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
-      { find: /^parallax-web\/binary/, replacement: `${pkg}/parallax_web_bg.wasm` },
-      { find: /^parallax-web\/relaxed/, replacement: `${pkg}/parallax_web_relaxed_bg.wasm` },
+      { find: /^parallax-web\/(first|relaxed_first|rest)/, replacement: `${pkg}/parallax_web_$1.wasm` },
     ],
   },
-  worker: { format: 'es', plugins: () => [sample()] },
+  worker: { format: 'es', plugins: () => [sample(), halves()] },
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,

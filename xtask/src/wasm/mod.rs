@@ -1,10 +1,12 @@
-//! The WebAssembly module: built by wasm-pack, optimised by wasm-opt, and rewritten once for browsers with relaxed SIMD.
+//! The WebAssembly module: built by wasm-pack, optimised by wasm-opt, rewritten once for browsers with relaxed SIMD, and both
+//! forms split in two for the page.
 //!
 //! One profile and one set of flags (`.cargo/config.toml`) for the module and for its tests, so that its
 //! dependencies are built once.
 
 mod binaryen;
 mod relaxed;
+mod split;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +21,9 @@ use crate::{repo, sh};
 pub const MODULE: &str = "parallax_web_bg.wasm";
 /// For browsers with relaxed SIMD.
 pub const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
+/// What the page loads first, of either form, and what it loads then.
+const FIRST: [&str; 2] = ["parallax_web_first.wasm", "parallax_web_relaxed_first.wasm"];
+const REST: &str = "parallax_web_rest.wasm";
 
 /// Builds both modules into `web/pkg`, with `env` in the compiler's environment.
 pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
@@ -38,8 +43,18 @@ pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
             size(module.len() as u64)
         );
     }
-    fs::write(folder.join(RELAXED), relaxed::with_instructions(&module)?)?;
-    add_to_package(&folder.join("package.json"))
+    let relaxed = relaxed::with_instructions(&module)?;
+    fs::write(folder.join(RELAXED), &relaxed)?;
+    add_to_package(&folder.join("package.json"))?;
+    let called = split::called(&module, &folder, &repo::target().join("xtask"))?;
+    let (firsts, rest) = split::halves([&module, &relaxed], &called)?;
+    for (name, half) in FIRST.into_iter().zip(&firsts).chain([(REST, &rest)]) {
+        let place = folder.join(name);
+        fs::write(&place, half)?;
+        let (raw, brotli) = (size(half.len() as u64), size(brotli_size(&place)?));
+        println!("module: {name} {raw}, {brotli} as brotli");
+    }
+    Ok(())
 }
 
 /// Runs a test binary in a browser as both modules. Tests named `fused_*` run with relaxed SIMD alone, those named `portable_*`

@@ -10,8 +10,8 @@ declare const __VERSION__: string;
 
 const CACHE = `parallax-${__VERSION__}`;
 
-/** Of the two modules, the one that this browser takes. */
-const wanted = (file: string): boolean => !file.endsWith('.wasm') || file.includes('relaxed') === hasRelaxedSimd();
+/** Of the two forms of the module, the one that this browser takes. */
+const wanted = (file: string): boolean => !file.includes('_first') || file.includes('relaxed') === hasRelaxedSimd();
 
 self.addEventListener('install', (event) => {
   const work = async (): Promise<void> => {

@@ -1,12 +1,14 @@
-/** The WASM module: which of its two files this browser takes, and loading it with progress. */
+/** The WASM module: which of its two forms this browser takes, and loading it with progress. */
 import init from 'parallax-web';
-import plain from 'parallax-web/binary?url';
-import relaxed from 'parallax-web/relaxed?url';
+import first from 'parallax-web/first?url';
+import relaxedFirst from 'parallax-web/relaxed_first?url';
+import rest from 'parallax-web/rest?url';
 import { hasRelaxedSimd } from '../../../npm/src/relaxed';
+import { join } from './halves';
 
 /** Loads and starts the module; `progress` gets the megabytes that have arrived. */
 export async function load(progress: (megabytes: number) => void): Promise<void> {
-  const answer = await fetch(hasRelaxedSimd() ? relaxed : plain).catch((problem: unknown) => {
+  const answer = await fetch(hasRelaxedSimd() ? relaxedFirst : first).catch((problem: unknown) => {
     throw new Error(`A file of the page could not be loaded. Check the connection, then try again. (${String(problem)})`);
   });
   if (!answer.ok || !answer.body) throw new Error(`A file of the page could not be loaded (${answer.status}). Check the connection, then try again.`);
@@ -21,7 +23,8 @@ export async function load(progress: (megabytes: number) => void): Promise<void>
       },
     }),
   );
-  await init({ module_or_path: new Response(counted, { headers: { 'content-type': 'application/wasm' } }) });
+  const exports = await init({ module_or_path: new Response(counted, { headers: { 'content-type': 'application/wasm' } }) });
+  join(exports as unknown as WebAssembly.Exports, rest);
 }
 
 /** What an error while loading says to the visitor. */
