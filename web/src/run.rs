@@ -19,6 +19,7 @@ use crate::data::{Data, texts};
 use crate::device::{self, Opened};
 use crate::recipes::facts;
 use crate::representation::Representation;
+use crate::seen::filters;
 use crate::types::{
     CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, QueuedImage, RecipeFacts,
     StepReport, Stop, TableRow, ViewPair, metrics,
@@ -36,6 +37,15 @@ pub struct WebRun {
     opened: Opened,
     /// Of the last step.
     embedding_std: f32,
+    /// What the next probe evaluates, where it is not the encoder of its own time.
+    kept: Option<Kept>,
+}
+
+/// The encoder at an earlier step.
+struct Kept {
+    step: u64,
+    encoder: ResNet,
+    embedding_std: f32,
 }
 
 impl WebRun {
@@ -50,6 +60,7 @@ impl WebRun {
             driver: Driver::new(run.recipe(), run.data_shape(), run.step_index()),
             loader: Loader::new(run.recipe(), train, run.device())?,
             embedding_std: 1.0,
+            kept: None,
             run,
             test,
             opened,
@@ -61,6 +72,14 @@ impl WebRun {
         let network = self.run.recipe().backbone();
         let fresh = ResNet::new(&network, &mut Init::new(0, &self.opened.probes));
         Ok(copy(self.run.online(), fresh).await?)
+    }
+
+    async fn encoder_now(&self) -> Result<Kept, RunError> {
+        Ok(Kept {
+            step: self.run.step_index(),
+            encoder: self.encoder().await?,
+            embedding_std: self.embedding_std,
+        })
     }
 
     async fn features(&self, encoder: &ResNet, source: &dyn Source) -> Result<Features, RunError> {
@@ -265,18 +284,35 @@ impl WebRun {
         Ok(serde_wasm_bindgen::to_value(&tiles)?)
     }
 
-    /// Evaluates the features now: kNN accuracy and a projection of the held-out images.
-    pub async fn probe(&self) -> Result<Ts<ProbeReport>, JsError> {
-        let encoder = self.encoder().await?;
+    /// Keeps a copy of the encoder as it is now for the next probe, so that steps need not wait for a probe.
+    pub async fn keep_encoder(&mut self) -> Result<(), JsError> {
+        self.kept = Some(self.encoder_now().await?);
+        Ok(())
+    }
+
+    /// Evaluates the features now, or those of the encoder that was kept: kNN accuracy and a projection of the held-out images.
+    pub async fn probe(&mut self) -> Result<Ts<ProbeReport>, JsError> {
+        let kept = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.encoder_now().await?,
+        };
+        let Kept {
+            step,
+            encoder,
+            embedding_std: collapse,
+        } = kept;
         let train = self.features(&encoder, self.bank.as_ref()).await?;
         let test = self.features(&encoder, self.test.as_ref()).await?;
         let (same, other) = self.agreement(&encoder).await?;
+        let (filters, filter_side) = filters(&encoder).await?;
         let report = ProbeReport {
+            filters,
+            filter_side,
             same,
             other,
-            step: self.run.step_index(),
+            step,
             metrics: metrics(&probe(&train, &test)?),
-            collapse: self.embedding_std,
+            collapse,
             embedding: Float32Array::from(principal_plane(&test).as_slice()),
             labels: Uint32Array::from(test.labels()),
         };

@@ -42,7 +42,7 @@ pub async fn look(
 }
 
 /// The weights of the first convolution, `[filters, 3, side, side]`, and the side.
-async fn filters(network: &ResNet) -> Result<(Float32Array, u32), RunError> {
+pub async fn filters(network: &ResNet) -> Result<(Float32Array, u32), RunError> {
     let tensors = collect(&network.valid(), ONLINE).await?;
     let first = tensors
         .into_iter()

@@ -91,6 +91,12 @@ pub struct ProbeReport {
     pub same: f32,
     /// The same for views of different images.
     pub other: f32,
+    /// The filters of the first layer, one after the other: three planes (red, green, blue), each row by row.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Float32Array")]
+    pub filters: Float32Array,
+    /// Rows and columns of a filter.
+    pub filter_side: u32,
     /// First two principal components of the held-out features: x, y, x, y, ...
     #[serde(with = "serde_wasm_bindgen::preserve")]
     #[tsify(type = "Float32Array")]

@@ -89,6 +89,8 @@ pub enum AdapterKind {
     Hardware,
     /// A software adapter.
     Software,
+    /// An adapter with smaller limits than WebGPU's defaults, or without `timestamp-query`.
+    Limited,
     /// There is no WebGPU.
     None,
 }
@@ -100,7 +102,7 @@ pub struct AdapterInfo {
     pub kind: AdapterKind,
     /// Its name.
     pub name: String,
-    /// Why there is none, and what the visitor can do.
+    /// Why there is none, and what the visitor can do; or what a limited one lacks.
     pub advice: String,
 }
 

@@ -1,6 +1,7 @@
 /** What both encoders see: the filters of the first layer, the maps of their stages, and where the feature of a picture comes from. */
 import type { ComparedEncoder, HeldOut, Seen, StageMaps } from 'parallax-web';
 import { byId, make } from '../page/dom';
+import { filterTiles, pixels } from '../page/filters';
 import { className, drawHeldOut } from './thumbnails';
 
 const ENCODERS: readonly ComparedEncoder[] = ['trained', 'random'];
@@ -16,30 +17,11 @@ const attention = byId('seen-attention');
 const maps = byId('seen-maps');
 const filters = byId('seen-filters');
 
-/** A canvas of `width` x `height` pixels, each from `rgba`. */
-function pixels(width: number, height: number, alt: string, rgba: (at: number) => [number, number, number, number]): HTMLCanvasElement {
-  const canvas = make('canvas', { role: 'img', 'aria-label': alt, class: 'pixels' });
-  canvas.width = width;
-  canvas.height = height;
-  const data = new Uint8ClampedArray(4 * width * height);
-  for (let at = 0; at < width * height; at++) data.set(rgba(at), 4 * at);
-  canvas.getContext('2d')?.putImageData(new ImageData(data, width, height), 0, 0);
-  return canvas;
-}
-
 /** Black over purple and orange to yellow, as a value rises from 0 to 1. */
 const heat = (value: number): [number, number, number] => {
   const at = Math.max(0, Math.min(1, value));
   return [255 * Math.min(1, 0.1 + 1.6 * at), 255 * Math.max(0, 1.6 * at - 0.6), 255 * Math.max(0.1, 0.55 * Math.sin(Math.PI * Math.min(1, 1.4 * at)))];
 };
-
-/** A first-layer filter: grey is zero, colours are the weights of red, green and blue. */
-function filter({ filters: all, filter_side: side }: Seen, number: number, most: number): HTMLElement {
-  const area = side * side;
-  const at = 3 * area * number;
-  const shade = (plane: number, place: number): number => 128 + (127 * (all[at + plane * area + place] ?? 0)) / most;
-  return make('li', {}, pixels(side, side, `Filter ${number + 1}`, (place) => [shade(0, place), shade(1, place), shade(2, place), 255]));
-}
 
 /** The picture, darkened where little of its feature comes from. */
 function overlay(seen: Seen, heldOut: HeldOut, encoder: ComparedEncoder): HTMLElement {
@@ -89,9 +71,7 @@ export function showSeen(seen: Record<ComparedEncoder, Seen>, heldOut: HeldOut):
   filters.replaceChildren(
     ...ENCODERS.map((encoder) => {
       const one = seen[encoder];
-      const count = one.filters.length / Math.max(1, 3 * one.filter_side ** 2);
-      const most = one.filters.reduce((sum, value) => Math.max(sum, Math.abs(value)), 1e-9);
-      return make('div', {}, make('p', {}, make('b', {}, NAMES[encoder])), make('ul', { class: 'tiles' }, ...Array.from({ length: count }, (_, at) => filter(one, at, most))));
+      return make('div', {}, make('p', {}, make('b', {}, NAMES[encoder])), make('ul', { class: 'tiles' }, ...filterTiles(one.filters, one.filter_side)));
     }),
   );
 }

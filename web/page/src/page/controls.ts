@@ -79,6 +79,7 @@ export function showGpu(gpu: AdapterInfo): void {
   }
   const words = {
     hardware: `Automatic takes WebGPU: ${gpu.name}.`,
+    limited: `Automatic takes the CPU: the graphics adapter (${gpu.name}) ${gpu.advice}.`,
     software: 'Automatic takes the CPU: WebGPU is only a software adapter here.',
     none: `Automatic takes the CPU: no WebGPU here. ${gpu.advice}`,
   };

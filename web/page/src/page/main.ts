@@ -14,8 +14,9 @@ import { addProbe, addStep, lastSpread, shownHistory } from './curves';
 import { byId } from './dom';
 import { Engine, newRun } from './engine';
 import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showExperiments } from './experiment';
+import { showFilters } from './filters';
 import { few, percent } from './format';
-import { deviceAfterLoss } from './loss';
+import { deviceAfterLoss, stepDone } from './loss';
 import { showClasses, showMap } from './map';
 import { listenToVisibility } from './hidden';
 import { clearNotices, notify } from './notices';
@@ -37,6 +38,7 @@ import { systemName } from './systems';
 import { listenToTour } from './tour';
 import { alive, arrived, expect } from './watch';
 import { showViews } from './views';
+import { closeWebcam } from './webcam';
 
 let phase: Phase = 'loading';
 let own: Picture[] | null = null;
@@ -72,6 +74,7 @@ async function refreshRuns(): Promise<SavedRun[]> {
 
 function begin(run: string, clear = true): void {
   if (clear) clearNotices();
+  closeWebcam();
   clearPanels();
   status.state('Starting');
   enter('starting');
@@ -205,7 +208,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   const saved = await peek(run).catch(() => null);
   await refreshRuns();
   if (kind === 'lost' && was !== 'busy' && saved) {
-    const where = deviceAfterLoss();
+    const where = deviceAfterLoss(readForm().device);
     notify({ kind: 'info', title: 'The graphics device was lost', text: `The run goes on by itself from step ${saved.step}, ${where === 'cpu' ? 'on the CPU, because it has happened often' : 'on a new device'}.`, detail });
     return whenReady(() => proceed(saved, where, false));
   }
@@ -262,11 +265,13 @@ function hear(event: TrainEvent): void {
       return showViews(event.pairs, event.step);
     case 'step':
       status.stepped(event);
+      stepDone();
       encoderAt(event.step);
       return addStep(event.step, event.loss, event.collapse);
     case 'probe':
       showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn'));
       studyProbe(event.run, event.step, valueOf(event.metrics, 'knn'));
+      showFilters(event.filters, event.filter_side, event.step);
       addSimilarity(event.step, event.same, event.other);
       addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
       return refreshTable();

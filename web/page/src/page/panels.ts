@@ -7,6 +7,7 @@ import { open, type SavedRun } from '../saved';
 import { refreshTable } from './curve-table';
 import { clearCurves, restoreCurves, shownHistory } from './curves';
 import { byId } from './dom';
+import { clearFilters } from './filters';
 import { deviceName } from './format';
 import { clearMap } from './map';
 import { clearNotices, notify } from './notices';
@@ -23,6 +24,7 @@ export function clearPanels(): void {
   clearCurves();
   restoreSimilarity(shownHistory());
   clearQueue();
+  clearFilters();
   refreshTable();
   clearResult();
   clearEvaluation();

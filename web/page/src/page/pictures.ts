@@ -1,10 +1,11 @@
-/** The visitor's own pictures: dropped on the page, or chosen by button. */
+/** The visitor's own pictures: dropped on the page, chosen by button, or taken with the camera. */
 import type { LooseFile, Picture, Refused } from 'parallax-web';
 import { ofRun } from '../runs/import';
 import { byId } from './dom';
 import { labelled, listenForDrops, pictures } from './drop';
 import { count, few } from './format';
 import type { Notice } from './notices';
+import { closeWebcam, listenToWebcam } from './webcam';
 
 const zone = byId('drop');
 const hint = byId('pictures-hint');
@@ -34,11 +35,14 @@ export function listenForPictures({ allowed, take, load, fail }: Chosen): void {
       field.value = '';
     });
   }
-  listenForDrops({ allowed, offer, fail, refuse: () => fail('Not now', 'Pictures can be changed when the run has ended.') });
+  const refuse = (): void => fail('Not now', 'Pictures can be changed when the run has ended.');
+  listenForDrops({ allowed, offer, fail, refuse });
+  listenToWebcam((taken) => (allowed() ? take(taken) : refuse()));
 }
 
 export function showSource(own: boolean, chosen: Picture[] | null): void {
   zone.hidden = !own;
+  if (!own) closeWebcam();
   hint.hidden = own;
   hint.textContent = '2,000 small pictures of CIFAR-10 (Krizhevsky, 2009) in ten classes; 500 more are held out.';
   if (own && !chosen) state.textContent = 'The names of folders become classes; two or more are needed to measure accuracy.';

@@ -54,8 +54,9 @@ function words(what: string, titles: string[], all: Pairs[], text: (value: numbe
   return `${what}: ${ends.join('; ')}`;
 }
 
-const rows = (cells: string[][]): HTMLElement =>
-  make('tbody', {}, ...cells.map(([name = '', ...rest]) => make('tr', {}, make('th', { scope: 'row' }, name), ...rest.map((cell) => make('td', {}, cell)))));
+/** Rows of cells; `labels` name the cells where a narrow window has no columns. */
+const rows = (cells: string[][], labels: string[]): HTMLElement =>
+  make('tbody', {}, ...cells.map(([name = '', ...rest]) => make('tr', {}, make('th', { scope: 'row' }, name), ...rest.map((cell, at) => make('td', { 'data-label': labels[at + 1] ?? '' }, cell)))));
 const heads = (cells: string[]): HTMLElement => make('thead', {}, make('tr', {}, ...cells.map((cell) => make('th', { scope: 'col' }, cell))));
 
 function showFigures(shown: SavedRun[], titles: string[], histories: History[]): void {
@@ -66,7 +67,7 @@ function showFigures(shown: SavedRun[], titles: string[], histories: History[]):
     return [titles[at] ?? '', `${run.step} of ${run.total}`, percent(best), ...finals, last?.[1].toFixed(3) ?? '–', last?.[2].toFixed(2) ?? '–'];
   });
   const columns = ['Run', 'Step', 'Best kNN', 'Final kNN', 'Final linear', 'Untrained kNN', 'Untrained linear', 'Last loss', 'Last spread'];
-  figures.replaceChildren(heads(columns), rows(cells));
+  figures.replaceChildren(heads(columns), rows(cells, columns));
 }
 
 /** `section.key` and value of every line of a recipe. */
@@ -87,7 +88,8 @@ function showDifferences(titles: string[], recipes: string[]): void {
   const keys = [...new Set(all.flatMap((one) => [...one.keys()]))];
   const differing = keys.filter((one) => new Set(all.map((recipe) => recipe.get(one) ?? '')).size > 1);
   const cells = differing.map((one) => [one, ...all.map((recipe) => recipe.get(one) ?? '–')]);
-  differences.replaceChildren(heads(['Recipe', ...titles]), rows(cells));
+  const columns = ['Recipe', ...titles];
+  differences.replaceChildren(heads(columns), rows(cells, columns));
   byId('compare-differing').hidden = differing.length === 0;
   byId('compare-same').hidden = differing.length > 0 || titles.length < 2;
 }

@@ -1,10 +1,11 @@
 /** Inspects the graphics adapter, chooses the device, and watches it. */
 import { type AdapterInfo, type DeviceChoice, type DeviceKind, isSoftwareAdapter } from 'parallax-web';
 import { adviceFor } from './advice';
+import { lacking } from './limits';
 
-async function request(): Promise<GPUAdapterInfo | null> {
+async function request(): Promise<GPUAdapter | null> {
   try {
-    return (await navigator.gpu.requestAdapter())?.info ?? null;
+    return await navigator.gpu.requestAdapter();
   } catch {
     // Where the browser refuses, there is no adapter.
     return null;
@@ -13,13 +14,17 @@ async function request(): Promise<GPUAdapterInfo | null> {
 
 /** The browser's adapter; `loaded` is when the module can be asked about it. */
 export async function inspect(loaded: Promise<void>): Promise<AdapterInfo> {
-  const info = navigator.gpu ? await request() : null;
-  if (!info) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, Boolean(navigator.gpu)) };
+  const adapter = navigator.gpu ? await request() : null;
+  if (!adapter) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, Boolean(navigator.gpu)) };
+  const { info } = adapter;
   const { vendor, architecture, device, description } = info;
   const known = [vendor, architecture, device].filter((part, index, all) => part && all.indexOf(part) === index);
+  const name = description || known.join(' ') || 'unnamed adapter';
+  const missing = lacking(adapter);
+  if (missing.length > 0) return { kind: 'limited', name, advice: missing.join(', ') };
   await loaded;
   const software = isSoftwareAdapter([description, ...known].join(' '), info.isFallbackAdapter);
-  return { kind: software ? 'software' : 'hardware', name: description || known.join(' ') || 'unnamed adapter', advice: '' };
+  return { kind: software ? 'software' : 'hardware', name, advice: '' };
 }
 
 export interface Choice {
@@ -35,6 +40,10 @@ export function choose(choice: DeviceChoice, gpu: AdapterInfo): Choice {
   switch (gpu.kind) {
     case 'none':
       return { device: 'cpu', reason: `No WebGPU here, so training runs on the CPU (WebAssembly SIMD). ${gpu.advice}` };
+    case 'limited':
+      return choice === 'webgpu'
+        ? { device: 'webgpu', reason: `You chose WebGPU, though the graphics adapter (${gpu.name}) ${gpu.advice}.` }
+        : { device: 'cpu', reason: `The graphics adapter (${gpu.name}) ${gpu.advice}, so training runs on the CPU.` };
     case 'software':
       return choice === 'webgpu'
         ? { device: 'webgpu', reason: 'You chose WebGPU. This is a software adapter: a step can take many seconds.', slow: true }

@@ -14,6 +14,8 @@ const VIEWS = 6;
 const QUEUED = 48;
 /** Probes are put off so that they take at most this share of the time. */
 const PROBE_SHARE = 0.2;
+/** Steps that go before the probe of the network that they begin with: it takes as long as many of them. */
+const FIRST_STEPS = 4;
 /** The assumed cost of the first probe on a slow device, in milliseconds. */
 const SLOW_PROBE = 60_000;
 
@@ -45,6 +47,8 @@ export class Session {
   private rows: TableRow[] = [];
   private lastSave = Number.NEGATIVE_INFINITY;
   private lastViews = 0;
+  /** The step before which the network of the start is probed. */
+  private probeBefore: number | null = null;
   private lastProbe = { step: -1, time: performance.now(), took: 0 };
 
   constructor(
@@ -107,16 +111,14 @@ export class Session {
 
   /**
    * Trains to the end, or until the visitor stops. The kNN curve begins with the network as it is now, unless a pass over the
-   * data before the first step would take long.
+   * data would take long.
    */
   async drive(): Promise<void> {
     const { run } = this;
     this.show(true);
     if (!this.slow) {
-      this.progress(run.step_index === 0 ? 'Evaluating the untrained network' : 'Evaluating the network');
-      await breathe();
-      await this.probe();
-      this.progress('Training');
+      await run.keep_encoder();
+      this.probeBefore = run.step_index + FIRST_STEPS;
     }
     for (let due = await this.next(); due !== 'done' || !this.over; due = await this.next()) await this.carryOut(due);
     this.say({ type: 'done', run: this.about.run, method: this.about.method, step: run.step_index, total: run.total_steps, rows: this.rows });
@@ -132,7 +134,14 @@ export class Session {
     return this.run.next(this.stop === 'suspend' && this.single ? 'no' : this.stop, save, now - time <= took / PROBE_SHARE);
   }
 
-  private carryOut(due: Due): Promise<void> {
+  private async carryOut(due: Due): Promise<void> {
+    if (this.probeBefore !== null && (due !== 'step' || this.run.step_index >= this.probeBefore)) {
+      this.probeBefore = null;
+      this.progress('Evaluating the network of the start');
+      await breathe();
+      await this.probe();
+      this.progress('Training');
+    }
     switch (due) {
       case 'step':
         return this.train();
