@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { open } from './browser.mjs';
+import { accessible } from './looks.mjs';
 import { colours, curveMoves, download, LONG, phase, reachStep, start, stepNow, table, text, untar, watchFrames } from './steps.mjs';
 
 const FILES = ['weights.safetensors', 'training.safetensors', 'state.json', 'recipe.toml'];
@@ -44,6 +45,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.match(await page.getAttribute('#similarity-plot', 'aria-label'), /\d\.\d\d of the same picture, -?\d\.\d\d of different ones/);
     assert.equal(await page.isVisible('#queue'), false);
     await page.click('#as-table summary');
+    await page.waitForSelector('#curve-table tbody tr');
     const cells = await page.$$eval('#curve-table tbody tr:first-child > *', (all) => all.map((cell) => cell.textContent));
     assert.equal(cells[0], '0');
     assert.match(cells[2], /^\d+\.\d %$/);
@@ -75,6 +77,7 @@ export default async function ({ browser, address, shot, check, say }) {
     await phase(page, 'paused');
     await page.waitForTimeout(500);
     assert.equal(await stepNow(page), paused + 1);
+    await accessible(page);
     await page.click('#pause');
     await reachStep(page, paused + 4);
     await page.click('#pause');

@@ -5,6 +5,7 @@ import { accessible, noSideways } from './looks.mjs';
 import { LONG, phase, start, table, text } from './steps.mjs';
 
 export const title = 'presets, tour and links';
+export const small = true;
 
 /** A context in which presets take a few steps only. */
 async function hurried(browser, options = {}) {

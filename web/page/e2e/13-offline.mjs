@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { open } from './browser.mjs';
 import { accessible } from './looks.mjs';
 import { serve } from './serve.mjs';
-import { LONG, phase, start, table } from './steps.mjs';
+import { LONG, phase, reachStep, start, table } from './steps.mjs';
 
 export const title = 'offline, updates, and a start that is stuck';
+export const small = true;
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
-export default async function ({ browser, address, shot, check, say }) {
+export default async function ({ browser, address, sample, shot, check, say }) {
   await check('after the start nothing is fetched: a run, its evaluation, and the next run', async () => {
     const context = await browser.newContext();
     const { page, faults } = await open(context, `${address}?device=cpu&steps=4&batch=8`);
@@ -32,7 +33,20 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.deepEqual(faults, []);
     await context.close();
   });
-  const instead = new Map();
+  await check('the first steps of a run need the first half of the module alone', async () => {
+    const context = await browser.newContext();
+    let rest;
+    const held = new Promise((go) => (rest = go));
+    await context.route('**/*_rest-*.wasm', async (route) => (await held, route.continue()));
+    const { page, faults } = await open(context, `${address}?device=cpu&method=moco-v2-plus&steps=8&batch=8`);
+    await start(page);
+    await reachStep(page, 3);
+    rest();
+    await table(page);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+  const instead = new Map(sample);
   const server = await serve(dist, instead);
   await check('works offline after the first visit, on every page', async () => {
     const context = await browser.newContext({ serviceWorkers: 'allow' });
@@ -68,10 +82,13 @@ export default async function ({ browser, address, shot, check, say }) {
   });
   await check('a start without progress for 20 seconds says so, and can be tried again', async () => {
     const context = await browser.newContext();
+    await context.clock.install();
     let stuck = true;
     await context.route('**/*.wasm', (route) => (stuck ? undefined : route.continue()));
     const { page } = await open(context, address);
-    await page.waitForSelector('.notice.warning >> text=The program makes no progress', { timeout: 60_000 });
+    await page.waitForFunction(() => document.body.dataset.phase === 'loading');
+    await page.clock.fastForward(20_500);
+    await page.waitForSelector('.notice.warning >> text=The program makes no progress');
     await accessible(page);
     stuck = false;
     await page.click('.notice >> text=Try again');

@@ -1,13 +1,14 @@
-/** The visitor's own pictures: a folder, a drop, a broken file, and continuing after a reload. */
+/** The visitor's own pictures: a folder, a drop, a broken file, continuing after a reload, and the camera. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open } from './browser.mjs';
+import { launch, open } from './browser.mjs';
+import { accessible, noSideways } from './looks.mjs';
 import { png } from './png.mjs';
 import { drop, LONG, phase, reachStep, start, stepNow, table, text } from './steps.mjs';
 
-export const title = 'own pictures, and a broken one';
+export const title = 'own pictures, a broken one, the camera';
 
 /** A folder of two classes with a broken picture among them. */
 async function folder() {
@@ -19,6 +20,39 @@ async function folder() {
   await writeFile(join(root, 'cat', 'broken.png'), png(40, 1).subarray(0, 50));
   await writeFile(join(root, 'notes.txt'), 'not a picture');
   return root;
+}
+
+/** Remembers every stream of the camera. */
+const STREAMS = `{
+  const request = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  window.streams = [];
+  navigator.mediaDevices.getUserMedia = async (wanted) => (window.streams.push(await request(wanted)), window.streams.at(-1));
+}`;
+
+const cameraOff = (page) => page.evaluate(() => window.streams.length > 0 && window.streams.every((stream) => stream.getTracks().every(({ readyState }) => readyState === 'ended')));
+const taken = (page, at) => page.$$eval('#webcam-classes .hint', (all, which) => Number.parseInt(all[which].textContent, 10), at);
+const reaches = (page, at, number) =>
+  page.waitForFunction(([which, want]) => Number.parseInt(document.querySelectorAll('#webcam-classes .hint')[which].textContent, 10) >= want, [at, number], { polling: 50 });
+
+async function withCamera(camera, address, permissions) {
+  const context = await camera.newContext({ viewport: { width: 1280, height: 1000 }, permissions });
+  const opened = await open(context, address);
+  await phase(opened.page, 'idle');
+  await opened.page.evaluate(STREAMS);
+  await opened.page.check('input[name=pictures][value=own]', { force: true });
+  await opened.page.click('#open-webcam');
+  return opened;
+}
+
+/** Holds a class's button until it has a number of pictures. */
+async function record(page, at, number) {
+  const hold = page.locator('#webcam-classes .hold').nth(at);
+  await hold.scrollIntoViewIfNeeded();
+  const box = await hold.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await reaches(page, at, number);
+  await page.mouse.up();
 }
 
 export default async function ({ browser, address, shot, check }) {
@@ -50,6 +84,7 @@ export default async function ({ browser, address, shot, check }) {
     await page.waitForSelector('.notice.error >> text=broken.png', { timeout: LONG });
     assert.match(await text(page, '#drop-state'), /^48 pictures in 2 classes \(cat, dog\)\. 1 could not be read\.$/);
     await shot(page, 'own-folder');
+    await accessible(page);
   });
   await check('a run trains on them', async () => {
     await start(page);
@@ -74,4 +109,77 @@ export default async function ({ browser, address, shot, check }) {
   });
   assert.deepEqual(faults, []);
   await context.close();
+
+  const camera = await launch({ camera: true });
+  try {
+    await withCameras(camera, address, { shot, check });
+  } finally {
+    await camera.close();
+  }
+}
+
+/** Pictures from the camera. */
+async function withCameras(camera, address, { shot, check }) {
+  const there = `${address}?device=cpu&steps=6&batch=8`;
+  await check('the camera: a button is held for each class, and the run trains on the pictures', async () => {
+    const { page, faults } = await withCamera(camera, there, ['camera']);
+    await page.waitForFunction(() => document.querySelector('#webcam-state').textContent.startsWith('20 more'));
+    await record(page, 0, 12);
+    const first = await taken(page, 0);
+    await page.waitForTimeout(400);
+    assert.equal(await taken(page, 0), first, 'nothing is taken without the button');
+    assert.equal(await page.isDisabled('#webcam-use'), true);
+    await page.fill('#webcam-classes input', 'mug');
+    await page.click('#webcam-add');
+    await page.keyboard.type('hand');
+    await page.focus('#webcam-classes li:nth-child(2) .hold');
+    await page.keyboard.down('Space');
+    await reaches(page, 1, 12);
+    await page.keyboard.up('Space');
+    await accessible(page);
+    await shot(page, 'own-camera');
+    await page.setViewportSize({ width: 360, height: 800 });
+    await noSideways(page);
+    await page.locator('#webcam').screenshot({ path: new URL('./shots/own-camera-phone.png', import.meta.url).pathname });
+    await page.setViewportSize({ width: 1280, height: 1000 });
+    await page.click('#webcam-use');
+    assert.equal(await cameraOff(page), true);
+    assert.equal(await page.isVisible('#webcam'), false);
+    await page.waitForFunction(() => /^\d+ pictures in 2 classes \(hand, mug\)\.$/.test(document.querySelector('#drop-state').textContent));
+    await start(page);
+    const rows = await table(page);
+    for (const [, knn] of rows) assert.match(knn, /^\d+\.\d %$/);
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  });
+  await check('one class is enough to look at neighbours', async () => {
+    const { page, faults } = await withCamera(camera, there, ['camera']);
+    await record(page, 0, 24);
+    await page.click('#webcam-use');
+    await page.waitForFunction(() => /one class/.test(document.querySelector('#drop-state').textContent));
+    await start(page);
+    await phase(page, 'idle');
+    await page.click('#evaluate');
+    await page.waitForSelector('#evaluation-body:not([hidden])', { timeout: LONG });
+    await page.focus('#scatter');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#near-body:not([hidden])');
+    assert.ok((await page.locator('#near-rows .near-row').first().locator('li').count()) >= 5);
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  });
+  await check('a camera that is not allowed is a sentence, and closing switches it off', async () => {
+    const refused = await withCamera(camera, there, []);
+    await refused.page.waitForFunction(() => document.querySelector('#drop-state').textContent.startsWith('The camera was not allowed'));
+    assert.equal(await refused.page.isEnabled('#open-webcam'), true);
+    assert.deepEqual(refused.faults, []);
+    await refused.page.context().close();
+    const closed = await withCamera(camera, there, ['camera']);
+    await reaches(closed.page, 0, 0);
+    await closed.page.waitForFunction(() => document.querySelector('#webcam-video').videoWidth > 0);
+    await closed.page.click('#webcam-close');
+    assert.equal(await cameraOff(closed.page), true);
+    await closed.page.context().close();
+  });
 }

@@ -1,9 +1,11 @@
 /** Without WebGPU, after a crash, without the module: always a message, never a dead page. */
 import assert from 'node:assert/strict';
 import { launch, open, workerOf } from './browser.mjs';
+import { accessible } from './looks.mjs';
 import { download, LONG, phase, reachStep, start, stepNow, table, text, untar } from './steps.mjs';
 
 export const title = 'no WebGPU, a crash, a missing file, two tabs';
+export const small = true;
 
 export default async function ({ browser, address, shot, check }) {
   await check('without WebGPU it trains on the CPU and says so, with advice', async () => {
@@ -28,6 +30,7 @@ export default async function ({ browser, address, shot, check }) {
     await workerOf(page).evaluate(crash);
     await page.waitForSelector('.notice.error >> text=The run has stopped', { timeout: LONG });
     await shot(page, 'crash');
+    await accessible(page);
     await page.click('.notice.error button >> text=/Continue again from step/');
     await phase(page, 'running');
     const step = await stepNow(page);
@@ -42,6 +45,7 @@ export default async function ({ browser, address, shot, check }) {
     const { page } = await open(context, address, { expected: [/503/] });
     await page.waitForSelector('.notice.error >> text=The program could not be started', { timeout: LONG });
     await shot(page, 'no-program');
+    await accessible(page);
     broken = false;
     await page.click('.notice.error button >> text=Try again');
     await phase(page, 'idle');

@@ -1,22 +1,19 @@
 /** Keyboard, phone, dark mode, screen readers: screenshots and axe's rules. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
-import { accessible, LOOKS, noSideways } from './looks.mjs';
+import { accessible, DEVICES, lookAs, LOOKS, noSideways } from './looks.mjs';
 import { phase, reachStep, start, table } from './steps.mjs';
 
 export const title = 'keyboard, phone, dark, accessibility';
 
 export default async function ({ browser, address, shot, check }) {
   // One run on each kind of device is checked in all its viewports and colour schemes.
-  for (const names of [['desktop', 'dark', 'tablet', 'narrow'], ['phone', 'phone-dark']]) {
+  for (const names of DEVICES) {
     await check(`${names.join(', ')}: no sideways scrolling, no axe violation`, async () => {
       const { page, faults } = await open(await browser.newContext(LOOKS[names[0]]), `${address}?steps=30&batch=16&device=cpu`);
       const inEach = async (state, look) => {
         for (const name of names) {
-          const { viewport, colorScheme = 'light' } = LOOKS[name];
-          await page.setViewportSize(viewport);
-          await page.emulateMedia({ colorScheme, reducedMotion: name === 'narrow' ? 'reduce' : 'no-preference' });
-          await page.evaluate(() => window.scrollTo(0, 0));
+          await lookAs(page, name);
           await look();
           await shot(page, `${name}-${state}`, { fullPage: state !== 'running' });
         }
@@ -31,7 +28,10 @@ export default async function ({ browser, address, shot, check }) {
       await inEach('before', holds);
       await start(page);
       await reachStep(page, 12);
-      await inEach('running', () => noSideways(page));
+      await inEach('running', async () => {
+        await noSideways(page);
+        await accessible(page);
+      });
       await table(page);
       await inEach('done', holds);
       assert.deepEqual(faults, []);

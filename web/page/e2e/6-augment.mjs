@@ -1,7 +1,7 @@
 /** The augmentation page: sliders, seeds, single operations, own pictures, links, and the same views as in training. */
 import assert from 'node:assert/strict';
 import { open, workerOf } from './browser.mjs';
-import { accessible, LOOKS, noSideways } from './looks.mjs';
+import { accessible, DEVICES, lookAs, LOOKS, noSideways } from './looks.mjs';
 import { png } from './png.mjs';
 import { colours, drop, LONG, phase, start, text, watchFrames } from './steps.mjs';
 
@@ -264,13 +264,17 @@ export default async function ({ browser, address, shot, check, say }) {
   });
   assert.deepEqual(faults, []);
   await context.close();
-  for (const [name, options] of Object.entries(LOOKS)) {
-    await check(`${name}: no sideways scrolling, no axe violation`, async () => {
-      const { page, faults } = await open(await browser.newContext(options), `${base}?seed=12&picture=6`);
+  for (const names of DEVICES) {
+    await check(`${names.join(', ')}: no sideways scrolling, no axe violation`, async () => {
+      const { page, faults } = await open(await browser.newContext(LOOKS[names[0]]), `${base}?seed=12&picture=6`);
       await drawn(page);
-      await noSideways(page);
-      await accessible(page);
-      await shot(page, `augment-${name}`, { fullPage: true });
+      for (const name of names) {
+        await lookAs(page, name);
+        await drawn(page);
+        await noSideways(page);
+        await accessible(page);
+        await shot(page, `augment-${name}`, { fullPage: true });
+      }
       assert.deepEqual(faults, []);
       await page.context().close();
     });

@@ -1,48 +1,13 @@
-/** The benchmarks' page: kernels, a training step, views, and TensorFlow.js, at the smallest sizes. */
+/** The benchmarks' page on the CPU: kernels, a training step, views, and TensorFlow.js, at the smallest sizes. */
 import assert from 'node:assert/strict';
 import { open } from './browser.mjs';
 import { accessible, noSideways } from './looks.mjs';
-import { LONG, phase } from './steps.mjs';
+import { byTensors, measure, near, pipelines, positive, sampled, SMALLEST } from './tables.mjs';
 
 export const title = 'benchmarks';
 
-/** Every table: its title and the cells of its rows. */
-const tables = (page) =>
-  page.$$eval('#tables section', (sections) =>
-    sections.map((section) => ({
-      title: section.querySelector('h2').textContent,
-      rows: [...section.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent)),
-    })),
-  );
-
-async function measure(page, what) {
-  await page.click(`button[value=${what}]`);
-  await phase(page, 'idle', LONG);
-  assert.equal(await page.textContent('#state'), 'Done.');
-  return tables(page);
-}
-
-const SMALLEST = { width: 4, batch: 2, size: 8, steps: 3, time: 2 };
-
 /** Prepended to a script: a browser without relaxed SIMD. */
 const NO_RELAXED_SIMD = 'WebAssembly.validate = () => false;\n';
-
-const positive = (text) => assert.ok(Number(text) > 0, `a figure, not '${text}'`);
-
-/** A table of all pipelines; `mean` is the column with the mean of the views' numbers. */
-function pipelines(found, title, mean) {
-  const table = found.findLast((one) => title.test(one.title));
-  assert.deepEqual(table.rows.map(([name]) => name), ['moco-v1', 'moco-v2', 'byol-asymmetric', 'byol-symmetric', 'supervised', 'eval']);
-  return table.rows.map((cells) => [cells, Number(cells.at(mean))]);
-}
-
-/** That the numbers of views have the same mean, as `most` of a pipeline allows: they go from -2.1 to 2.6. */
-const near = (ones, others, most) => ones.forEach(([[name], mean], at) => assert.ok(Math.abs(mean - others[at][1]) < most(name), `${name}: ${mean}, ${others[at][1]}`));
-
-/** Ours and tensor operations: they differ by antialiasing, and in hue by a matrix that preserves another brightness. */
-const byTensors = (name) => (/supervised|eval/.test(name) ? 0.03 : 0.3);
-/** Burn's and TensorFlow.js's are the same operations, but resize samples half a pixel apart. */
-const sampled = () => 0.05;
 
 export default async function ({ browser, address, shot, check }) {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
@@ -105,29 +70,6 @@ export default async function ({ browser, address, shot, check }) {
     const theirs = pipelines(await measure(page, 'tfjs-views'), /^TensorFlow\.js 4\.22\.0 on cpu: views/, -1);
     near(burn, theirs, sampled);
     for (const [cells] of theirs) [cells[1], cells[2]].forEach(positive);
-  });
-  await check('views on WebGPU: ours in three dispatches, Burn’s, TensorFlow.js’s', async () => {
-    await page.selectOption('#device', 'webgpu');
-    const found = await measure(page, 'views');
-    const ours = pipelines(found, /^On WebGPU: views of 64 px/, -2);
-    const burn = pipelines(found, /^On WebGPU: views of 64 px/, -1);
-    near(ours, burn, byTensors);
-    for (const [cells] of ours) {
-      assert.ok(Number(cells[5]) <= 3 && Number(cells[6]) > 3, cells.join(' '));
-      [cells[1], cells[2], cells[3], cells[4], ...cells.slice(7, 12)].forEach(positive);
-    }
-    const theirs = pipelines(await measure(page, 'tfjs-views'), /^TensorFlow\.js 4\.22\.0 on webgpu: views/, -1);
-    near(burn, theirs, sampled);
-    for (const [cells] of theirs) [cells[1], cells[2]].forEach(positive);
-    await page.fill('[name=size]', '8');
-  });
-  await check('TensorFlow.js on its WebGPU backend', async () => {
-    await page.selectOption('#device', 'webgpu');
-    const found = (await measure(page, 'tfjs')).filter(({ title }) => title.startsWith('TensorFlow.js: a training step'));
-    const [cells] = found.at(-1).rows;
-    assert.match(cells[0], /webgpu/);
-    [cells[1], cells[2]].forEach(positive);
-    assert.equal(cells[5], 'not measured');
   });
   await check('looks: no sideways scrolling, no axe violation, Markdown, nothing forbidden', async () => {
     await noSideways(page);

@@ -149,6 +149,7 @@ export default async function ({ browser, address, shot, check, say }) {
     const notice = page.locator('.notice.warning', { hasText: 'its storage is full' });
     await notice.waitFor({ timeout: LONG });
     await shot(page, 'storage-full');
+    await accessible(page);
     const { bytes } = await download(page, () => page.click('#runs-held >> text=Download .tar'));
     assert.ok(untar(bytes).size >= 5);
     await notice.locator('text=/Delete the oldest run/').click();

@@ -15,6 +15,7 @@ const SYSTEMS = {
 };
 
 export const title = 'every system of the paper';
+export const small = true;
 
 export default async function ({ browser, address, check, shot }) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });

@@ -22,9 +22,10 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** `gpu: false` starts a browser without WebGPU. */
-export async function launch({ gpu = true } = {}) {
+/** `gpu: false` starts a browser without WebGPU, `camera: true` one with a made-up camera, which a context must permit. */
+export async function launch({ gpu = true, camera = false } = {}) {
   const extra = gpu ? ['--enable-unsafe-webgpu'] : ['--disable-features=WebGPU', '--disable-gpu', '--disable-software-rasterizer'];
+  if (camera) extra.push('--use-fake-device-for-media-stream');
   const browser = await chromium.launch({ executablePath: executable(), headless: true, args: [...FLAGS, ...extra] });
   // A service worker would answer requests that tests intercept; only the test of it allows one.
   const made = browser.newContext.bind(browser);

@@ -25,3 +25,14 @@ export const LOOKS = {
   narrow: { viewport: { width: 320, height: 640 } },
   tablet: { viewport: { width: 820, height: 1180 } },
 };
+
+/** Looks that differ by viewport and colour scheme alone: one page can take them in turn. */
+export const DEVICES = [['desktop', 'dark', 'tablet', 'narrow'], ['phone', 'phone-dark']];
+
+/** Gives a page a look of its device, at the top; the narrow one reduces motion. */
+export async function lookAs(page, name) {
+  const { viewport, colorScheme = 'light' } = LOOKS[name];
+  await page.setViewportSize(viewport);
+  await page.emulateMedia({ colorScheme, reducedMotion: name === 'narrow' ? 'reduce' : 'no-preference' });
+  await page.evaluate(() => window.scrollTo(0, 0));
+}

@@ -1,12 +1,14 @@
 /**
- * End to end in Chromium on the built page: `npm run build && npm run e2e [PART...]`.
- * A part is a file's number or name, as in `npm run e2e 2` or `npm run e2e own`. Screenshots go to `e2e/shots/`.
+ * End to end in Chromium on the built page: `npm run build && npm run e2e [-- --slow] [PART...]`.
+ * A part is a file's number or name, as in `npm run e2e 2` or `npm run e2e own`. `--slow` runs those of `slow/` instead: long ones
+ * that quicker ones cover in part. Screenshots go to `e2e/shots/`.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
+import { fifth } from './sample.mjs';
 import { serve } from './serve.mjs';
 
 /** Parts that run in parallel: a part mostly waits for one thread. */
@@ -17,14 +19,22 @@ const dist = fileURLToPath(new URL('../dist', import.meta.url));
 if (!existsSync(`${dist}/index.html`)) throw new Error('the page is not built: npm run build');
 await mkdir(`${here}/shots`, { recursive: true });
 
-const wanted = process.argv.slice(2);
-const parts = (await readdir(here)).filter((name) => /^\d+-.*\.mjs$/.test(name)).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+const slow = process.argv.includes('--slow');
+const wanted = process.argv.slice(2).filter((one) => one !== '--slow');
+const folder = slow ? `${here}slow/` : here;
+const parts = (await readdir(folder)).filter((name) => /^\d+-.*\.mjs$/.test(name)).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
 const server = await serve(dist);
+const cutter = await launch();
+const sample = await fifth(dist, cutter);
+/** For parts that export `small`. */
+const smallServer = await serve(dist, sample);
+await cutter.close();
 let failed = 0;
 
 /** Runs one part in its own browser; its lines are printed together at its end, because parts run in parallel. */
 async function run(part) {
-  const { default: work, title } = await import(`./${part}`);
+  const start = Date.now();
+  const { default: work, title, small = false } = await import(`${folder}${part}`);
   const lines = [title];
   const say = (line) => lines.push(`    ${line}`);
   const check = async (name, work) => {
@@ -35,7 +45,7 @@ async function run(part) {
   const browser = await launch();
   const shot = (page, name, options = {}) => page.screenshot({ path: `${here}/shots/${name}.png`, ...options });
   try {
-    await work({ browser, address: server.address, shot, check, say });
+    await work({ browser, address: (small ? smallServer : server).address, sample, shot, check, say });
   } catch (problem) {
     failed++;
     lines.push(`  FAIL  ${problem.stack ?? problem}`);
@@ -43,6 +53,7 @@ async function run(part) {
     if (page) await shot(page, `failed-${part.replace('.mjs', '')}`, { fullPage: true }).catch(() => undefined);
   }
   await browser.close();
+  lines[0] += ` (${((Date.now() - start) / 1000).toFixed(0)} s)`;
   console.log(lines.join('\n'));
 }
 
@@ -55,5 +66,6 @@ const names = (part, one) => (/^\d+$/.test(one) ? part.startsWith(`${one}-`) : p
 const waiting = parts.filter((part) => wanted.length === 0 || wanted.some((one) => names(part, one)));
 await Promise.all(Array.from({ length: Math.min(LANES, availableParallelism()) }, lane));
 server.close();
+smallServer.close();
 console.log(failed ? `${failed} failed` : 'all passed');
 process.exitCode = failed ? 1 : 0;

@@ -21,11 +21,12 @@ export async function serve(folder, instead = new Map()) {
   const server = createServer(async (request, answer) => {
     const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
     const file = path.startsWith(base) ? join(folder, normalize(`/${path.slice(base.length) || 'index.html'}`)) : '';
+    const type = TYPES[extname(file)] ?? 'application/octet-stream';
     try {
       const other = instead.get(path.slice(base.length));
-      if (other !== undefined) return answer.writeHead(200, { 'content-type': TYPES[extname(file)] }).end(other);
+      if (other !== undefined) return answer.writeHead(200, { 'content-type': type }).end(other);
       if (!(await stat(file)).isFile()) throw new Error('not a file');
-      answer.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+      answer.writeHead(200, { 'content-type': type });
       createReadStream(file).pipe(answer);
     } catch {
       answer.writeHead(404).end();

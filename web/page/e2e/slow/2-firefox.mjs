@@ -1,8 +1,9 @@
 /** Firefox: starts, trains, pauses, resumes, saves, and continues after a reload. */
 import assert from 'node:assert/strict';
-import { find, launch } from './firefox.mjs';
+import { find, launch } from '../firefox.mjs';
 
 export const title = 'Firefox';
+export const small = true;
 
 const phase = (...names) => `${JSON.stringify(names)}.includes(document.body.dataset.phase)`;
 const STEP = "Number(document.querySelector('#steps').textContent.split('/')[0].replace(/\\D/g, '') || 0)";
