@@ -25,9 +25,8 @@ const folder = slow ? `${here}slow/` : here;
 const parts = (await readdir(folder)).filter((name) => /^\d+-.*\.mjs$/.test(name)).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
 const server = await serve(dist);
 const cutter = await launch();
-const sample = await fifth(dist, cutter);
 /** For parts that export `small`. */
-const smallServer = await serve(dist, sample);
+const smallServer = await serve(dist, await fifth(dist, cutter));
 await cutter.close();
 let failed = 0;
 
@@ -45,7 +44,7 @@ async function run(part) {
   const browser = await launch();
   const shot = (page, name, options = {}) => page.screenshot({ path: `${here}/shots/${name}.png`, ...options });
   try {
-    await work({ browser, address: (small ? smallServer : server).address, sample, shot, check, say });
+    await work({ browser, address: (small ? smallServer : server).address, shot, check, say });
   } catch (problem) {
     failed++;
     lines.push(`  FAIL  ${problem.stack ?? problem}`);

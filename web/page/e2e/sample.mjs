@@ -1,4 +1,7 @@
-/** A fifth of the sample, for what does not depend on its size: probes and tables take most of a short run's time. */
+/**
+ * A fifth of the sample, for what does not depend on its size: probes and tables take most of a short run's time. Its pictures are
+ * PNG, whose decoder is in the rest of the module.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 
 /** Side of a picture in pixels. */
