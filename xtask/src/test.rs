@@ -27,7 +27,19 @@ struct Step {
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser", "firefox"];
 
-const STEPS: [Step; 15] = [
+/// A built page, whatever was built before.
+const WHOLE_PAGE: &[&str] = &[
+    "target",
+    "wasm-bindgen",
+    "wasm-pack",
+    "wasm-opt",
+    "rust",
+    "npm",
+    "browser",
+    "firefox",
+];
+
+const STEPS: [Step; 16] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
     step("typos", "rust", &[], tools::typos),
@@ -48,6 +60,7 @@ const STEPS: [Step; 15] = [
     step("page-build", "page", PAGE, || page("build")),
     step("page-e2e", "page", PAGE, || page("e2e")),
     step("npm", "page", PAGE, npm::test),
+    step("page-slow", SLOW, WHOLE_PAGE, page_slow),
 ];
 
 const fn step(
@@ -278,21 +291,33 @@ fn page(script: &str) -> Result<()> {
     if !repo::has_page() {
         bail!("web/page has no package.json: there is no page to test");
     }
-    if script == "build" {
-        return web::build();
+    match script {
+        "build" => web::build(),
+        "e2e" => end_to_end(&[]),
+        other => sh::run(npm("run").arg(other)),
     }
+}
+
+/// The page in browsers.
+fn end_to_end(arguments: &[&str]) -> Result<()> {
+    // The command line reads what the page saved, and the other way round.
+    sh::run(native_cargo("cargo build").arg("--bins"))?;
+    let program = format!("parallax{}", std::env::consts::EXE_SUFFIX);
+    let browser = browser::find()?;
     let mut npm = npm("run");
-    npm.arg(script);
-    if script == "e2e" {
-        // The command line reads what the page saved, and the other way round.
-        sh::run(native_cargo("cargo build").arg("--bins"))?;
-        let program = format!("parallax{}", std::env::consts::EXE_SUFFIX);
-        let browser = browser::find()?;
-        npm.env("CHROME", browser.chrome)
-            .env("CHROMEDRIVER", browser.driver)
-            .env("PARALLAX", repo::target().join("release").join(program));
-    }
+    npm.arg("e2e")
+        .args(arguments)
+        .env("CHROME", browser.chrome)
+        .env("CHROMEDRIVER", browser.driver)
+        .env("PARALLAX", repo::target().join("release").join(program));
     sh::run(&mut npm)
+}
+
+/// The page's slow tests.
+fn page_slow() -> Result<()> {
+    wasm::build(true, &LINT)?;
+    page("build")?;
+    end_to_end(&["--", "--slow"])
 }
 
 #[cfg(test)]
