@@ -151,12 +151,16 @@ impl Target {
     }
 
     fn cut(&self, rows: usize, columns: usize, rule: impl FnOnce() -> Tile) -> Cut {
-        #[cfg(not(target_family = "wasm"))]
-        if let Some(by_matrices) = self.by_matrices(rows, columns) {
-            return by_matrices;
-        }
-        let given = self.tile.or_else(|| Tile::of_adapter(self.adapter));
-        Cut::Registers(given.map_or_else(rule, |tile| tile.fitted(rows)))
+        self.by_matrices(rows, columns).unwrap_or_else(|| {
+            let given = self.tile.or_else(|| Tile::of_adapter(self.adapter));
+            Cut::Registers(given.map_or_else(rule, |tile| tile.fitted(rows)))
+        })
+    }
+
+    /// WebGPU has no matrix instructions.
+    #[cfg(target_family = "wasm")]
+    fn by_matrices(&self, _rows: usize, _columns: usize) -> Option<Cut> {
+        None
     }
 
     #[cfg(not(target_family = "wasm"))]
