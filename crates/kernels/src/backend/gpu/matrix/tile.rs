@@ -220,6 +220,6 @@ mod tests {
         let tile = of(known, 32 << 10).unwrap();
         assert_eq!((tile.planes, tile.fragments()), ([4, 2], [2, 4]));
         let small = MatrixTile::new(fragment(8, 8, 8, 8), SOFTWARE, 32 << 10);
-        assert_eq!(small.unwrap().planes, [1, 2]);
+        assert_eq!(small.unwrap().planes, [2, 1]);
     }
 }
