@@ -6,9 +6,9 @@ use super::load::{
     Variant, load_source, load_weight, part_of_workgroup, place_of_row, rows_of_invocation,
 };
 use super::phases::{Phases, phase_of_workgroup};
-use crate::backend::gpu::matrix::product::{multiply, place_of_plane, spread, zeros};
+use crate::backend::gpu::matrix::product::{multiply, room_for_sums, spread, taken, turns, zeros};
 use crate::backend::gpu::matrix::tile::{MatrixTile, PADDING};
-use crate::backend::gpu::tile::{Staged, Vec4, stage, store_columns};
+use crate::backend::gpu::tile::{Staged, stage, store_columns};
 
 /// The product. Double-buffered as [`super::kernel::implicit_gemm`] is, whose operands and result it takes; both operands
 /// are staged as `S`, sums are f32.
@@ -35,9 +35,7 @@ pub(crate) fn implicit_gemm_by_matrices<E: Float, S: Float, O: Float, N: Size, M
     });
     let mut a = Shared::<[Staged<S>]>::new_slice(padded_a);
     let mut b = Shared::<[Staged<S>]>::new_slice(padded_b);
-    let mut bounce = Shared::<[Vec4]>::new_slice(comptime!(
-        (by.planes[0] * by.planes[1] * by.fragment_vectors()) as usize
-    ));
+    let mut bounce = room_for_sums(by);
 
     let (p, z) = phase_of_workgroup(phases);
     let invocation = UNIT_POS_Y * comptime!(by.fragment.plane) + UNIT_POS_X;
@@ -131,24 +129,19 @@ pub(crate) fn implicit_gemm_by_matrices<E: Float, S: Float, O: Float, N: Size, M
     }
 
     let (down, across) = comptime!((by.fragments()[0], by.fragments()[1]));
-    let (vectors, vectors_in_row) = comptime!((by.fragment_vectors(), by.fragment.columns / 4));
-    let (plane_row, plane_column) = place_of_plane(by);
+    let vectors = comptime!(by.fragment_vectors());
     #[unroll]
     for r in 0..down {
         #[unroll]
         for c in 0..across {
             spread(&mut bounce, &sums[comptime!((r * across + c) as usize)], by);
             #[unroll]
-            for turn in 0..comptime!(vectors.div_ceil(by.fragment.plane)) {
-                let vector = UNIT_POS_X + turn * comptime!(by.fragment.plane);
-                let in_row = vector / vectors_in_row;
-                let row = part.row0 + plane_row + comptime!(r * by.fragment.rows) + in_row;
-                let in_column = (vector - in_row * vectors_in_row) * 4;
-                let column =
-                    column0 + plane_column + comptime!(c * by.fragment.columns) + in_column;
-                if vector < vectors && row < p.rows {
+            for turn in 0..comptime!(turns(&by)) {
+                let it = taken(turn, r, c, by);
+                let (row, column) = (part.row0 + it.row, column0 + it.column);
+                if it.vector < vectors && row < p.rows {
                     let at = part.split_at + place_of_row(&p, row);
-                    let sum = bounce[(UNIT_POS_Y * vectors + vector) as usize];
+                    let sum = bounce[(UNIT_POS_Y * vectors + it.vector) as usize];
                     store_columns::<O, M>(out, sum, at + column, column, p.columns);
                 }
             }

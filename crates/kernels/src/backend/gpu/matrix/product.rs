@@ -115,7 +115,7 @@ pub(crate) fn multiply<S: Float>(
 
 /// The first row and the first column of this plane in its workgroup.
 #[cube]
-pub(crate) fn place_of_plane(#[comptime] tile: MatrixTile) -> (u32, u32) {
+fn place_of_plane(#[comptime] tile: MatrixTile) -> (u32, u32) {
     let across = comptime!(tile.planes[1]);
     let (rows, columns) = comptime!((
         tile.staging.group_rows() / tile.planes[0],
@@ -123,6 +123,47 @@ pub(crate) fn place_of_plane(#[comptime] tile: MatrixTile) -> (u32, u32) {
     ));
     let row = UNIT_POS_Y / across;
     (row * rows, (UNIT_POS_Y - row * across) * columns)
+}
+
+/// Shared memory in which each plane has room for one of its sums.
+#[cube]
+pub(crate) fn room_for_sums(#[comptime] tile: MatrixTile) -> Shared<[Vec4]> {
+    Shared::<[Vec4]>::new_slice(comptime!(
+        (tile.planes[0] * tile.planes[1] * tile.fragment_vectors()) as usize
+    ))
+}
+
+/// Vectors of a sum that an invocation takes out, at most.
+pub(crate) fn turns(tile: &MatrixTile) -> u32 {
+    tile.fragment_vectors().div_ceil(tile.fragment.plane)
+}
+
+/// A vector of a plane's sum: its number, and its row and first column in the workgroup.
+#[derive(CubeType)]
+pub(crate) struct Taken {
+    pub vector: u32,
+    pub row: u32,
+    pub column: u32,
+}
+
+/// The vector that this invocation takes in one of its turns, of the fragment in row `r` and column `c` of the plane; past the
+/// last where its number is `fragment_vectors` or more.
+#[cube]
+pub(crate) fn taken(
+    turn: u32,
+    #[comptime] r: u32,
+    #[comptime] c: u32,
+    #[comptime] tile: MatrixTile,
+) -> Taken {
+    let in_row = comptime!(tile.fragment.columns / 4);
+    let (row0, column0) = place_of_plane(tile);
+    let vector = UNIT_POS_X + turn * comptime!(tile.fragment.plane);
+    let row = vector / in_row;
+    Taken {
+        vector,
+        row: row0 + comptime!(r * tile.fragment.rows) + row,
+        column: column0 + comptime!(c * tile.fragment.columns) + (vector - row * in_row) * 4,
+    }
 }
 
 /// Puts one of the plane's sums where its invocations can read it. All planes of a workgroup call this together.

@@ -4,9 +4,9 @@
 use cubecl::prelude::*;
 
 use super::load::{Pixel, Reduction, ahead, load_gradient, load_input};
-use crate::backend::gpu::matrix::product::{multiply, place_of_plane, spread, zeros};
+use crate::backend::gpu::matrix::product::{multiply, room_for_sums, spread, taken, turns, zeros};
 use crate::backend::gpu::matrix::tile::{MatrixTile, PADDING};
-use crate::backend::gpu::tile::{Staged, Vec4, stage, store_columns};
+use crate::backend::gpu::tile::{Staged, stage, store_columns};
 
 /// The splits of the sum, as [`super::kernel::weight_gradient`] computes them; both operands are staged as `S`.
 #[cube(launch_unchecked)]
@@ -30,9 +30,7 @@ pub(crate) fn weight_gradient_by_matrices<E: Float, S: Float, N: Size, M: Size>(
     });
     let mut a = Shared::<[Staged<S>]>::new_slice(padded_a);
     let mut b = Shared::<[Staged<S>]>::new_slice(padded_b);
-    let mut bounce = Shared::<[Vec4]>::new_slice(comptime!(
-        (by.planes[0] * by.planes[1] * by.fragment_vectors()) as usize
-    ));
+    let mut bounce = room_for_sums(by);
 
     let invocation = UNIT_POS_Y * comptime!(by.fragment.plane) + UNIT_POS_X;
     let row0 = CUBE_POS_X * comptime!(tile.group_rows());
@@ -114,24 +112,19 @@ pub(crate) fn weight_gradient_by_matrices<E: Float, S: Float, N: Size, M: Size>(
     }
 
     let (down, across) = comptime!((by.fragments()[0], by.fragments()[1]));
-    let (vectors, vectors_in_row) = comptime!((by.fragment_vectors(), by.fragment.columns / 4));
-    let (plane_row, plane_column) = place_of_plane(by);
+    let vectors = comptime!(by.fragment_vectors());
     #[unroll]
     for r in 0..down {
         #[unroll]
         for c in 0..across {
             spread(&mut bounce, &sums[comptime!((r * across + c) as usize)], by);
             #[unroll]
-            for turn in 0..comptime!(vectors.div_ceil(by.fragment.plane)) {
-                let vector = UNIT_POS_X + turn * comptime!(by.fragment.plane);
-                let in_row = vector / vectors_in_row;
-                let row = row0 + plane_row + comptime!(r * by.fragment.rows) + in_row;
-                let in_column = (vector - in_row * vectors_in_row) * 4;
-                let column =
-                    column0 + plane_column + comptime!(c * by.fragment.columns) + in_column;
-                if vector < vectors && row < s.rows {
+            for turn in 0..comptime!(turns(&by)) {
+                let it = taken(turn, r, c, by);
+                let (row, column) = (row0 + it.row, column0 + it.column);
+                if it.vector < vectors && row < s.rows {
                     let at = (CUBE_POS_Z * s.rows + row) * s.columns + column;
-                    let sum = bounce[(UNIT_POS_Y * vectors + vector) as usize];
+                    let sum = bounce[(UNIT_POS_Y * vectors + it.vector) as usize];
                     store_columns::<f32, M>(partial, sum, at, column, s.columns);
                 }
             }
