@@ -1,4 +1,4 @@
-"""Seconds of a detector's training step and of the search of an image, by `parallax bench detect` and by PyTorch on the same CPU.
+"""Seconds of a detector's training step and of the search of an image, and peak memory, by `parallax bench detect` and by PyTorch on the same CPU.
 
     venv/bin/pip install torch torchvision pycocotools
     venv/bin/python bench/pytorch_detect.py --parallax target/release/parallax [--rounds 2] [--steps 3] [--roi-batch 512]
@@ -11,6 +11,7 @@ turns and use all cores; the figure is the best round's median.
 import argparse
 import json
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -38,18 +39,19 @@ def pytorch(config, steps):
         training.take(batch)
         seconds.append(time.perf_counter() - begin)
     step = statistics.median(seconds[1:])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     seconds = []
     for _ in range(steps + 1):
         begin = time.perf_counter()
         model.detect(images[0], (HEIGHT, WIDTH))
         seconds.append(time.perf_counter() - begin)
-    return step, statistics.median(seconds[1:])
+    return step, statistics.median(seconds[1:]), peak
 
 
 def parallax(program, roi_batch, steps):
     command = [program, "bench", "detect", "--json", "--steps", str(steps), "--set", "run.batch_size=2", "--set", f"detector.roi_batch={roi_batch}"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return found["step_seconds"], found["image_seconds"]
+    return found["step_seconds"], found["image_seconds"], found["peak_bytes"]
 
 
 if __name__ == "__main__":
@@ -67,3 +69,5 @@ if __name__ == "__main__":
     for name, at in (("training step", 0), ("search of an image", 1)):
         own, other = (min(pair[at] for pair in pairs) for pairs in (ours, theirs))
         print(f"{name}: Parallax {own:.2f} s, PyTorch {other:.2f} s, {own / other:.2f} of PyTorch's time")
+    own, other = (pairs[0][2] / 2**20 for pairs in (ours, theirs))
+    print(f"peak memory of training: Parallax {own:.0f} MiB, PyTorch {other:.0f} MiB")

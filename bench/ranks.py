@@ -1,6 +1,7 @@
 """Throughput of ranks on CPUs beside one process, and bytes sent; the tables of docs/scaling.md.
 
-python bench/ranks.py --parallax target/release/parallax [--rounds 5]    measures, alone on a machine of two cores or more
+python bench/ranks.py --parallax target/release/parallax [--rounds 5]    measures, alone on a machine of two cores or more;
+                                                                         the program is one with `--features mpi`
 python bench/ranks.py --model                                           prints what the model says of 8 and 64 GPUs
 """
 
@@ -29,8 +30,9 @@ def steps(parallax, method, ranks, threads):
             command += ["--set", value]
         if ranks > 1:
             command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks), *command]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(command, check=True, env={**os.environ, "RAYON_NUM_THREADS": str(threads)}, **quiet)
+        run = subprocess.run(command, env={**os.environ, "RAYON_NUM_THREADS": str(threads)}, capture_output=True, text=True)
+        if run.returncode != 0:
+            raise SystemExit(f"{' '.join(map(str, command))}\n{run.stderr}")
         events = [json.loads(line) for line in Path(out, "events.jsonl").read_text().splitlines()]
     found = [event for event in events if event["event"] == "step"][2:]
     fastest = max(event["images_per_second"] for event in found)

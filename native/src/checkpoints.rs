@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use parallax_train::{Checkpoint, STATE_FILE, WEIGHTS_FILE};
 use parallax_weights::WeightFile;
 
+use crate::ranks;
 use crate::usage::BadArgument;
 
 /// The folder of a run's checkpoints.
@@ -71,31 +72,39 @@ pub struct Saved {
 }
 
 /// Calls `visit` on each checkpoint of a run, in the order of steps, one in memory at a time. Damaged ones are named on
-/// standard error and left out.
+/// standard error and left out. Of several ranks the first reads them.
 pub fn walk(run: &Path, mut visit: impl FnMut(Saved) -> Result<()>) -> Result<()> {
-    let found = list(run);
-    if found.is_empty() {
-        let message = format!(
-            "--every walks over the checkpoints of a run, and {} holds none: name a run's folder",
-            run.display()
-        );
-        return Err(BadArgument(message).into());
-    }
+    let (ranks, found) = (ranks::here(), list(run));
+    let steps = ranks::of_first(ranks, || {
+        if found.is_empty() {
+            let message = format!(
+                "--every walks over the checkpoints of a run, and {} holds none: name a run's folder",
+                run.display()
+            );
+            return Err(BadArgument(message).into());
+        }
+        let steps: Vec<u64> = found.iter().map(|(step, _)| *step).collect();
+        Ok(serde_json::to_vec(&steps)?)
+    })?;
+    let steps: Vec<u64> = serde_json::from_slice(&steps)?;
     let mut whole = 0;
-    for (step, path) in &found {
-        let Some(checkpoint) = read_undamaged(path, *step) else {
+    for (number, &step) in steps.iter().enumerate() {
+        let checkpoint =
+            ranks::checkpoint_of_first(ranks, || Ok(read_undamaged(&found[number].1, step)))?;
+        let Some(checkpoint) = checkpoint else {
             continue;
         };
-        let name = path.join(WEIGHTS_FILE).display().to_string();
+        let folder = run.join(CHECKPOINTS).join(format!("step-{step}"));
+        let name = folder.join(WEIGHTS_FILE).display().to_string();
         visit(Saved {
-            step: *step,
+            step,
             epoch: checkpoint.epoch()?,
             weights: WeightFile::from_bytes(&name, checkpoint.file(WEIGHTS_FILE)?)?,
         })?;
         whole += 1;
     }
     if whole == 0 {
-        bail!(none_is_whole(run, found.len()));
+        bail!(none_is_whole(run, steps.len()));
     }
     Ok(())
 }

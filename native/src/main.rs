@@ -125,11 +125,11 @@ fn main() -> ExitCode {
 /// Connects the ranks of commands that run on several; others run once, in one process.
 fn connect(command: &Command) -> Result<(), anyhow::Error> {
     match command {
-        Command::Pretrain(_) | Command::Trace(_) | Command::LinearEval(_) => {
+        Command::Pretrain(_) | Command::Trace(_) | Command::LinearEval(_) | Command::Knn(_) => {
             ranks::connect().map(|_| ())
         }
         _ if ranks::launched() > 1 => {
-            let message = "of the commands, pretrain, linear-eval and trace run on several ranks: start one process";
+            let message = "of the commands, pretrain, linear-eval, knn and trace run on several ranks: start one process";
             Err(BadArgument(message.to_string()).into())
         }
         _ => Ok(()),

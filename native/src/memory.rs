@@ -114,10 +114,18 @@ pub fn size(bytes: u64) -> String {
 
 /// Available memory in bytes (Linux).
 pub fn free() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kibibytes("/proc/meminfo", "MemAvailable:")
+}
+
+/// The largest resident memory of this process so far, in bytes (Linux).
+pub fn peak() -> Option<u64> {
+    kibibytes("/proc/self/status", "VmHWM:")
+}
+
+/// The bytes that a file of the kernel gives under a name in KiB.
+fn kibibytes(path: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

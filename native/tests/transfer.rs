@@ -258,3 +258,24 @@ fn bad_arguments_say_what_to_do() {
     let mut command = parallax(&weights.each_ref().map(String::as_str));
     fail(&mut command, 2, &["none does not exist"]);
 }
+
+#[test]
+fn the_parts_of_a_step_are_timed() {
+    let stages = ["stem", "res2", "res3", "res4"];
+    let head = ["proposal network", "RoIAlign", "box head"];
+    let c4 = [&stages[..], &head].concat();
+    let fpn = [&stages[..], &["res5", "pyramid"], &head, &["mask branch"]].concat();
+    for (recipe, expected) in [("bccd-c4-small", c4), ("coco128-fpn-small", fpn)] {
+        let mut command = parallax(&["bench", "detect", "--recipe", recipe, "--device", "cpu"]);
+        command.args(["--height", "64", "--width", "64", "--steps", "1"]);
+        command.args(["--parts", "--json", "--set", "model.width=4"]);
+        let found: Value = serde_json::from_slice(&succeed(&mut command).stdout).unwrap();
+        let parts = found["parts"].as_array().unwrap().iter();
+        let learned = parts.filter(|part| part["backward_seconds"].as_f64().unwrap() > 0.0);
+        let names: Vec<_> = learned.map(|part| part["name"].as_str().unwrap()).collect();
+        assert_eq!(names, expected);
+        if cfg!(target_os = "linux") {
+            assert!(found["peak_bytes"].as_u64().unwrap() > 10 << 20);
+        }
+    }
+}

@@ -60,7 +60,7 @@ fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
     );
     let (weight, bias) = (random([channels], device), random([channels], device));
     let normed = {
-        let (x, weight) = (x.clone(), weight.clone());
+        let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
         move || {
             let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
             batch_norm(x, weight, bias, None, Activation::Relu, EPSILON)
@@ -76,8 +76,8 @@ fn norm(device: &Device, [rows, channels]: [usize; 2]) -> Vec<Work> {
                 variance: passed.variance.clone(),
                 running: None,
             };
-            let (x, weight, grad) = (x.clone(), weight.clone(), grad.clone());
-            gradients::batch_norm_relu(x, normed, weight, grad, EPSILON);
+            let affine = (weight.clone(), bias.clone());
+            gradients::batch_norm_relu(x.clone(), normed, affine, grad.clone(), EPSILON);
         }),
     ]
 }

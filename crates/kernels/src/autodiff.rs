@@ -8,7 +8,6 @@ mod constants;
 mod head;
 mod spatial;
 
-use std::any::TypeId;
 use std::marker::PhantomData;
 
 use burn::backend::tensor::FloatTensor;
@@ -16,13 +15,13 @@ use burn::backend::{AutodiffBackend, Backend};
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::retro_forward::RetroForward;
 use burn_autodiff::checkpoint::state::BackwardStates;
-use burn_autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy};
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 use parallax_ranks::Ranks;
 
-use crate::ops::{Kernels, LayerOps, Packed, Running, SavedNorm};
+use crate::ops::{Kernels, LayerOps, Packed, ReluMask, Running, SavedNorm};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 #[derive(Debug)]
@@ -115,24 +114,13 @@ impl<B: Kernels> Backward<B, 2> for Linear {
 #[derive(Debug)]
 struct Norm;
 
-/// Where ReLU's mask comes from.
-#[derive(Clone, Debug)]
-enum ReluMask<T> {
-    /// There was no ReLU.
-    None,
-    /// The saved output.
-    Output(T),
-    /// The output, recomputed with the shift of this node.
-    Recompute(NodeId),
-}
-
 #[derive(Clone, Debug)]
 struct NormState<T> {
     x: NodeId,
     weight: NodeId,
     mean: T,
     variance: T,
-    mask: ReluMask<T>,
+    mask: ReluMask<T, NodeId>,
     epsilon: f64,
     ranks: Ranks,
 }
@@ -150,21 +138,14 @@ impl<B: Kernels, const N: usize> Backward<B, N> for Norm {
         let state = ops.state;
         let mut value = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
         let (x, weight) = (value(state.x), value(state.weight));
-        let output = match state.mask {
-            ReluMask::None => None,
-            ReluMask::Output(output) => Some(output),
-            ReluMask::Recompute(bias) => {
-                let (x, weight) = (x.clone(), weight.clone());
-                let bias = value(bias);
-                let (none, epsilon) = (Running::None, state.epsilon);
-                let ([output, ..], _) =
-                    B::norm(x, weight, bias, None, none, (true, epsilon), state.ranks);
-                Some(output)
-            }
+        let mask = match state.mask {
+            ReluMask::None => ReluMask::None,
+            ReluMask::Output(output) => ReluMask::Output(output),
+            ReluMask::Shift(bias) => ReluMask::Shift(value(bias)),
         };
         let saved = SavedNorm {
             x,
-            output,
+            mask,
             weight,
             mean: state.mean,
             variance: state.variance,
@@ -236,11 +217,6 @@ impl<B: Kernels> Backward<B, 1> for Pool {
             grads.register::<B>(node.id, B::pool_grad(x, output, grad, shape));
         }
     }
-}
-
-/// Whether a strategy recomputes activations.
-fn recomputes<C: CheckpointStrategy>() -> bool {
-    TypeId::of::<C>() == TypeId::of::<BalancedCheckpointing>()
 }
 
 /// Output, mean, variance and the next running statistics.
@@ -321,10 +297,9 @@ impl<B: Kernels, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             .parents([&x, &weight, &bias]);
         let output = match prepared.stateful() {
             OpsKind::Tracked(mut prepared) => {
-                let mask = match (relu, recomputes::<C>()) {
-                    (false, _) => ReluMask::None,
-                    (true, false) => ReluMask::Output(output.clone()),
-                    (true, true) => ReluMask::Recompute(prepared.checkpoint(&bias)),
+                let mask = match relu {
+                    true => ReluMask::Shift(prepared.checkpoint(&bias)),
+                    false => ReluMask::None,
                 };
                 let state = NormState {
                     x: prepared.checkpoint(&x),

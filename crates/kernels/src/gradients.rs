@@ -35,21 +35,21 @@ fn weight_dims(shape: &ConvShape) -> [usize; 4] {
     [shape.outputs, shape.inputs, height, width]
 }
 
-/// The gradients of x, weight and bias of a batch norm with ReLU: `x` and `grad` are `[rows, channels]`, `normed` is
-/// what the forward pass gave.
+/// The gradients of x, weight and bias of a batch norm with ReLU: `x` and `grad` are `[rows, channels]`, `affine` are weight and
+/// bias, `normed` is what the forward pass gave.
 pub fn batch_norm_relu(
     x: Tensor<2>,
     normed: Normed<2>,
-    weight: Tensor<1>,
+    (weight, bias): (Tensor<1>, Tensor<1>),
     grad: Tensor<2>,
     epsilon: f64,
 ) -> (Tensor<2>, Tensor<1>, Tensor<1>) {
     let dims = x.dims();
-    assert!(grad.dims() == dims && normed.output.dims() == dims && weight.dims() == [dims[1]]);
+    assert!(grad.dims() == dims && weight.dims() == [dims[1]] && bias.dims() == [dims[1]]);
     let (x, weight, bias) = Dispatch::gradient_norm_relu(
         x.into_dispatch(),
-        normed.output.into_dispatch(),
         weight.into_dispatch(),
+        bias.into_dispatch(),
         normed.mean.into_dispatch(),
         normed.variance.into_dispatch(),
         grad.into_dispatch(),

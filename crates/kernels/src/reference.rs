@@ -8,7 +8,7 @@ use burn_flex::{Flex, FlexTensor};
 use parallax_ranks::Ranks;
 
 use crate::across::{Moments, summed};
-use crate::ops::SavedNorm;
+use crate::ops::{ReluMask, SavedNorm};
 use crate::shape::{ConvShape, LinearShape, PoolShape};
 
 struct Host(FlexTensor);
@@ -136,25 +136,32 @@ pub fn norm(
 }
 
 pub fn norm_grad(saved: SavedNorm<Flex>, grad: FlexTensor) -> [FlexTensor; 4] {
-    let output = saved.output.map(Host::new);
     let [x, weight, mean, variance, grad] =
         [saved.x, saved.weight, saved.mean, saved.variance, grad].map(Host::new);
     let (x, weight, grad) = (x.values(), weight.values(), grad.values());
     let (mean, variance) = (mean.values(), variance.values());
     let channels = weight.len();
     let rows = x.len() / channels;
-    // The gradient before ReLU, which is the residual's.
-    let residual: Vec<f64> = match &output {
-        Some(output) => {
-            let pairs = output.values().iter().zip(grad);
-            pairs
-                .map(|(&out, &grad)| if out <= 0.0 { 0.0 } else { grad })
-                .collect()
-        }
-        None => grad.to_vec(),
-    };
     let sigma = |c: usize| (variance[c] + saved.epsilon).sqrt();
     let normal = |i: usize| (x[i] - mean[i % channels]) / sigma(i % channels);
+    // The gradient before ReLU, which is the residual's.
+    let open = |output: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        let of = |(i, &grad)| if output(i) <= 0.0 { 0.0 } else { grad };
+        grad.iter().enumerate().map(of).collect()
+    };
+    let residual = match saved.mask {
+        ReluMask::None => grad.to_vec(),
+        ReluMask::Output(output) => {
+            let output = Host::new(output);
+            let output = output.values();
+            open(&|i| output[i])
+        }
+        ReluMask::Shift(bias) => {
+            let bias = Host::new(bias);
+            let bias = bias.values();
+            open(&|i| normal(i) * weight[i % channels] + bias[i % channels])
+        }
+    };
     let bias = sums(x.len(), channels, |i| residual[i]);
     let scale = sums(x.len(), channels, |i| residual[i] * normal(i));
     let (sums_of_all, n) = summed([&bias[..], &scale[..]].concat(), rows, saved.ranks);

@@ -9,6 +9,7 @@ use parallax_kernels::PoolShape;
 use parallax_kernels::backend::cpu::{
     NormPass, batch_norm, batch_norm_backward, max_pool, max_pool_backward,
 };
+use parallax_kernels::ops::ReluMask;
 use parallax_ranks::Ranks;
 
 const EPSILON: f32 = 1e-5;
@@ -104,11 +105,13 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
     close("variance", &normed.variance, &r.variance, digits);
     close("output", &normed.output, &r.output, digits);
 
-    let empty: &[f32] = &[];
-    let output = if relu { &normed.output[..] } else { empty };
+    let mask = match relu {
+        true => ReluMask::Output(&normed.output[..]),
+        false => ReluMask::None,
+    };
     let pass = NormPass {
         x: &x,
-        output,
+        mask,
         weight: &weight,
         mean: &normed.mean,
         variance: &normed.variance,
@@ -118,6 +121,11 @@ fn check(rows: usize, channels: usize, relu: bool, with_residual: bool, shift: f
     let gradients = batch_norm_backward(pass, &grad, true);
     let alone = batch_norm_backward(pass, &grad, false);
     assert!(alone.input == gradients.input && alone.residual.is_empty());
+    if relu && !with_residual {
+        let mask = ReluMask::Shift(&bias[..]);
+        let recomputed = batch_norm_backward(NormPass { mask, ..pass }, &grad, false);
+        assert!(recomputed.input == gradients.input && recomputed.weight == gradients.weight);
+    }
     close("weight", &gradients.weight, &r.weight, digits);
     close("bias", &gradients.bias, &r.bias, 2e-6);
     close("input", &gradients.input, &r.input, digits);

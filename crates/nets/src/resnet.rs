@@ -135,15 +135,19 @@ impl ResNet {
         std::mem::take(blocks)
     }
 
+    /// Stages with blocks: four, in [`Arch::Tiny`](crate::Arch::Tiny) three, one less without the one that was taken.
+    pub fn stage_count(&self) -> usize {
+        let layers = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
+        layers.iter().filter(|blocks| !blocks.is_empty()).count()
+    }
+
     /// Images `[batch, 3, height, width]` to the feature map of each stage, `[batch, height', width', channels]`: four maps,
     /// in [`Arch::Tiny`](crate::Arch::Tiny) three.
     ///
     /// Of ResNet-50 with the ImageNet stem they have 256, 512, 1024 and 2048 channels and strides 4, 8, 16 and 32.
     pub fn stages(&mut self, images: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
-        let layers = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
-        let stages = layers.iter().filter(|blocks| !blocks.is_empty()).count();
         let mut x = self.stem(images, mode);
-        (0..stages)
+        (0..self.stage_count())
             .map(|number| {
                 x = self.stage(number, x.clone(), mode);
                 x.clone()

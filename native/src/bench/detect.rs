@@ -1,10 +1,12 @@
-//! `parallax bench detect`: a training step of a detector, and the search of an image.
+//! `parallax bench detect`: a training step of a detector, its parts, and the search of an image.
 
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use burn::module::Module as _;
 use clap::Args;
+use parallax_bench::Table;
+use parallax_transfer::detector::PartTime;
 use parallax_transfer::{Detector, Example, Ranking, TransferRecipe, TransferRun};
 use parallax_views::Image;
 use pollster::block_on;
@@ -12,6 +14,7 @@ use serde_json::json;
 
 use crate::cli::On;
 use crate::device;
+use crate::memory;
 use crate::usage::BadArgument;
 
 /// Objects in an image.
@@ -36,6 +39,9 @@ pub struct BenchDetect {
     /// Override a value of the recipe, for example detector.roi_batch=64
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Time each part of the model forward and backward, too
+    #[arg(long)]
+    pub parts: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -64,6 +70,11 @@ pub fn run(arguments: &BenchDetect) -> Result<()> {
         seconds.push(took);
     }
     let step = median(&seconds[1..]).context("--steps must be 1 or more")?;
+    let peak = memory::peak();
+    let parts = match arguments.parts {
+        true => part_times(&run, &batch, arguments.steps)?,
+        false => Vec::new(),
+    };
     let mut model = run.model().valid();
     let size = [arguments.height, arguments.width];
     let mut seconds = Vec::new();
@@ -78,7 +89,18 @@ pub fn run(arguments: &BenchDetect) -> Result<()> {
     let image = median(&seconds[1..]).context("--steps must be 1 or more")?;
     let device = format!("{} ({})", opened.name, opened.adapter);
     if arguments.json {
-        let line = json!({ "device": device, "step_seconds": step, "image_seconds": image });
+        let part = |part: &PartTime| {
+            let PartTime {
+                name,
+                forward,
+                backward,
+            } = part;
+            json!({ "name": name, "forward_seconds": forward, "backward_seconds": backward })
+        };
+        let parts: Vec<_> = parts.iter().map(part).collect();
+        let line = json!({
+            "device": device, "step_seconds": step, "image_seconds": image, "peak_bytes": peak, "parts": parts,
+        });
         println!("{line}");
         return Ok(());
     }
@@ -89,7 +111,73 @@ pub fn run(arguments: &BenchDetect) -> Result<()> {
     );
     println!("training step   {step:8.2} s");
     println!("search          {image:8.2} s an image");
+    if let Some(peak) = peak {
+        println!(
+            "peak memory     {:>8} of the process, training",
+            memory::size(peak)
+        );
+    }
+    if !parts.is_empty() {
+        print!("\n{}", table(&parts, step));
+    }
     Ok(())
+}
+
+/// Medians of `rounds` rounds behind one that is not counted.
+fn part_times(
+    run: &TransferRun<Detector>,
+    batch: &[Example],
+    rounds: usize,
+) -> Result<Vec<PartTime>> {
+    let begin = Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let mut model = run.model().clone();
+    let mut found = Vec::new();
+    for number in 0..=rounds {
+        let round = model.part_times(run.plan(), batch, run.mode(), &clock, run.device());
+        let round = block_on(round)?;
+        eprintln!("parts, round {number}");
+        if number > 0 {
+            found.push(round);
+        }
+    }
+    let of = |at: usize, seconds: fn(&PartTime) -> f64| {
+        let all: Vec<f64> = found.iter().map(|round| seconds(&round[at])).collect();
+        median(&all).unwrap_or(f64::NAN)
+    };
+    let first = found.first().map_or(&[][..], Vec::as_slice);
+    let parts = first.iter().enumerate().map(|(at, part)| PartTime {
+        name: part.name.clone(),
+        forward: of(at, |part| part.forward),
+        backward: of(at, |part| part.backward),
+    });
+    Ok(parts.collect())
+}
+
+/// The parts with their share of a step, and what is left of it.
+fn table(parts: &[PartTime], step: f64) -> Table {
+    let mut table = Table::new(&["part"], &["forward, s", "backward, s", "of a step"]);
+    let share = |seconds: f64| format!("{:.1} %", 100.0 * seconds / step);
+    let mut rest = step;
+    for PartTime {
+        name,
+        forward,
+        backward,
+    } in parts
+    {
+        rest -= forward + backward;
+        let (seconds, of_step) = ([forward, backward], share(forward + backward));
+        let [forward, backward] = seconds.map(|seconds| format!("{seconds:.2}"));
+        table.push(vec![name.clone(), forward, backward, of_step]);
+    }
+    let none = || "-".to_string();
+    table.push(vec![
+        "losses, update".to_string(),
+        none(),
+        none(),
+        share(rest),
+    ]);
+    table
 }
 
 fn median(seconds: &[f64]) -> Option<f64> {

@@ -1,16 +1,13 @@
 //! Features that were computed once, in the folder of an evaluation.
 
-use std::borrow::Cow;
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use parallax_data::{Annotation, DataError, Source};
+use parallax_data::Source;
 use parallax_probes::Features;
 use parallax_train::Extractor;
-use parallax_views::Image;
 use parallax_weights::{NamedTensor, WeightFile};
 
 use crate::features::{Images, Stream as _};
@@ -58,17 +55,14 @@ pub fn of(
 
 /// The features of a source.
 pub fn compute(extractor: &mut Extractor, source: &dyn Source, name: &str) -> Result<Features> {
-    let (ranks, columns) = (ranks::here(), extractor.columns());
+    let columns = extractor.columns();
     let what = format!("features of {name} images");
-    let part = Part {
-        source,
-        images: ranks.part(source.len()),
-    };
     let mut images = Images {
         extractor,
-        source: &part,
+        source,
         what: &what,
         threads: device::threads(),
+        ranks: ranks::here(),
     };
     let labels = images.labels()?;
     let mut values = Vec::with_capacity(labels.len() * columns);
@@ -76,39 +70,7 @@ pub fn compute(extractor: &mut Extractor, source: &dyn Source, name: &str) -> Re
         values.extend_from_slice(block.values());
         Ok(())
     })?;
-    Ok(Features::new(values, labels, columns)?.gathered(ranks)?)
-}
-
-/// Some images of a source, one behind the other.
-struct Part<'a> {
-    source: &'a dyn Source,
-    images: Range<usize>,
-}
-
-impl Source for Part<'_> {
-    fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    fn classes(&self) -> &[String] {
-        self.source.classes()
-    }
-
-    fn annotation(&self, index: usize) -> Result<Annotation, DataError> {
-        self.source.annotation(self.images.start + index)
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.source.label(self.images.start + index)
-    }
-
-    fn image(&self, index: usize) -> Result<Cow<'_, Image>, DataError> {
-        self.source.image(self.images.start + index)
-    }
-
-    fn name(&self) -> &str {
-        self.source.name()
-    }
+    Ok(Features::new(values, labels, columns)?)
 }
 
 /// Features that are whole and have the source's labels.

@@ -57,8 +57,9 @@ pub fn walk(
         opened: device::open(&arguments.on.device)?,
         sources: None,
     };
+    let ranks = ranks::here();
     if !arguments.every {
-        let (ranks, path) = (ranks::here(), place(task, arguments)?);
+        let path = place(task, arguments)?;
         let lacks = ranks.is_first() && arguments.resume && !path.join(SETTINGS).is_file();
         let encoder = match lacks {
             true => {
@@ -77,23 +78,23 @@ pub fn walk(
         }
         return Ok(());
     }
-    if !ranks::here().is_one() {
-        let message = "--every evaluates in one process";
-        return Err(BadArgument(message.to_string()).into());
-    }
     let (mut root, mut first, mut stopped) = (None::<PathBuf>, true, false);
     checkpoints::walk(&arguments.weights, |saved| {
         if stopped {
             return Ok(());
         }
-        let encoder = Encoder::saved(&saved, arguments, &shared.opened.device)?;
+        let encoder = Encoder::saved(&saved, arguments, &shared.opened.device);
+        let encoder = ranks::agree(ranks, encoder)?;
         let root = match &root {
             Some(root) => root.clone(),
             None => root.insert(place(task, arguments)?).clone(),
         };
         let path = root.join(format!("step-{}", saved.step));
         match evaluate(&mut shared, encoder, &path)? {
-            Some(outcome) => outcome.print_row(arguments.json, std::mem::take(&mut first)),
+            Some(outcome) if ranks.is_first() => {
+                outcome.print_row(arguments.json, std::mem::take(&mut first))
+            }
+            Some(_) => Ok(()),
             None => {
                 stopped = true;
                 Ok(())

@@ -3,6 +3,7 @@
 mod array;
 mod extract;
 mod npy;
+mod part;
 mod reader;
 mod stream;
 mod writer;
@@ -15,9 +16,11 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args;
 use parallax_data::Source;
+use parallax_ranks::Ranks;
 use parallax_train::{Extractor, encoder_from};
 use serde_json::json;
 
+pub use self::part::Part;
 pub use self::reader::FeatureFile;
 pub use self::stream::{Images, Stream};
 use self::writer::{Format, Writer};
@@ -90,6 +93,7 @@ pub fn run(arguments: &FeaturesArguments) -> Result<()> {
         source: source.as_ref(),
         what: "features",
         threads,
+        ranks: Ranks::ONE,
     };
     let begin = Instant::now();
     stream.blocks(&mut |features| {

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use parallax_data::Source;
 use parallax_probes::{Knn as Classifier, Neighbour, Queries, Search, TopAccuracy};
+use parallax_ranks::Ranks;
 use parallax_train::{Extractor, encoder_from};
 use parallax_weights::WeightFile;
 
@@ -17,10 +18,10 @@ use crate::checkpoints::{self, Saved};
 use crate::cli::{Branch, On};
 use crate::data::SRC;
 use crate::device::Opened;
-use crate::features::{FeatureFile, Images, Stream};
+use crate::features::{FeatureFile, Images, Part, Stream};
 use crate::sources::{Pair, same_classes};
 use crate::usage::BadArgument;
-use crate::{device, memory, recipe, weights};
+use crate::{device, memory, ranks, recipe, weights};
 
 /// Bytes that the search may take for test features in a file.
 const PART: u64 = 1 << 30;
@@ -72,9 +73,15 @@ pub fn run(arguments: &Knn) -> Result<()> {
         classifier: classifier(arguments)?,
         opened: device::open(&arguments.on.device)?,
         sources: None,
+        ranks: ranks::here(),
     };
+    let ranks = command.ranks;
     if let (Some(train), Some(test)) = (&arguments.train_features, &arguments.test_features) {
-        return command.files(train, test)?.print(arguments.json);
+        // Reading takes longer than what ranks could divide.
+        return match ranks.is_first() {
+            true => command.files(train, test)?.print(arguments.json),
+            false => Ok(()),
+        };
     }
     let weights = arguments.weights.as_deref().unwrap_or(Path::new(""));
     if arguments.every {
@@ -82,14 +89,21 @@ pub fn run(arguments: &Knn) -> Result<()> {
         return checkpoints::walk(weights, |saved: Saved| {
             let mut report = command.evaluate(&saved.weights)?;
             (report.step, report.epoch) = (Some(saved.step), Some(saved.epoch));
-            report.print_row(arguments.json, std::mem::take(&mut first))
+            match ranks.is_first() {
+                true => report.print_row(arguments.json, std::mem::take(&mut first)),
+                false => Ok(()),
+            }
         });
     }
     let mut file = weights::read(weights)?.file;
     if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {
         file.recipe = Some(recipe::read(name, None, &[])?.to_toml()?);
     }
-    command.evaluate(&file)?.print(arguments.json)
+    let report = command.evaluate(&file)?;
+    match ranks.is_first() {
+        true => report.print(arguments.json),
+        false => Ok(()),
+    }
 }
 
 /// The classifier, if its values are possible.
@@ -115,6 +129,8 @@ struct Command<'a> {
     opened: Opened,
     /// Training and test images, opened for the first encoder.
     sources: Option<[Arc<dyn Source>; 2]>,
+    /// Each computes features of a part of the images, and classifies a part of the test images.
+    ranks: Ranks,
 }
 
 impl Command<'_> {
@@ -129,15 +145,31 @@ impl Command<'_> {
                 let Knn { train, test, .. } = self.arguments;
                 let pair = Pair::open(&recipe, train.as_deref(), test.as_deref())?;
                 let sources = [pair.train, pair.test];
-                self.announce(sources[1].len(), extractor.columns());
+                if self.ranks.is_first() {
+                    let own = self.ranks.part(sources[1].len());
+                    self.announce(own.len(), extractor.columns());
+                }
                 self.sources.insert(sources).clone()
             }
         };
+        let images = test.len();
+        if images < self.ranks.size() {
+            let message = format!(
+                "there are {images} test images for {} ranks: start fewer",
+                self.ranks.size()
+            );
+            return Err(BadArgument(message).into());
+        }
+        let part = Part {
+            source: test.as_ref(),
+            images: self.ranks.part(images),
+        };
         let mut test = Images {
             extractor: &mut extractor,
-            source: test.as_ref(),
+            source: &part,
             what: "test images",
             threads: device::threads(),
+            ranks: Ranks::ONE,
         };
         let (test_labels, search) = (test.labels()?, self.search(&mut test)?);
         let mut train = Images {
@@ -145,13 +177,29 @@ impl Command<'_> {
             source: train.as_ref(),
             what: "training images",
             threads: device::threads(),
+            ranks: self.ranks,
         };
         let (train_labels, neighbours) = (train.labels()?, compare(search, &mut train)?);
         let accuracy = self
             .classifier
             .vote(&neighbours, &train_labels, &test_labels);
-        let examples = [train_labels.len(), test_labels.len()];
+        let accuracy = self.of_all(accuracy, test_labels.len(), images)?;
+        let examples = [train_labels.len(), images];
         Ok(Report::new(accuracy, examples, &self.classifier))
+    }
+
+    /// The accuracy on all `images` from that on the `part` of this rank, by numbers of images, which have no rounding.
+    fn of_all(&self, own: TopAccuracy, part: usize, images: usize) -> Result<TopAccuracy> {
+        if self.ranks.is_one() {
+            return Ok(own);
+        }
+        let right = [own.top1, own.top5].map(|percent| (percent * part as f64 / 100.0).round());
+        let right = self.ranks.sum(right.to_vec())?;
+        let percent = |at: usize| 100.0 * right[at] / images as f64;
+        Ok(TopAccuracy {
+            top1: percent(0),
+            top5: percent(1),
+        })
     }
 
     /// Evaluates features in files. The training features are read once for each part of the test examples that fits into

@@ -15,7 +15,7 @@ use parallax_ranks::Ranks;
 use super::cpu;
 use super::pooled::{shaped, tensor};
 use crate::dtype::is_half;
-use crate::ops::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
+use crate::ops::{GivenNorm, Kernels, ReluMask, Running, SavedNorm, SgdParameter};
 use crate::pixel_labels::{LogitShape, PixelLabels};
 use crate::reference;
 use crate::sampling::Sampling;
@@ -58,13 +58,22 @@ fn norm_gradients(
     with_residual: bool,
 ) -> (cpu::NormGrad, FlexTensor) {
     let grad = Contiguous::new(grad);
-    let output = saved.output.map(Contiguous::new);
+    let (output, shift) = match saved.mask {
+        ReluMask::None => (None, None),
+        ReluMask::Output(output) => (Some(Contiguous::new(output)), None),
+        ReluMask::Shift(bias) => (None, Some(Contiguous::new(bias))),
+    };
+    let mask = match (&output, &shift) {
+        (Some(output), _) => ReluMask::Output(output.values()),
+        (_, Some(shift)) => ReluMask::Shift(shift.values()),
+        _ => ReluMask::None,
+    };
     let saved_values = [saved.x, saved.weight, saved.mean, saved.variance];
     let [x, weight, mean, variance] = saved_values.map(Contiguous::new);
     let gradients = cpu::batch_norm_backward(
         cpu::NormPass {
             x: x.values(),
-            output: output.as_ref().map_or(&[], Contiguous::values),
+            mask,
             weight: weight.values(),
             mean: mean.values(),
             variance: variance.values(),
@@ -181,7 +190,7 @@ impl Kernels for Flex {
         if is_double(&grad) {
             return reference::norm_grad(saved, grad);
         }
-        let relu = saved.output.is_some();
+        let relu = !matches!(saved.mask, ReluMask::None);
         let (shape, dtype) = (grad.shape(), grad.dtype());
         let (gradients, grad) = norm_gradients(saved, grad, true);
         let residual = match relu {

@@ -9,7 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use parallax_ranks::Ranks;
 
-use super::kernels::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
+use super::kernels::{GivenNorm, Kernels, ReluMask, Running, SavedNorm, SgdParameter};
 use super::many::Many;
 use super::pack::Packed;
 use crate::options::SgdOptions;
@@ -90,8 +90,8 @@ pub trait GradientOps: Backend {
     /// See [`Kernels::norm_grad`], with ReLU and without residual: the gradients of x, weight and bias.
     fn gradient_norm_relu(
         x: FloatTensor<Self>,
-        output: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -140,8 +140,8 @@ impl<B: Kernels> GradientOps for B {
 
     fn gradient_norm_relu(
         x: FloatTensor<B>,
-        output: FloatTensor<B>,
         weight: FloatTensor<B>,
+        bias: FloatTensor<B>,
         mean: FloatTensor<B>,
         variance: FloatTensor<B>,
         grad: FloatTensor<B>,
@@ -149,7 +149,7 @@ impl<B: Kernels> GradientOps for B {
     ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
         let saved = SavedNorm {
             x,
-            output: Some(output),
+            mask: ReluMask::Shift(bias),
             weight,
             mean,
             variance,

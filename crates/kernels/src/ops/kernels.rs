@@ -192,13 +192,25 @@ pub struct SgdParameter<B: Backend> {
     pub options: SgdOptions,
 }
 
+/// Where a ReLU behind batch norm is open.
+#[derive(Clone, Copy, Debug)]
+pub enum ReluMask<Output, Shift = Output> {
+    /// There was no ReLU.
+    None,
+    /// Where this output is not zero, `[rows, channels]`.
+    Output(Output),
+    /// Where batch norm with this shift, `[channels]`, is above zero: there was no residual, and computing the output again from x
+    /// takes less time than reading it.
+    Shift(Shift),
+}
+
 /// What batch norm saves for its backward pass.
 #[derive(Clone, Debug)]
 pub struct SavedNorm<B: Backend> {
     /// `[rows, channels]`
     pub x: FloatTensor<B>,
-    /// `[rows, channels]`, where ReLU followed
-    pub output: Option<FloatTensor<B>>,
+    /// Where ReLU let the gradient through.
+    pub mask: ReluMask<FloatTensor<B>>,
     /// Scale, `[channels]`
     pub weight: FloatTensor<B>,
     /// `[channels]`

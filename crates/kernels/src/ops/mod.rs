@@ -9,7 +9,7 @@ mod spatial;
 
 pub use self::dispatch::{GradientOps, InferenceOps, LayerOps, UpdateOps};
 pub use self::head::HeadOps;
-pub use self::kernels::{GivenNorm, Kernels, Running, SavedNorm, SgdParameter};
+pub use self::kernels::{GivenNorm, Kernels, ReluMask, Running, SavedNorm, SgdParameter};
 pub use self::many::Many;
 pub use self::pack::Packed;
 pub use self::spatial::SpatialOps;

@@ -64,6 +64,16 @@ impl Fpn {
     /// The maps p2, p3, ... of the stages and every second pixel of the last one.
     fn forward(&mut self, images: Tensor<4>, mode: Mode) -> Vec<Tensor<4>> {
         let stages = self.bottom_up.stages(images, mode);
+        self.pyramid(stages, mode)
+    }
+
+    /// The ResNet below.
+    pub(crate) fn bottom_up(&mut self) -> &mut ResNet {
+        &mut self.bottom_up
+    }
+
+    /// The maps of the stages' maps.
+    pub(crate) fn pyramid(&mut self, stages: Vec<Tensor<4>>, mode: Mode) -> Vec<Tensor<4>> {
         let layers = self.lateral.iter_mut().zip(&mut self.output);
         let mut above: Option<Tensor<4>> = None;
         let mut maps: Vec<Tensor<4>> = Vec::new();

@@ -106,7 +106,7 @@ impl Maps<'_> {
     }
 
     /// RoIAlign of one or more regions, each on the map for its size, and the order of the rows.
-    fn pool(&self, rois: &[Roi], side: usize) -> (Tensor<4>, Vec<usize>) {
+    pub(crate) fn pool(&self, rois: &[Roi], side: usize) -> (Tensor<4>, Vec<usize>) {
         let levels: Vec<i64> = rois.iter().map(|roi| self.level(roi.corners)).collect();
         let (mut pooled, mut order) = (Vec::new(), Vec::new());
         for ((map, &stride), own) in self.maps.iter().zip(&self.strides).zip(FINEST..) {
@@ -215,32 +215,42 @@ impl BoxHead {
 impl RoiHeads {
     /// Classes and boxes of one or more regions.
     pub fn boxes(&mut self, maps: &Maps<'_>, rois: &[Roi], mode: Mode) -> BoxOutput {
+        let pooled = maps.pool(rois, self.box_side());
+        self.boxes_of(pooled, mode)
+    }
+
+    /// The side of the maps that the box branch reads.
+    pub(crate) fn box_side(&self) -> usize {
         match self {
+            RoiHeads::C4(_) => C4_SIDE,
+            RoiHeads::Fpn(_) => BOX_SIDE,
+        }
+    }
+
+    /// Classes and boxes of pooled regions in an order of rows.
+    pub(crate) fn boxes_of(
+        &mut self,
+        (pooled, order): (Tensor<4>, Vec<usize>),
+        mode: Mode,
+    ) -> BoxOutput {
+        let (features, last, predictor) = match self {
             RoiHeads::C4(heads) => {
-                let (pooled, order) = maps.pool(rois, C4_SIDE);
                 let last = heads.last(pooled.clone(), mode);
                 let features = global_average_pool(last.clone());
-                let [logits, deltas] = heads.box_predictor.forward(features);
-                BoxOutput {
-                    logits,
-                    deltas,
-                    pooled,
-                    last: Some(last),
-                    order,
-                }
+                (features, Some(last), &heads.box_predictor)
             }
             RoiHeads::Fpn(heads) => {
-                let (pooled, order) = maps.pool(rois, BOX_SIDE);
                 let features = heads.box_head.forward(pooled.clone(), mode);
-                let [logits, deltas] = heads.box_predictor.forward(features);
-                BoxOutput {
-                    logits,
-                    deltas,
-                    pooled,
-                    last: None,
-                    order,
-                }
+                (features, None, &heads.box_predictor)
             }
+        };
+        let [logits, deltas] = predictor.forward(features);
+        BoxOutput {
+            logits,
+            deltas,
+            pooled,
+            last,
+            order,
         }
     }
 

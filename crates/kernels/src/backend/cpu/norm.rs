@@ -1,12 +1,15 @@
 //! Batch norm with the batch's statistics, fused with the residual's addition and ReLU.
 
+use std::ops::Range;
+
 use parallax_ranks::Ranks;
 use pulp::Arch;
 
 use super::buffers::buffer;
-use super::norm_loops::{Deviations, GradSums, InputGrad, Normalize, Sum};
+use super::norm_loops::{Deviations, Gate, GradSums, InputGrad, Normalize, Sum};
 use super::threads;
 use crate::across::{Moments, summed};
+use crate::ops::ReluMask;
 
 /// Values of a block, which stays in L1 for both passes over it.
 const BLOCK: usize = 8 * 1024;
@@ -50,11 +53,7 @@ pub fn batch_norm(
 ) -> Normed {
     let channels = weight.len();
     let (mean, variance) = statistics(x, channels, ranks);
-    let scale: Vec<f32> = weight
-        .iter()
-        .zip(&variance)
-        .map(|(weight, variance)| weight / (variance + epsilon).sqrt())
-        .collect();
+    let scale = scale_of(weight, &variance, epsilon);
     let mut output = buffer(x.len());
     let len = block_len(channels);
     threads::each(4 * x.len(), output.chunks_mut(len), |block, out| {
@@ -74,6 +73,14 @@ pub fn batch_norm(
         mean,
         variance,
     }
+}
+
+/// What batch norm multiplies the channels by.
+fn scale_of(weight: &[f32], variance: &[f32], epsilon: f32) -> Vec<f32> {
+    let channels = weight.iter().zip(variance);
+    channels
+        .map(|(weight, variance)| weight / (variance + epsilon).sqrt())
+        .collect()
 }
 
 /// Mean and biased variance of every channel over the batches of all ranks. Each block is summed around its own mean, then blocks are combined in f64 by the
@@ -116,8 +123,8 @@ fn statistics(x: &[f32], channels: usize, ranks: Ranks) -> (Vec<f32>, Vec<f32>) 
 pub struct NormPass<'a> {
     /// `[rows, channels]`
     pub x: &'a [f32],
-    /// The output of [`batch_norm`] with ReLU, else empty.
-    pub output: &'a [f32],
+    /// Where ReLU let the gradient through.
+    pub mask: ReluMask<&'a [f32]>,
     /// Scale, `[channels]`
     pub weight: &'a [f32],
     /// `[channels]`
@@ -135,7 +142,7 @@ pub struct NormPass<'a> {
 pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool) -> NormGrad {
     let NormPass {
         x,
-        output,
+        mask,
         weight,
         mean,
         variance,
@@ -149,8 +156,16 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         .map(|variance| 1.0 / (variance + epsilon).sqrt())
         .collect();
 
+    // That of the forward pass, so that the signs are its own.
+    let forward_scale = scale_of(weight, variance, epsilon);
+    let gate = |range: Range<usize>| match mask {
+        ReluMask::None => Gate::None,
+        ReluMask::Output(output) => Gate::Output(&output[range]),
+        ReluMask::Shift(bias) => Gate::Shift(&forward_scale, bias),
+    };
+
     // First pass: sums of the gradient before ReLU.
-    let mut residual = buffer(match with_residual && !output.is_empty() {
+    let mut residual = buffer(match with_residual && !matches!(mask, ReluMask::None) {
         true => x.len(),
         false => 0,
     });
@@ -164,7 +179,7 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
         let (plain, weighted) = partial.split_at_mut(channels);
         Arch::new().dispatch(GradSums {
             x: &x[range.clone()],
-            output: output.get(range.clone()).unwrap_or(&[]),
+            gate: gate(range.clone()),
             grad: &grad[range],
             mean,
             residual,
@@ -198,16 +213,19 @@ pub fn batch_norm_backward(pass: NormPass<'_>, grad: &[f32], with_residual: bool
     let shift: Vec<f32> = (0..channels)
         .map(|c| (factor(c) * sums[c] / rows) as f32)
         .collect();
-    let (grad, output) = match residual.is_empty() {
-        true => (grad, output),
-        false => (&residual[..], &[][..]),
+    let grad = match residual.is_empty() {
+        true => grad,
+        false => &residual[..],
     };
     let mut input = buffer(x.len());
     threads::each(4 * x.len(), input.chunks_mut(len), |block, out| {
         let range = block * len..block * len + out.len();
         Arch::new().dispatch(InputGrad {
             x: &x[range.clone()],
-            output: output.get(range.clone()).unwrap_or(&[]),
+            gate: match residual.is_empty() {
+                true => gate(range.clone()),
+                false => Gate::None,
+            },
             grad: &grad[range],
             mean,
             scale: &scale,

@@ -227,34 +227,90 @@ impl Columns for Deviations<'_> {
     }
 }
 
-/// The gradient before ReLU, or `grad` itself where `output` is empty.
+/// Where the ReLU behind a block is open.
+#[derive(Clone, Copy)]
+pub enum Gate<'a> {
+    /// Everywhere: there is none.
+    None,
+    /// Where these outputs of the block are not zero.
+    Output(&'a [f32]),
+    /// Where `(x - mean) * scale + bias` is above zero, with these values of the channels.
+    Shift(&'a [f32], &'a [f32]),
+}
+
+/// A [`Gate`] with the values of `N` vectors of channels.
+#[derive(Clone, Copy)]
+enum LoadedGate<'a, T> {
+    None,
+    Output(&'a [f32]),
+    Shift(T, T),
+}
+
+impl<'a> Gate<'a> {
+    #[inline(always)]
+    fn load<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        begin: usize,
+        len: usize,
+    ) -> LoadedGate<'a, [S::f32s; N]> {
+        match self {
+            Gate::None => LoadedGate::None,
+            Gate::Output(output) => LoadedGate::Output(output),
+            Gate::Shift(scale, bias) => {
+                let [scale, bias] = [scale, bias].map(|of| read::<S, N>(simd, of, begin, len));
+                LoadedGate::Shift(scale, bias)
+            }
+        }
+    }
+}
+
+/// The gradient before ReLU; `centred` is `x - mean`.
 #[inline(always)]
 fn before_relu<S: Simd, const N: usize>(
     simd: S,
-    grad: &[f32],
-    output: &[f32],
-    begin: usize,
-    len: usize,
+    mut grad: [S::f32s; N],
+    centred: [S::f32s; N],
+    gate: LoadedGate<'_, [S::f32s; N]>,
+    (begin, len): (usize, usize),
 ) -> [S::f32s; N] {
-    let mut grad = read::<S, N>(simd, grad, begin, len);
-    if !output.is_empty() {
-        let zero = simd.splat_f32s(0.0);
-        let output = read::<S, N>(simd, output, begin, len);
-        for (grad, output) in grad.iter_mut().zip(output) {
-            // As in PyTorch, the gradient is zero where the output is zero or less, but not where it is NaN.
-            let inactive = simd.less_than_or_equal_f32s(output, zero);
-            *grad = simd.select_f32s(inactive, zero, *grad);
+    let output = match gate {
+        LoadedGate::None => return grad,
+        LoadedGate::Output(output) => read::<S, N>(simd, output, begin, len),
+        LoadedGate::Shift(scale, bias) => {
+            let mut output = centred;
+            for (n, output) in output.iter_mut().enumerate() {
+                *output = simd.add_f32s(simd.mul_f32s(*output, scale[n]), bias[n]);
+            }
+            output
         }
+    };
+    let zero = simd.splat_f32s(0.0);
+    for (grad, output) in grad.iter_mut().zip(output) {
+        // As in PyTorch, the gradient is zero where the output is zero or less, but not where it is NaN.
+        let closed = simd.less_than_or_equal_f32s(output, zero);
+        *grad = simd.select_f32s(closed, zero, *grad);
     }
     grad
+}
+
+#[inline(always)]
+fn centred<S: Simd, const N: usize>(
+    simd: S,
+    mut x: [S::f32s; N],
+    mean: [S::f32s; N],
+) -> [S::f32s; N] {
+    for (x, mean) in x.iter_mut().zip(mean) {
+        *x = simd.sub_f32s(*x, mean);
+    }
+    x
 }
 
 /// Adds the sums of the gradient before ReLU to `plain` and those of its products with `x - mean` to `weighted`. Writes that
 /// gradient to `residual` unless it is empty.
 pub struct GradSums<'a> {
     pub x: &'a [f32],
-    /// Empty without ReLU.
-    pub output: &'a [f32],
+    pub gate: Gate<'a>,
     pub grad: &'a [f32],
     pub mean: &'a [f32],
     pub residual: &'a mut [f32],
@@ -283,13 +339,14 @@ impl Columns for GradSums<'_> {
         let mean = read::<S, N>(simd, self.mean, begin, len);
         let mut plain = read::<S, N>(simd, self.plain, begin, len);
         let mut weighted = read::<S, N>(simd, self.weighted, begin, len);
+        let gate = self.gate.load::<S, N>(simd, begin, len);
         for row in rows.step_by(self.mean.len()) {
-            let grad = before_relu::<S, N>(simd, self.grad, self.output, row + begin, len);
-            let x = read::<S, N>(simd, self.x, row + begin, len);
+            let x = centred(simd, read::<S, N>(simd, self.x, row + begin, len), mean);
+            let grad = read::<S, N>(simd, self.grad, row + begin, len);
+            let grad = before_relu(simd, grad, x, gate, (row + begin, len));
             for n in 0..N {
-                let centred = simd.sub_f32s(x[n], mean[n]);
                 plain[n] = simd.add_f32s(plain[n], grad[n]);
-                weighted[n] = simd.add_f32s(weighted[n], simd.mul_f32s(grad[n], centred));
+                weighted[n] = simd.add_f32s(weighted[n], simd.mul_f32s(grad[n], x[n]));
             }
             if !self.residual.is_empty() {
                 write(simd, grad, self.residual, row + begin, len);
@@ -303,8 +360,8 @@ impl Columns for GradSums<'_> {
 /// `scale g - (x - mean) slope - shift`, where g is the gradient before ReLU.
 pub struct InputGrad<'a> {
     pub x: &'a [f32],
-    /// Empty without ReLU, or where `grad` is the gradient before it already.
-    pub output: &'a [f32],
+    /// None also where `grad` is the gradient before ReLU already.
+    pub gate: Gate<'a>,
     pub grad: &'a [f32],
     pub mean: &'a [f32],
     pub scale: &'a [f32],
@@ -335,13 +392,14 @@ impl Columns for InputGrad<'_> {
         let scale = read::<S, N>(simd, self.scale, begin, len);
         let slope = read::<S, N>(simd, self.slope, begin, len);
         let shift = read::<S, N>(simd, self.shift, begin, len);
+        let gate = self.gate.load::<S, N>(simd, begin, len);
         for row in rows.step_by(self.mean.len()) {
-            let grad = before_relu::<S, N>(simd, self.grad, self.output, row + begin, len);
-            let mut values = read::<S, N>(simd, self.x, row + begin, len);
+            let mut values = centred(simd, read::<S, N>(simd, self.x, row + begin, len), mean);
+            let grad = read::<S, N>(simd, self.grad, row + begin, len);
+            let grad = before_relu(simd, grad, values, gate, (row + begin, len));
             for (n, value) in values.iter_mut().enumerate() {
-                let centred = simd.sub_f32s(*value, mean[n]);
                 let scaled = simd.mul_f32s(scale[n], grad[n]);
-                let sloped = simd.sub_f32s(scaled, simd.mul_f32s(centred, slope[n]));
+                let sloped = simd.sub_f32s(scaled, simd.mul_f32s(*value, slope[n]));
                 *value = simd.sub_f32s(sloped, shift[n]);
             }
             write(simd, values, self.out, row + begin, len);

@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use super::sums::{Matrix, Workgroup, work};
+use super::sums::{Matrix, Workgroup, gated, work};
 use crate::backend::gpu::bits::relu;
 
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, then the residual, then ReLU, each where there is one.
@@ -45,13 +45,15 @@ pub(super) fn normalize<E: Float, N: Size>(
     }
 }
 
-/// `scale * grad - slope * (x - mean) - shift`, where the factors are `[scale, slope, shift]` of each channel.
+/// `scale * grad - slope * (x - mean) - shift`, where the factors are `[scale, slope, shift]` of each channel. With a `bias` a ReLU
+/// followed, and `grad` counts where it is open.
 #[cube(launch_unchecked)]
 pub(super) fn input_gradient<E: Float, N: Size>(
     x: &[Vector<E, N>],
     grad: &[Vector<E, N>],
     mean: &[Vector<f32, N>],
     factors: &[Vector<f32, N>],
+    bias: ComptimeOption<&[Vector<f32, N>]>,
     out: &mut [Vector<E, N>],
     m: &Matrix,
     #[comptime] group: Workgroup,
@@ -67,7 +69,13 @@ pub(super) fn input_gradient<E: Float, N: Size>(
     while row < own.end {
         let at = (row * m.across + own.column) as usize;
         let deviation = Vector::<f32, N>::cast_from(x[at]) - center;
-        let value = scale * Vector::<f32, N>::cast_from(grad[at]) - deviation * slope - shift;
+        let gradient = Vector::<f32, N>::cast_from(grad[at]);
+        let gradient = if comptime!(bias.is_some()) {
+            gated::<N>(deviation * scale + bias.unwrap()[column], gradient)
+        } else {
+            gradient
+        };
+        let value = scale * gradient - deviation * slope - shift;
         out[at] = Vector::cast_from(value);
         row += comptime!(group.y);
     }

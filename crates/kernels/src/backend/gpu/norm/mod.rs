@@ -16,12 +16,12 @@ use parallax_ranks::Ranks;
 use self::apply::{input_gradient, normalize};
 use self::merge::{Chunks, merged_gradients, merged_statistics};
 use self::sums::{
-    MatrixLaunch, Workgroup, chunk_gradients, chunk_gradients_relu, chunk_statistics,
+    MatrixLaunch, Workgroup, chunk_gradients, chunk_gradients_residual, chunk_statistics,
 };
 use super::launch::{LaunchCost, LaunchPlan, MAX_WORKGROUPS, bytes};
 use super::tensors::{empty, empty_f32, storage};
 use super::tile::load_width;
-use crate::ops::{GivenNorm, Running, SavedNorm};
+use crate::ops::{GivenNorm, ReluMask, Running, SavedNorm};
 
 /// Invocations of a workgroup, and of these along channels at most.
 const INVOCATIONS: u32 = 256;
@@ -129,7 +129,7 @@ pub fn norm_launches(rows: usize, channels: usize, residual: bool, relu: bool) -
     let once = |of: Partition| of.chunks * of.group.y as usize * channels;
     let (reducing, applying) = (once(plan.reduce), once(plan.apply));
     let [x, y] = plan.workgroups(plan.reduce);
-    let (added, masked) = (usize::from(residual), usize::from(relu));
+    let [added, masked, gated] = [residual, residual && relu, relu && !residual].map(usize::from);
     let launches = |traffic, minimum| LaunchPlan {
         cut: None,
         workgroups: x as usize * y as usize,
@@ -142,15 +142,16 @@ pub fn norm_launches(rows: usize, channels: usize, residual: bool, relu: bool) -
         },
     };
     let statistics = len + reducing + 2 * partial + 2 * channels;
-    let gradients = (2 + 2 * masked) * len + reducing + 2 * partial + 7 * channels;
+    let gradients =
+        (2 + 2 * masked) * len + (1 + 3 * gated) * reducing + 2 * partial + 7 * channels;
     [
         launches(
             statistics + (2 + added) * len + 4 * applying,
             (2 + added) * len,
         ),
         launches(
-            gradients + 3 * len + 4 * applying,
-            (3 + masked + masked * added) * len,
+            gradients + 3 * len + (4 + gated) * applying,
+            (3 + 2 * masked) * len,
         ),
     ]
 }
@@ -256,7 +257,7 @@ fn applied(
     out
 }
 
-/// See [`crate::ops::Kernels::norm_grad`].
+/// See [`crate::ops::Kernels::norm_grad`]; the last is the gradient before ReLU only where the mask is an output.
 #[expect(unsafe_code, reason = "the kernels check their bounds themselves")]
 pub(crate) fn norm_grad(saved: SavedNorm<CubeBackend>, grad: CubeTensor) -> [CubeTensor; 4] {
     let (x, mut grad) = (into_contiguous(saved.x), into_contiguous(grad));
@@ -265,19 +266,25 @@ pub(crate) fn norm_grad(saved: SavedNorm<CubeBackend>, grad: CubeTensor) -> [Cub
     let (client, stored) = (x.client.clone(), storage(&x));
     let partial = empty_f32(&x, vec![plan.reduce.chunks, 2, channels]);
     let out = empty(&x, vec![rows, channels]);
-    let mean = into_contiguous(saved.mean);
+    let of_channels = [saved.mean, saved.variance, saved.weight].map(into_contiguous);
+    let ([mean, variance, weight], epsilon) = (of_channels, saved.epsilon);
+    let (output, bias) = match saved.mask {
+        ReluMask::None => (None, None),
+        ReluMask::Output(output) => (Some(into_contiguous(output)), None),
+        ReluMask::Shift(bias) => (None, Some(into_contiguous(bias))),
+    };
     // SAFETY: as in `norm`.
     unsafe {
-        match saved.output {
+        match output {
             Some(output) => {
                 let masked = empty(&x, vec![rows, channels]);
-                chunk_gradients_relu::launch_unchecked(
+                chunk_gradients_residual::launch_unchecked(
                     &client,
                     plan.count(plan.reduce),
                     plan.reduce.group.size(),
                     plan.width,
                     x.clone().into_buffer_arg(),
-                    into_contiguous(output).into_buffer_arg(),
+                    output.into_buffer_arg(),
                     grad.into_buffer_arg(),
                     mean.clone().into_buffer_arg(),
                     masked.clone().into_buffer_arg(),
@@ -296,14 +303,17 @@ pub(crate) fn norm_grad(saved: SavedNorm<CubeBackend>, grad: CubeTensor) -> [Cub
                 x.clone().into_buffer_arg(),
                 grad.clone().into_buffer_arg(),
                 mean.clone().into_buffer_arg(),
+                variance.clone().into_buffer_arg(),
+                weight.clone().into_buffer_arg(),
+                bias.clone().map(CubeTensor::into_buffer_arg).into(),
                 partial.clone().into_buffer_arg(),
                 plan.matrix(plan.reduce),
+                epsilon as f32,
                 plan.reduce.group,
                 stored,
             ),
         }
     }
-    let (weight, variance, epsilon) = (saved.weight, saved.variance, saved.epsilon);
     let of_channel = (weight.clone(), variance.clone());
     let [grad_weight, grad_bias, mut factors] =
         merged_gradients(partial, of_channel, plan.chunks(), epsilon as f32);
@@ -322,6 +332,7 @@ pub(crate) fn norm_grad(saved: SavedNorm<CubeBackend>, grad: CubeTensor) -> [Cub
             grad.clone().into_buffer_arg(),
             mean.into_buffer_arg(),
             factors.into_buffer_arg(),
+            bias.map(CubeTensor::into_buffer_arg).into(),
             out.clone().into_buffer_arg(),
             plan.matrix(plan.apply),
             plan.apply.group,

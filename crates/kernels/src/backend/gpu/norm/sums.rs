@@ -109,29 +109,61 @@ pub(super) fn chunk_statistics<E: Float, N: Size>(
     }
 }
 
-/// The sums of `grad` and of `grad * (x - mean)` over each chunk, as `[chunk][2][channels]`.
+/// The sums of `grad` and of `grad * (x - mean)` over each chunk, as `[chunk][2][channels]`. With a `bias` a ReLU followed, and
+/// `grad` counts where it is open.
 #[cube(launch_unchecked)]
 pub(super) fn chunk_gradients<E: Float, N: Size>(
     x: &[Vector<E, N>],
     grad: &[Vector<E, N>],
     mean: &[Vector<f32, N>],
+    variance: &[Vector<f32, N>],
+    weight: &[Vector<f32, N>],
+    bias: ComptimeOption<&[Vector<f32, N>]>,
     partial: &mut [Vector<f32, N>],
     m: &Matrix,
+    epsilon: f32,
     #[comptime] group: Workgroup,
     #[define(E)] _element: ElemType,
 ) {
     let own = work(m, group);
-    let center = mean[own.column as usize];
+    let column = own.column as usize;
+    let center = mean[column];
+    let scale = weight[column] / (variance[column] + Vector::new(epsilon)).sqrt();
     let mut sum = Vector::<f32, N>::new(0.0f32);
     let mut product = Vector::<f32, N>::new(0.0f32);
     let mut row = own.first;
     while row < own.end {
         let at = (row * m.across + own.column) as usize;
+        let deviation = Vector::<f32, N>::cast_from(x[at]) - center;
         let gradient = Vector::<f32, N>::cast_from(grad[at]);
+        let gradient = if comptime!(bias.is_some()) {
+            gated::<N>(deviation * scale + bias.unwrap()[column], gradient)
+        } else {
+            gradient
+        };
         sum += gradient;
-        product += gradient * (Vector::<f32, N>::cast_from(x[at]) - center);
+        product += gradient * deviation;
         row += comptime!(group.y);
     }
+    write_sums::<N>(sum, product, partial, &own, m, group);
+}
+
+/// The input gradient of a ReLU: `grad` where `value` is above zero or NaN, zero elsewhere.
+#[cube]
+pub(super) fn gated<N: Size>(value: Vector<f32, N>, grad: Vector<f32, N>) -> Vector<f32, N> {
+    relu_gradient::<N>(relu::<N>(value), grad)
+}
+
+/// Adds over the invocations of a column, and writes the sums of a chunk.
+#[cube]
+fn write_sums<N: Size>(
+    sum: Vector<f32, N>,
+    product: Vector<f32, N>,
+    partial: &mut [Vector<f32, N>],
+    own: &Work,
+    m: &Matrix,
+    #[comptime] group: Workgroup,
+) {
     let sum = sum_of_column::<N>(sum, group);
     let product = sum_of_column::<N>(product, group);
     if own.writes {
@@ -141,9 +173,9 @@ pub(super) fn chunk_gradients<E: Float, N: Size>(
     }
 }
 
-/// The same where a ReLU followed, whose input gradient is written to `masked`.
+/// The same where a residual was added and a ReLU gave `output`; the gradient before it is the residual's, and written to `masked`.
 #[cube(launch_unchecked)]
-pub(super) fn chunk_gradients_relu<E: Float, N: Size>(
+pub(super) fn chunk_gradients_residual<E: Float, N: Size>(
     x: &[Vector<E, N>],
     output: &[Vector<E, N>],
     grad: &[Vector<E, N>],
@@ -168,11 +200,5 @@ pub(super) fn chunk_gradients_relu<E: Float, N: Size>(
         product += gradient * (Vector::<f32, N>::cast_from(x[at]) - center);
         row += comptime!(group.y);
     }
-    let sum = sum_of_column::<N>(sum, group);
-    let product = sum_of_column::<N>(product, group);
-    if own.writes {
-        let at = own.chunk * 2 * m.across + own.column;
-        partial[at as usize] = sum;
-        partial[(at + m.across) as usize] = product;
-    }
+    write_sums::<N>(sum, product, partial, &own, m, group);
 }
