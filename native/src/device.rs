@@ -7,7 +7,7 @@ use parallax_kernels::{is_software_adapter, shader_language};
 use parallax_train::{Precision, Recipe};
 
 use crate::usage::BadArgument;
-use crate::{matrices, ranks};
+use crate::{driver, matrices, ranks};
 
 /// An opened device and what to call it.
 pub struct Opened {
@@ -199,6 +199,10 @@ pub fn open_adapter(adapter: &Adapter) -> Result<Opened> {
     let language = shader_language(&device).unwrap_or_default();
     let mut kernels = format!("{language} for GPUs, by shape; no autotuning, no fusion");
     let instructions = matrices::prepare(&device, &info);
+    // A driver whose matrix instructions are right runs SPIR-V.
+    if instructions.is_empty() && language == "SPIR-V" {
+        driver::runs_spirv(&adapter.name, &info)?;
+    }
     if !instructions.is_empty() {
         kernels += &format!("; matrix instructions {}", instructions.join(", "));
     }

@@ -10,6 +10,7 @@ mod data;
 mod detect;
 mod device;
 mod devices;
+mod driver;
 mod eval;
 mod features;
 mod figure;

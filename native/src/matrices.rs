@@ -1,8 +1,5 @@
 //! The matrix instructions of a device: checked when it is opened, once for each driver.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu::AdapterInfo;
 use parallax_kernels::{
@@ -11,14 +8,10 @@ use parallax_kernels::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::data::cache;
-use crate::whole::write_whole;
+use crate::driver;
 
 /// In the cache folder.
 const FILE: &str = "matrix-instructions.json";
-
-/// What earlier runs found, by version of the program, adapter, driver and operands.
-type Found = BTreeMap<String, Shapes>;
 
 /// Rows, columns, depth and plane of each shape.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -98,41 +91,9 @@ pub fn prepare(device: &Device, adapter: &AdapterInfo) -> Vec<String> {
 }
 
 fn remembered(device: &Device, adapter: &AdapterInfo, operand: Operand) -> MatrixInstructions {
-    let version = env!("CARGO_PKG_VERSION");
-    let AdapterInfo {
-        name: adapter,
-        driver,
-        driver_info,
-        ..
-    } = adapter;
-    let key = format!(
-        "{version}; {adapter}; {driver} {driver_info}; {}",
-        name(operand)
-    );
-    let mut all = read();
-    if let Some(known) = all.get(&key) {
-        let known = MatrixInstructions::from(known.clone());
-        set_matrix_instructions(device, operand, known.clone());
-        return known;
-    }
-    let found = matrix_instructions(device, operand);
-    all.insert(key, Shapes::from(&found));
-    // Without a cache folder every process checks.
-    if let (Some(path), Ok(text)) = (path(), serde_json::to_vec_pretty(&all)) {
-        let folder = path.parent().map(std::fs::create_dir_all);
-        if matches!(folder, Some(Ok(()))) {
-            drop(write_whole(&path, &text));
-        }
-    }
+    let find = || Shapes::from(&matrix_instructions(device, operand));
+    let shapes: Shapes = driver::fact(FILE, adapter, name(operand), find);
+    let found = MatrixInstructions::from(shapes);
+    set_matrix_instructions(device, operand, found.clone());
     found
-}
-
-fn path() -> Option<PathBuf> {
-    cache::folder().ok().map(|folder| folder.join(FILE))
-}
-
-fn read() -> Found {
-    let text = path().and_then(|path| std::fs::read(path).ok());
-    text.and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default()
 }

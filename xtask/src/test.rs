@@ -207,16 +207,15 @@ fn matrices() -> Result<()> {
 }
 
 fn with_matrices(arguments: &[&str]) -> Result<()> {
-    let Some(environment) = mesa::environment() else {
-        println!("products by matrix instructions are not tested: there is no driver with them");
-        return Ok(());
-    };
-    let mut cargo = in_spirv("matrices", arguments);
-    sh::run(cargo.envs(environment))
+    in_spirv("matrices", arguments)
 }
 
 /// A test in the build whose kernels are SPIR-V.
-fn in_spirv(test: &str, arguments: &[&str]) -> Command {
+fn in_spirv(test: &str, arguments: &[&str]) -> Result<()> {
+    let Some(environment) = mesa::environment() else {
+        println!("SPIR-V is not tested: there is no driver with matrix instructions");
+        return Ok(());
+    };
     let mut cargo = sh::words("cargo test --locked --release --workspace --exclude parallax-web");
     cargo
         .args([
@@ -225,8 +224,9 @@ fn in_spirv(test: &str, arguments: &[&str]) -> Command {
         ])
         .args(["--test", test, "--", "--nocapture"])
         .args(arguments)
-        .envs(LINT);
-    cargo
+        .envs(LINT)
+        .envs(environment);
+    sh::run(&mut cargo)
 }
 
 /// Set-up installs a software Vulkan driver on Linux alone.
@@ -251,8 +251,8 @@ fn slow() -> Result<()> {
     };
     binaries::run(&mut native_cargo("cargo test"), choice)?;
     with_matrices(SLOWLY)?;
-    // What the WGSL build's tests show of f32 on Vulkan, in SPIR-V on the system's driver, which may have no matrix instructions.
-    sh::run(&mut in_spirv("native", &["vulkan"]))
+    // f32 takes no matrix instructions: what the WGSL build's tests show of it, in SPIR-V.
+    in_spirv("native", &["vulkan"])
 }
 
 /// The module's tests in a headless browser.

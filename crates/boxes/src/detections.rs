@@ -85,8 +85,8 @@ impl ScoredBoxes {
 
     /// NMS by class: the places of the best `top` of all that are left and have an area in the output image, best first.
     pub fn kept(&self, options: &DetectionOptions) -> Vec<usize> {
-        let mut kept = nms_by_group(&self.boxes, &self.scores, &self.classes, options.nms);
-        kept.truncate(options.top);
+        let (nms, top) = (options.nms, options.top);
+        let mut kept = nms_by_group(&self.boxes, &self.scores, &self.classes, nms, top);
         kept.retain(|&place| has_area(rescaled(self.boxes[place], options)));
         kept
     }

@@ -3,34 +3,37 @@
 use std::collections::BTreeMap;
 
 use crate::Corners;
-use crate::iou::iou;
+use crate::iou::{area, iou};
 use crate::rank::highest;
 
 /// The places of the boxes that survive, highest score first: a box is suppressed where its IoU with a better one that
 /// survives is above the threshold. Boxes without an area suppress nothing and are not suppressed by one another.
 pub fn nms(boxes: &[Corners], scores: &[f32], threshold: f32) -> Vec<usize> {
-    suppressed(boxes, highest(scores, scores.len()), threshold)
+    nms_by_group(boxes, scores, &vec![(); boxes.len()], threshold, usize::MAX)
 }
 
-/// [`nms`] of each group (class or level) by itself; the survivors of all groups by score, then place.
+/// [`nms`] of each group (class or level) by itself; the best `most` survivors of all groups by score, then place.
 pub fn nms_by_group<G: Ord + Copy>(
     boxes: &[Corners],
     scores: &[f32],
     groups: &[G],
     threshold: f32,
+    most: usize,
 ) -> Vec<usize> {
-    let order = highest(scores, scores.len());
-    let mut by_group: BTreeMap<G, Vec<usize>> = BTreeMap::new();
-    for &place in &order {
-        by_group.entry(groups[place]).or_default().push(place);
-    }
-    let mut kept = vec![false; boxes.len()];
-    for order in by_group.into_values() {
-        for place in suppressed(boxes, order, threshold) {
-            kept[place] = true;
+    let mut kept: BTreeMap<G, Kept> = BTreeMap::new();
+    let survives = |place: &usize| {
+        let kept = kept.entry(groups[*place]).or_default();
+        let corners = boxes[*place];
+        let area = area(corners);
+        let survives = !kept.suppress(corners, area, threshold);
+        if survives {
+            kept.push(corners, area);
         }
-    }
-    order.into_iter().filter(|&place| kept[place]).collect()
+        survives
+    };
+    // The survivors come in their order, so that those behind the last one need not be looked at.
+    let order = highest(scores, scores.len()).into_iter();
+    order.filter(survives).take(most).collect()
 }
 
 /// For each box the better one that suppresses it in [`nms_by_group`], the best of them; none for the survivors. For showing
@@ -100,21 +103,6 @@ impl Kept {
     }
 }
 
-/// Greedy suppression of boxes in the order of their scores.
-fn suppressed(boxes: &[Corners], order: Vec<usize>, threshold: f32) -> Vec<usize> {
-    let mut kept = Kept::default();
-    let survives = |place: &usize| {
-        let corners = boxes[*place];
-        let area = crate::iou::area(corners);
-        let survives = !kept.suppress(corners, area, threshold);
-        if survives {
-            kept.push(corners, area);
-        }
-        survives
-    };
-    order.into_iter().filter(survives).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +125,9 @@ mod tests {
             let scores: Vec<f32> = (0..200).map(|_| next(40)).collect();
             let groups: Vec<u32> = (0..200).map(|_| next(3) as u32).collect();
             let found = suppressors(&boxes, &scores, &groups, threshold);
-            let mut kept = nms_by_group(&boxes, &scores, &groups, threshold);
+            let mut kept = nms_by_group(&boxes, &scores, &groups, threshold, usize::MAX);
+            let best = nms_by_group(&boxes, &scores, &groups, threshold, 7);
+            assert_eq!(best, kept[..7]);
             kept.sort_unstable();
             let survivors: Vec<usize> = (0..200).filter(|&at| found[at].is_none()).collect();
             assert_eq!(survivors, kept);

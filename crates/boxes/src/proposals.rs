@@ -83,9 +83,8 @@ impl Candidates {
 
     /// NMS by level: the places of the best `post_nms` of all that are left, best first.
     pub fn kept(&self, options: &ProposalOptions) -> Vec<usize> {
-        let mut kept = nms_by_group(&self.boxes, &self.logits, &self.levels, options.threshold);
-        kept.truncate(options.post_nms);
-        kept
+        let (threshold, most) = (options.threshold, options.post_nms);
+        nms_by_group(&self.boxes, &self.logits, &self.levels, threshold, most)
     }
 
     /// The candidate at a place as a proposal.

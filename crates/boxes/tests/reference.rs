@@ -120,6 +120,7 @@ fn suppression_is_torchvisions() {
         &floats(&case["scores"]),
         &integers(&case["groups"]),
         float(&case["threshold"]),
+        usize::MAX,
     );
     let found: Vec<i64> = found.into_iter().map(|place| place as i64).collect();
     assert_eq!(found, integers(&case["kept"]));

@@ -110,7 +110,13 @@ pub fn compute(
             let boxes = inputs.boxes("boxes")?;
             let scores = inputs.get("scores", &[Some(boxes.len())])?.floats();
             let groups = inputs.get("groups", &[Some(boxes.len())])?.integers();
-            let kept = nms_by_group(&boxes, &scores, &groups, params.get("threshold")?);
+            let kept = nms_by_group(
+                &boxes,
+                &scores,
+                &groups,
+                params.get("threshold")?,
+                usize::MAX,
+            );
             out.integers("keep", places(&kept));
         }
         Op::Proposals => {
