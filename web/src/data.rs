@@ -11,10 +11,10 @@ use wasm_bindgen::prelude::*;
 /// and the smallest crop of such an image is still larger than a view of 32 pixels.
 const SHORT_SIDE: u32 = 160;
 
-/// Training and held-out images, decoded. Passing it to a run moves it: it cannot be used again.
+/// Training and held-out images, decoded. Passing it to a run moves it: it cannot be used again, but the run gives it back.
 #[wasm_bindgen]
 pub struct Data {
-    sample: Option<(Arc<Memory>, Arc<Memory>)>,
+    split: Option<Split>,
     own: Vec<(Image, String)>,
 }
 
@@ -29,16 +29,13 @@ impl Data {
     ) -> Result<Data, JsError> {
         let train = sample::from_bytes(train_sprite, train_labels)?;
         let test = sample::from_bytes(test_sprite, test_labels)?;
-        Ok(Data {
-            sample: Some((Arc::new(train), Arc::new(test))),
-            own: Vec::new(),
-        })
+        Ok(Data::of((Arc::new(train), Arc::new(test))))
     }
 
     /// An empty data set: [`add`](Data::add) images one by one. A fifth of them is held out.
     pub fn own() -> Data {
         Data {
-            sample: None,
+            split: None,
             own: Vec::new(),
         }
     }
@@ -54,7 +51,7 @@ impl Data {
     /// Images, training and held out together.
     #[wasm_bindgen(getter)]
     pub fn len(&self) -> usize {
-        match &self.sample {
+        match &self.split {
             Some((train, test)) => train.len() + test.len(),
             None => self.own.len(),
         }
@@ -69,7 +66,7 @@ impl Data {
     /// Names of the classes, sorted.
     #[wasm_bindgen(getter)]
     pub fn classes(&self) -> Vec<String> {
-        match &self.sample {
+        match &self.split {
             Some((train, _)) => train.classes().to_vec(),
             None => {
                 let names: BTreeSet<&String> = self.own.iter().map(|(_, label)| label).collect();
@@ -94,14 +91,22 @@ pub(crate) fn reduce(image: Image, short_side: u32) -> Result<Image, OpError> {
 }
 
 /// Training and held-out sources.
-type Split = (Arc<dyn Source>, Arc<dyn Source>);
+pub(crate) type Split = (Arc<dyn Source>, Arc<dyn Source>);
 
 impl Data {
+    /// Images that are split already.
+    pub(crate) fn of(split: Split) -> Data {
+        Data {
+            split: Some(split),
+            own: Vec::new(),
+        }
+    }
+
     /// Splits into training and held-out images.
     pub(crate) fn split(self) -> Result<Split, JsError> {
         let classes = self.classes();
-        if let Some((train, test)) = self.sample {
-            return Ok((train, test));
+        if let Some(split) = self.split {
+            return Ok(split);
         }
         let labels = self
             .own

@@ -14,6 +14,7 @@ mod recipes;
 mod representation;
 mod run;
 mod seen;
+mod shown;
 pub mod types;
 
 use wasm_bindgen::prelude::*;
@@ -22,7 +23,7 @@ pub use augment::{Augmenter, pipelines};
 pub use bench::{bench_kernels, bench_plan, bench_step, bench_view_plan, bench_views};
 pub use data::Data;
 pub use detect::ObjectDetector;
-pub use device::is_software_adapter;
+pub use device::{inspect_adapter, watch_device};
 pub use linear::LinearCurve;
 pub use norms::{layer_norms_of, norm_rescale_to};
 pub use recipes::{override_recipe, recipe, systems};

@@ -15,22 +15,22 @@ use parallax_weights::{WeightFile, copy};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
-use crate::data::{Data, texts};
+use crate::data::{Data, Split};
 use crate::device::{self, Opened};
 use crate::recipes::facts;
 use crate::representation::Representation;
 use crate::seen::filters;
 use crate::types::{
-    CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, QueuedImage, RecipeFacts,
-    StepReport, Stop, TableRow, ViewPair, metrics,
+    CheckpointFile, DeviceKind, Due, Encoder, Evaluation, ProbeReport, RecipeFacts, StepReport,
+    Stop, TableRow, metrics,
 };
 
 /// A pre-training run with its data and its device.
 #[wasm_bindgen(js_name = Run)]
 pub struct WebRun {
-    run: Run,
+    pub(crate) run: Run,
     driver: Driver,
-    loader: Loader,
+    pub(crate) loader: Loader,
     /// Training images of all classes, for probes.
     bank: Arc<dyn Source>,
     test: Arc<dyn Source>,
@@ -52,7 +52,7 @@ impl WebRun {
     fn assemble(
         run: Run,
         train: Arc<dyn Source>,
-        (bank, test): (Arc<dyn Source>, Arc<dyn Source>),
+        (bank, test): Split,
         opened: Opened,
     ) -> Result<WebRun, JsError> {
         Ok(WebRun {
@@ -65,6 +65,11 @@ impl WebRun {
             test,
             opened,
         })
+    }
+
+    /// Training images of all classes, and held-out ones.
+    pub(crate) fn sources(&self) -> Split {
+        (Arc::clone(&self.bank), Arc::clone(&self.test))
     }
 
     /// A copy of the online backbone on the device that computes features.
@@ -117,6 +122,56 @@ impl WebRun {
             both.last().unwrap_or(&empty),
         );
         Ok(agreement(first, second, extractor.columns()))
+    }
+
+    /// A probe of an encoder, or of the encoder now.
+    async fn probe_of(&self, kept: Option<Kept>) -> Result<ProbeReport, JsError> {
+        let kept = match kept {
+            Some(kept) => kept,
+            None => self.encoder_now().await?,
+        };
+        let Kept {
+            step,
+            encoder,
+            embedding_std: collapse,
+        } = kept;
+        let train = self.features(&encoder, self.bank.as_ref()).await?;
+        let test = self.features(&encoder, self.test.as_ref()).await?;
+        let (same, other) = self.agreement(&encoder).await?;
+        let (filters, filter_side) = filters(&encoder).await?;
+        Ok(ProbeReport {
+            filters,
+            filter_side,
+            same,
+            other,
+            step,
+            metrics: metrics(&probe(&train, &test)?),
+            collapse,
+            embedding: Float32Array::from(principal_plane(&test).as_slice()),
+            labels: Uint32Array::from(test.labels()),
+        })
+    }
+
+    /// Features of the trained backbone, the same backbone at its initialisation, and raw pixels, evaluated.
+    async fn table(&self) -> Result<Vec<TableRow>, JsError> {
+        let config = self.run.method_config();
+        let table = final_table(
+            &self.encoder().await?,
+            &config.random_backbone(&self.opened.probes),
+            (self.bank.as_ref(), self.test.as_ref()),
+            self.run.recipe(),
+            &self.opened.probes,
+        )
+        .await?;
+        let rows = table.into_iter().map(|row| TableRow {
+            encoder: match row.encoder {
+                parallax_train::Encoder::Trained => Encoder::Trained,
+                parallax_train::Encoder::Random => Encoder::Random,
+                parallax_train::Encoder::Pixels => Encoder::Pixels,
+            },
+            metrics: metrics(&row.metrics),
+        });
+        Ok(rows.collect())
     }
 }
 
@@ -225,7 +280,7 @@ impl WebRun {
     pub async fn step(&mut self) -> Result<Ts<StepReport>, JsError> {
         let batch = self.loader.load(self.run.step_index())?;
         let images = batch.size as u32;
-        let report = self.run.step(batch).await?;
+        let report = self.opened.carry_out(self.run.step(batch)).await?;
         self.embedding_std = report.embedding_std;
         let shown = StepReport {
             step: report.step,
@@ -239,107 +294,24 @@ impl WebRun {
         Ok(shown.into_ts()?)
     }
 
-    /// The first `count` images of the next step's batch with their views.
-    pub fn views(&self, count: usize) -> Result<Vec<Ts<ViewPair>>, JsError> {
-        let shown = self.loader.preview(self.run.step_index(), count)?;
-        let pairs = shown.iter().map(|shown| {
-            let [(first, first_ops), (second, second_ops)] = &shown.views;
-            let pair = ViewPair {
-                index: shown.index,
-                source: (&shown.source).into(),
-                views: [first.into(), second.into()],
-                ops: [texts(first_ops), texts(second_ops)],
-            };
-            pair.into_ts()
-        });
-        Ok(pairs.collect::<Result<_, _>>()?)
-    }
-
-    /// Images whose keys are in the queue, from the newest to the oldest, `count` of them in even distances. Empty for a method
-    /// without a queue.
-    #[wasm_bindgen(unchecked_return_type = "QueuedImage[]")]
-    pub fn queue(&self, count: usize) -> Result<JsValue, JsError> {
-        let recipe = self.run.recipe();
-        let (keys, batch) = (recipe.method.queue, recipe.run.batch_size as u64);
-        let shown = match recipe.method.name.spec().queue {
-            true => count.min(keys),
-            false => 0,
-        };
-        let source = self.loader.source();
-        let tiles = (0..shown).map(|tile| {
-            let key = (tile * keys / shown.max(1)) as u64;
-            let (age, place) = (key / batch, (key % batch) as usize);
-            // The step whose batch holds the key's image; the initial keys have none.
-            let step = self.run.step_index().checked_sub(age + 1);
-            let index = step.and_then(|step| self.loader.indices(step).nth(place));
-            let image = index
-                .map(|index| source.image(index as usize))
-                .transpose()?;
-            Ok::<_, JsError>(QueuedImage {
-                age: index.map(|_| age),
-                image: image.map(|image| (&*image).into()),
-            })
-        });
-        let tiles = tiles.collect::<Result<Vec<_>, _>>()?;
-        Ok(serde_wasm_bindgen::to_value(&tiles)?)
-    }
-
     /// Keeps a copy of the encoder as it is now for the next probe, so that steps need not wait for a probe.
     pub async fn keep_encoder(&mut self) -> Result<(), JsError> {
-        self.kept = Some(self.encoder_now().await?);
+        self.kept = Some(self.opened.carry_out(self.encoder_now()).await?);
         Ok(())
     }
 
     /// Evaluates the features now, or those of the encoder that was kept: kNN accuracy and a projection of the held-out images.
     pub async fn probe(&mut self) -> Result<Ts<ProbeReport>, JsError> {
-        let kept = match self.kept.take() {
-            Some(kept) => kept,
-            None => self.encoder_now().await?,
-        };
-        let Kept {
-            step,
-            encoder,
-            embedding_std: collapse,
-        } = kept;
-        let train = self.features(&encoder, self.bank.as_ref()).await?;
-        let test = self.features(&encoder, self.test.as_ref()).await?;
-        let (same, other) = self.agreement(&encoder).await?;
-        let (filters, filter_side) = filters(&encoder).await?;
-        let report = ProbeReport {
-            filters,
-            filter_side,
-            same,
-            other,
-            step,
-            metrics: metrics(&probe(&train, &test)?),
-            collapse,
-            embedding: Float32Array::from(principal_plane(&test).as_slice()),
-            labels: Uint32Array::from(test.labels()),
-        };
+        let kept = self.kept.take();
+        let report = self.opened.carry_out(self.probe_of(kept)).await?;
         Ok(report.into_ts()?)
     }
 
     /// The final table: kNN and linear accuracy of the trained backbone, the same backbone at its initialisation, and raw pixels.
     #[wasm_bindgen(unchecked_return_type = "TableRow[]")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
-        let config = self.run.method_config();
-        let table = final_table(
-            &self.encoder().await?,
-            &config.random_backbone(&self.opened.probes),
-            (self.bank.as_ref(), self.test.as_ref()),
-            self.run.recipe(),
-            &self.opened.probes,
-        )
-        .await?;
-        let rows = table.into_iter().map(|row| TableRow {
-            encoder: match row.encoder {
-                parallax_train::Encoder::Trained => Encoder::Trained,
-                parallax_train::Encoder::Random => Encoder::Random,
-                parallax_train::Encoder::Pixels => Encoder::Pixels,
-            },
-            metrics: metrics(&row.metrics),
-        });
-        Ok(serde_wasm_bindgen::to_value(&rows.collect::<Vec<_>>())?)
+        let rows = self.opened.carry_out(self.table()).await?;
+        Ok(serde_wasm_bindgen::to_value(&rows)?)
     }
 
     /// The encoder as it is now beside the untrained one, to compute their features of all images. The untrained one's are taken
@@ -355,7 +327,7 @@ impl WebRun {
             recipe.to_toml()?,
             recipe.views.size,
             [self.encoder().await?, random],
-            (Arc::clone(&self.bank), Arc::clone(&self.test)),
+            self.sources(),
             device,
         );
         Ok(match earlier {
@@ -367,7 +339,7 @@ impl WebRun {
     /// The files of a checkpoint, as the command line reads and writes them.
     #[wasm_bindgen(unchecked_return_type = "CheckpointFile[]")]
     pub async fn checkpoint(&self) -> Result<JsValue, JsError> {
-        let checkpoint = self.run.checkpoint().await?;
+        let checkpoint = self.opened.carry_out(self.run.checkpoint()).await?;
         let files = checkpoint.files.iter();
         let files = files.map(|(name, content)| CheckpointFile::new(name, content));
         Ok(serde_wasm_bindgen::to_value(&files.collect::<Vec<_>>())?)
@@ -383,14 +355,17 @@ pub async fn evaluate(
 ) -> Result<Ts<Evaluation>, JsError> {
     let file = WeightFile::from_bytes(WEIGHTS_FILE, &weights)?;
     let (train, test) = data.split()?;
-    let device = device::open(device.to_rust()?).await?.probes;
-    let (encoder, recipe) = encoder_from(&file, ONLINE, &device)?;
-    let side = recipe.views.size;
-    let train = features(&encoder, train.as_ref(), side, &device).await?;
-    let test = features(&encoder, test.as_ref(), side, &device).await?;
+    let opened = device::open(device.to_rust()?).await?;
+    let (encoder, recipe) = encoder_from(&file, ONLINE, &opened.probes)?;
+    let found = opened.carry_out(async {
+        let (side, device) = (recipe.views.size, &opened.probes);
+        let train = features(&encoder, train.as_ref(), side, device).await?;
+        let test = features(&encoder, test.as_ref(), side, device).await?;
+        Ok::<_, JsError>(knn_accuracy(&train, &test)?)
+    });
     let evaluation = Evaluation {
+        knn: found.await?,
         recipe: facts(&recipe)?,
-        knn: knn_accuracy(&train, &test)?,
     };
     Ok(evaluation.into_ts()?)
 }

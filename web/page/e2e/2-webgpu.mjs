@@ -44,6 +44,8 @@ export default async function ({ browser, address, shot, check, say }) {
     const began = Date.now();
     await loseDevices(page);
     await seen.waitFor({ timeout: LONG });
+    // In the same worker, which has lost nothing but the device.
+    assert.equal(await workerOf(page).evaluate(() => self.devices.length), 2);
     const from = Number(/from step (\d+)/.exec(await seen.textContent())[1]);
     await phase(page, 'running');
     say(`goes on from step ${from} after ${((Date.now() - began) / 1000).toFixed(1)} s`);

@@ -96,14 +96,24 @@ pub enum AdapterKind {
 }
 
 /// The graphics adapter of the browser.
-#[derive(Clone, Debug, Tsify)]
+#[derive(Clone, Debug, Serialize, Tsify)]
 pub struct AdapterInfo {
     /// Its kind.
     pub kind: AdapterKind,
     /// Its name.
     pub name: String,
-    /// Why there is none, and what the visitor can do; or what a limited one lacks.
+    /// What a limited one lacks. Of none, the page adds why and what the visitor can do.
     pub advice: String,
+}
+
+/// What goes wrong with a graphics device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceTrouble {
+    /// The browser took it away.
+    Lost,
+    /// It refused an operation, so that its results are wrong.
+    Refused,
 }
 
 /// From the page to its worker.
@@ -218,7 +228,7 @@ pub enum TrainTrouble {
     Crash,
     /// The graphics device, and so the worker.
     Gpu,
-    /// The browser took the graphics device away: a new worker may get another one.
+    /// The module has crashed because the browser took the graphics device away: a new worker may get another one.
     Lost,
     /// The module did not load.
     Load,
@@ -276,6 +286,16 @@ pub enum TrainEvent {
         /// Where and from which step.
         #[serde(flatten)]
         started: Started,
+    },
+    /// The device was lost, and the run goes on from memory.
+    Lost {
+        /// The run.
+        run: String,
+        /// Where and from which step.
+        #[serde(flatten)]
+        started: Started,
+        /// The browser's reason.
+        detail: String,
     },
     /// The next step's views.
     View {

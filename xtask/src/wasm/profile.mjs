@@ -28,7 +28,12 @@ async function drive(run, probe) {
   return run.checkpoint();
 }
 
-web.isSoftwareAdapter('an adapter', false);
+// An adapter as a browser tells of it, without a device.
+const gpu = { requestAdapter: async () => ({ info: { vendor: 'a vendor', description: '' }, limits: { maxBufferSize: 1 }, features: new Set() }) };
+Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+web.watchDevice(() => undefined);
+await web.inspectAdapter();
+delete globalThis.navigator;
 for (const [at, { name }] of web.systems().entries()) {
   const toml = web.recipe(`page/${name}-tiny`, ['run.seed=0', 'run.total_steps=2', 'run.batch_size=8']);
   const run = await web.Run.start(toml, data(), 'cpu');

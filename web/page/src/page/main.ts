@@ -16,8 +16,9 @@ import { Engine, newRun } from './engine';
 import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showExperiments } from './experiment';
 import { showFilters } from './filters';
 import { few, percent } from './format';
-import { deviceAfterLoss, stepDone } from './loss';
+import { deviceAfterLoss, stepDone } from '../loss';
 import { showClasses, showMap } from './map';
+import { noLosses, tellOfLoss } from './lost';
 import { listenToVisibility } from './hidden';
 import { clearNotices, notify } from './notices';
 import { workOffline } from './offline';
@@ -74,6 +75,7 @@ async function refreshRuns(): Promise<SavedRun[]> {
 
 function begin(run: string, clear = true): void {
   if (clear) clearNotices();
+  if (clear) noLosses();
   closeWebcam();
   clearPanels();
   status.state('Starting');
@@ -209,7 +211,7 @@ async function trouble({ run, trouble: kind, message, detail, device: used }: Ex
   await refreshRuns();
   if (kind === 'lost' && was !== 'busy' && saved) {
     const where = deviceAfterLoss(readForm().device);
-    notify({ kind: 'info', title: 'The graphics device was lost', text: `The run goes on by itself from step ${saved.step}, ${where === 'cpu' ? 'on the CPU, because it has happened often' : 'on a new device'}.`, detail });
+    tellOfLoss(saved.step, where === 'cpu' ? 'cpu' : 'webgpu', detail);
     return whenReady(() => proceed(saved, where, false));
   }
   const where = onGpu ? 'on the CPU' : 'again';
@@ -260,6 +262,13 @@ function hear(event: TrainEvent): void {
       status.state('Training');
       enter('running');
       return void refreshRuns();
+    case 'lost':
+      startedOn = event.device;
+      status.began(event);
+      restorePanels(event.history);
+      encoderAt(event.step);
+      if (phase === 'running') status.state('Training');
+      return tellOfLoss(event.step, event.device, event.detail);
     case 'view':
       showQueue(event.queue);
       return showViews(event.pairs, event.step);

@@ -1,7 +1,7 @@
 /** The worker of the augmentation page: draws views of one picture, always for the newest request. */
 import { type AdapterInfo, type AugmentCommand, type AugmentEvent, Augmenter, type DeviceKind, type DrawRequest, type Pixels, pipelines } from 'parallax-web';
 import { trainLabels, trainSprite } from 'virtual:sample';
-import { choose as chooseDevice, inspect, watch } from './gpu';
+import { choose as chooseDevice, inspect, troubleWords, watch } from './gpu';
 import { bytes } from './pictures';
 import { load, loadProblem } from './web';
 
@@ -33,10 +33,7 @@ async function useDevice(augmenter: Augmenter, request: DrawRequest): Promise<vo
   const { device } = chooseDevice(request.device, gpu);
   if (device === using) return;
   if (device === 'cpu') augmenter.use_cpu();
-  else {
-    const name = await augmenter.use_webgpu();
-    adapter = name === '' || name === 'WebGPU' ? gpu.name : name;
-  }
+  else adapter = await augmenter.use_webgpu();
   using = device;
   given.operation = '';
 }
@@ -120,11 +117,11 @@ function take(augmenter: Augmenter, command: AugmentCommand): void {
 }
 
 async function boot(): Promise<void> {
-  watch((message, detail) => say({ type: 'error', trouble: 'gpu', message, detail }));
   try {
     const loaded = load((megabytes) => say({ type: 'loading', megabytes }));
     const [sprite, labels] = await Promise.all([bytes(trainSprite), bytes(trainLabels), loaded]);
-    gpu = await inspect(loaded);
+    watch((trouble, reason) => say({ type: 'error', trouble: 'gpu', message: troubleWords(trouble), detail: reason }));
+    gpu = await inspect();
     const augmenter = Augmenter.sample(sprite, labels);
     self.addEventListener('message', (event: MessageEvent<AugmentCommand>) => take(augmenter, event.data));
     say({ type: 'ready', pipelines: pipelines(), pictures: augmenter.len, gpu });

@@ -4,7 +4,7 @@ import classNames from '../../detector/classes.json?url';
 import one from '../../detector/blood-1.jpg?url';
 import two from '../../detector/blood-2.jpg?url';
 import weights from '../../detector/weights.safetensors?url';
-import { choose, inspect, watch } from './gpu';
+import { choose, inspect, troubleWords, watch } from './gpu';
 import { bytes } from './pictures';
 import { load, loadProblem } from './web';
 
@@ -40,8 +40,7 @@ async function open(wanted: DeviceChoice): Promise<void> {
   detector = opened;
   searched = 0;
   const classes = JSON.parse(new TextDecoder().decode(names)) as string[];
-  const name = device === 'webgpu' && ['', 'WebGPU'].includes(opened.adapter) ? gpu.name : opened.adapter;
-  say({ type: 'opened', classes, device, name, reason: aboutPictures(reason) });
+  say({ type: 'opened', classes, device, name: opened.adapter, reason: aboutPictures(reason) });
 }
 
 async function search(turn: number, name: string, file: Uint8Array): Promise<void> {
@@ -99,10 +98,10 @@ function take(command: DetectCommand): void {
 }
 
 async function boot(): Promise<void> {
-  watch((message, detail) => using === 'webgpu' && say({ type: 'error', trouble: 'gpu', message, detail }));
   try {
-    const loaded = load((megabytes) => say({ type: 'loading', megabytes }));
-    [gpu] = await Promise.all([inspect(loaded), loaded]);
+    await load((megabytes) => say({ type: 'loading', megabytes }));
+    watch((trouble, reason) => using === 'webgpu' && say({ type: 'error', trouble: 'gpu', message: troubleWords(trouble), detail: reason }));
+    gpu = await inspect();
     self.addEventListener('message', (event: MessageEvent<DetectCommand>) => take(event.data));
     say({ type: 'ready' });
   } catch (problem) {

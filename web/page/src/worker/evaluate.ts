@@ -13,6 +13,7 @@ import {
   type WeightsChoice,
 } from 'parallax-web';
 import { open } from '../saved';
+import { lossOf } from './gpu';
 
 /** Training pictures shown for a held-out one. */
 const NEAR = 8;
@@ -58,6 +59,12 @@ export class Evaluator {
     this.latest = representation;
   }
 
+  /** The device was lost, and with it the networks of encoders: one that is asked for is taken again. */
+  reopen(): void {
+    this.started = 0;
+    if (this.tasks.some(({ task }) => task.type === 'encode')) this.current = null;
+  }
+
   private forget(): void {
     for (const encoder of ENCODERS) this.linear?.[encoder].curve.free();
     this.linear = null;
@@ -78,8 +85,8 @@ export class Evaluator {
     try {
       if (await this.carryOut(turn, task, run)) finish();
     } catch (problem) {
+      if (problem instanceof WebAssembly.RuntimeError || (await lossOf()) !== null) throw problem;
       finish();
-      if (problem instanceof WebAssembly.RuntimeError) throw problem;
       this.report(turn, { type: 'failed', task: task.type, message: problem instanceof Error ? problem.message : String(problem) });
     }
   }

@@ -1,30 +1,12 @@
-/** Inspects the graphics adapter, chooses the device, and watches it. */
-import { type AdapterInfo, type DeviceChoice, type DeviceKind, isSoftwareAdapter } from 'parallax-web';
+/** Inspects the graphics adapter, chooses the device, and hears of its loss. */
+import { type AdapterInfo, type DeviceChoice, type DeviceKind, type DeviceTrouble, inspectAdapter, watchDevice } from 'parallax-web';
 import { adviceFor } from './advice';
-import { lacking } from './limits';
 
-async function request(): Promise<GPUAdapter | null> {
-  try {
-    return await navigator.gpu.requestAdapter();
-  } catch {
-    // Where the browser refuses, there is no adapter.
-    return null;
-  }
-}
-
-/** The browser's adapter; `loaded` is when the module can be asked about it. */
-export async function inspect(loaded: Promise<void>): Promise<AdapterInfo> {
-  const adapter = navigator.gpu ? await request() : null;
-  if (!adapter) return { kind: 'none', name: '', advice: adviceFor(navigator.userAgent, self.isSecureContext, Boolean(navigator.gpu)) };
-  const { info } = adapter;
-  const { vendor, architecture, device, description } = info;
-  const known = [vendor, architecture, device].filter((part, index, all) => part && all.indexOf(part) === index);
-  const name = description || known.join(' ') || 'unnamed adapter';
-  const missing = lacking(adapter);
-  if (missing.length > 0) return { kind: 'limited', name, advice: missing.join(', ') };
-  await loaded;
-  const software = isSoftwareAdapter([description, ...known].join(' '), info.isFallbackAdapter);
-  return { kind: software ? 'software' : 'hardware', name, advice: '' };
+/** The browser's adapter. */
+export async function inspect(): Promise<AdapterInfo> {
+  const found = await inspectAdapter();
+  const here = Boolean((navigator as Partial<Navigator>).gpu);
+  return found.kind === 'none' ? { ...found, advice: adviceFor(navigator.userAgent, self.isSecureContext, here) } : found;
 }
 
 export interface Choice {
@@ -56,26 +38,53 @@ export function choose(choice: DeviceChoice, gpu: AdapterInfo): Choice {
   }
 }
 
-let lost: () => void = () => undefined;
-/** Resolves when a device is lost. */
-const loss = new Promise<true>((resolve) => (lost = () => resolve(true)));
+/** How long what fails may be ahead of the browser's word that the device is lost, in milliseconds. */
+const AHEAD = 500;
+/** After a loss, how long what waits for the device may go on waiting. */
+const BEHIND = 3_000;
 
-/** Whether a device has been lost, or is within half a second: what waits for it may fail before the browser says so. */
-export const isLost = (): Promise<boolean> => Promise.race([loss, new Promise<false>((resolve) => setTimeout(() => resolve(false), 500))]);
+let told: (reason: string) => void = () => undefined;
+let loss = new Promise<string>((resolve) => (told = resolve));
 
-/** Reports a lost device or a refused shader of every device that is opened from now on. */
-export function watch(report: (trouble: 'lost' | 'gpu', message: string, detail: string) => void): void {
-  if (typeof GPUAdapter === 'undefined') return;
-  const request = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, ...options) {
-    const device = await request.apply(this, options);
-    void device.lost.then((info) => {
-      lost();
-      report('lost', 'The browser took the graphics device away.', info.message || info.reason);
-    });
-    device.addEventListener('uncapturederror', (event) =>
-      report('gpu', 'The graphics device refused an operation.', (event as GPUUncapturedErrorEvent).error.message),
-    );
-    return device;
-  };
+const after = (milliseconds: number): Promise<null> => new Promise((resolve) => setTimeout(() => resolve(null), milliseconds));
+
+/** Why the device was lost, or null where it was not. */
+export const lossOf = (): Promise<string | null> => Promise.race([loss, after(AHEAD)]);
+
+/** Another device takes the place of the lost one. */
+export function forgetLoss(): void {
+  loss = new Promise((resolve) => (told = resolve));
+}
+
+const waiting = new Set<(problem: Error) => void>();
+
+/** Work on the device; fails where it does not end after a loss. */
+export async function unlessLost<T>(work: Promise<T>): Promise<T> {
+  let fail: (problem: Error) => void = () => undefined;
+  const hung = new Promise<never>((_, reject) => (fail = reject));
+  waiting.add(fail);
+  try {
+    return await Promise.race([work, hung]);
+  } finally {
+    waiting.delete(fail);
+  }
+}
+
+function lost(reason: string): void {
+  told(reason);
+  const problem = new Error(`The graphics device was lost: ${reason}`);
+  const now = [...waiting];
+  void after(BEHIND).then(() => now.forEach((fail) => fail(problem)));
+}
+
+/** What trouble with the device says to the visitor. */
+export const troubleWords = (trouble: DeviceTrouble): string =>
+  trouble === 'lost' ? 'The browser took the graphics device away.' : 'The graphics device refused an operation.';
+
+/** Hears of the trouble of every device that is opened from now on. */
+export function watch(report: (trouble: DeviceTrouble, reason: string) => void): void {
+  watchDevice((trouble, reason) => {
+    if (trouble === 'lost') lost(reason);
+    report(trouble, reason);
+  });
 }

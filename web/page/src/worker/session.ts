@@ -2,7 +2,9 @@
 import type { CheckpointFile, DeviceKind, Due, History, Run, Stop, TableRow, TrainEvent } from 'parallax-web';
 import { valueOf } from '../metrics';
 import { storageHere, type SavedRun, type Source } from '../saved';
+import { stepDone } from '../loss';
 import type { Evaluator } from './evaluate';
+import { unlessLost } from './gpu';
 import { save } from './store';
 
 /** A checkpoint is saved at least this often, in milliseconds, beside those that the recipe asks for. */
@@ -16,6 +18,9 @@ const QUEUED = 48;
 const PROBE_SHARE = 0.2;
 /** Steps that go before the probe of the network that they begin with: it takes as long as many of them. */
 const FIRST_STEPS = 4;
+/** On WebGPU the state is kept in memory at least this often, in milliseconds, as long as that takes at most this share of the time. */
+const KEEP_EVERY = 5_000;
+const KEEP_SHARE = 0.02;
 /** The assumed cost of the first probe on a slow device, in milliseconds. */
 const SLOW_PROBE = 60_000;
 
@@ -32,6 +37,12 @@ export interface About {
 
 type Say = (event: TrainEvent) => void;
 
+/** A run at an earlier step, in memory. */
+export interface Kept {
+  files: CheckpointFile[];
+  history: History;
+}
+
 /** Lets waiting messages in. */
 export const breathe = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
@@ -40,6 +51,8 @@ export class Session {
   private stop: Stop = 'no';
   /** One step, though the run is paused. */
   private single = false;
+  /** In place of an earlier session. */
+  private follows = false;
   private saveAsked = false;
   private wake: (() => void) | null = null;
   private storageFailed = false;
@@ -50,6 +63,9 @@ export class Session {
   /** The step before which the network of the start is probed. */
   private probeBefore: number | null = null;
   private lastProbe = { step: -1, time: performance.now(), took: 0 };
+  /** The newest state in memory, and when and how fast it was taken. */
+  kept: Kept | null = null;
+  private lastKept = { time: 0, took: 0 };
 
   constructor(
     readonly about: About,
@@ -62,8 +78,22 @@ export class Session {
     private readonly slow = false,
   ) {
     if (slow) this.lastProbe.took = SLOW_PROBE;
+    this.knn = history.probes.at(-1)?.[1] ?? null;
     // A new run is saved after its first step, so that it can be continued from the start.
     if (history.steps.length > 0) this.lastSave = performance.now();
+  }
+
+  /** Goes on in place of a session that has lost its device. */
+  follow(earlier: Session): void {
+    this.stop = earlier.stop;
+    this.single = earlier.single;
+    this.saveAsked = earlier.saveAsked;
+    this.storageFailed = earlier.storageFailed;
+    this.lastSave = earlier.lastSave;
+    this.lastProbe = { ...earlier.lastProbe, step: -1 };
+    this.kept = earlier.kept;
+    this.lastKept = { ...earlier.lastKept, time: performance.now() };
+    this.follows = true;
   }
 
   pause(): void {
@@ -116,8 +146,8 @@ export class Session {
   async drive(): Promise<void> {
     const { run } = this;
     this.show(true);
-    if (!this.slow) {
-      await run.keep_encoder();
+    if (!this.slow && !(this.follows && run.step_index > 0)) {
+      await unlessLost(run.keep_encoder());
       this.probeBefore = run.step_index + FIRST_STEPS;
     }
     for (let due = await this.next(); due !== 'done' || !this.over; due = await this.next()) await this.carryOut(due);
@@ -159,10 +189,12 @@ export class Session {
   private async train(): Promise<void> {
     this.single = false;
     const from = performance.now();
-    const report = await this.run.step();
+    const report = await unlessLost(this.run.step());
     const seconds = (performance.now() - from) / 1000;
     this.history.steps.push([report.step, report.loss, report.collapse]);
     this.say({ type: 'step', run: this.about.run, seconds, ...report });
+    stepDone();
+    await this.remember();
     this.show(false);
   }
 
@@ -186,7 +218,7 @@ export class Session {
 
   private async probe(): Promise<void> {
     const from = performance.now();
-    const found = await this.run.probe();
+    const found = await unlessLost(this.run.probe());
     // Accuracy means something from two classes on.
     const report = { ...found, metrics: this.history.classes > 1 ? found.metrics : [] };
     const end = performance.now();
@@ -206,9 +238,26 @@ export class Session {
     this.show(true);
     await breathe();
     if (this.lastProbe.step !== this.run.step_index) await this.probe();
-    const rows = await this.run.finish();
+    const rows = await unlessLost(this.run.finish());
     this.rows = this.history.classes > 1 ? rows : rows.map(({ encoder }) => ({ encoder, metrics: [] }));
     await this.keep(this.rows);
+  }
+
+  /** The files of a checkpoint, which on WebGPU stay in memory. */
+  private async take(): Promise<CheckpointFile[]> {
+    const from = performance.now();
+    const files = await unlessLost(this.run.checkpoint());
+    if (this.about.device === 'webgpu') this.kept = { files, history: structuredClone(this.history) };
+    const time = performance.now();
+    this.lastKept = { time, took: time - from };
+    return files;
+  }
+
+  /** Keeps the state in memory, where the device may be lost. */
+  private async remember(): Promise<void> {
+    const { time, took } = this.lastKept;
+    const due = performance.now() - time > Math.max(KEEP_EVERY, took / KEEP_SHARE);
+    if (this.about.device === 'webgpu' && this.lastKept.time > 0 && due) await this.take();
   }
 
   /** Saves a checkpoint. Where the browser cannot, the page gets the files. */
@@ -216,7 +265,7 @@ export class Session {
     const { run, about } = this;
     const step = run.step_index;
     this.lastSave = performance.now();
-    const files = await run.checkpoint();
+    const files = await this.take();
     const saved = storageHere() && (await this.store(step, files, rows));
     this.say({ type: 'checkpoint', run: about.run, step, files: saved ? null : files });
   }

@@ -19,7 +19,8 @@ import { CHECKPOINT_FILES, open, storageHere, type SavedRun, type Source } from 
 import { contentsOf } from '../runs/archive';
 import { unpack } from '../tar';
 import { Evaluator } from './evaluate';
-import { choose, inspect, isLost, watch } from './gpu';
+import { deviceAfterLoss } from '../loss';
+import { type Choice, choose, forgetLoss, inspect, lossOf, troubleWords, watch } from './gpu';
 import { fetchSample, own, sample, sourceOf } from './pictures';
 import { type About, breathe, Session } from './session';
 import { hold, save } from './store';
@@ -28,6 +29,7 @@ import { load, loadProblem } from './web';
 type Of<T extends TrainCommand['type']> = Extract<TrainCommand, { type: T }>;
 
 let gpu: AdapterInfo;
+/** The run's session; after a loss that of the lost device, until the next takes its place. */
 let session: Session | null = null;
 /** The run or the errand in progress. */
 let busy: string | null = null;
@@ -45,11 +47,17 @@ function fail(problem: unknown, trouble: TrainTrouble, run: string = busy ?? '')
   say({
     type: 'error',
     run,
-    trouble: crashed ? 'crash' : trouble,
+    trouble: crashed && trouble !== 'lost' ? 'crash' : trouble,
     message: crashed ? 'The program crashed.' : text,
     detail: crashed ? panic || text : '',
     device: using,
   });
+}
+
+/** Reports a crash; the module may not have survived the loss of the device. */
+async function crashed(problem: unknown): Promise<void> {
+  const lost = using === 'webgpu' && (await lossOf()) !== null;
+  fail(problem, lost ? 'lost' : 'crash');
 }
 
 /** A panic in the module: its message goes to the console, and the promise that waits for it never settles. */
@@ -62,15 +70,19 @@ function watchForCrashes(): void {
   };
   self.addEventListener('error', (event) => {
     event.preventDefault();
-    fail(event.error ?? new Error(event.message), 'crash');
+    void crashed(event.error ?? new Error(event.message));
   });
   self.addEventListener('unhandledrejection', (event) => {
     event.preventDefault();
-    fail(event.reason, 'crash');
+    void crashed(event.reason);
   });
-  watch((trouble, message, detail) => {
-    // A device that is lost after its run harms nobody.
-    if (using === 'webgpu') say({ type: 'error', run: busy ?? '', trouble, message, detail, device: using });
+}
+
+/** After a loss whoever uses the device goes on; what it refuses ends its use. */
+function watchTheDevice(): void {
+  watch((trouble, reason) => {
+    const message = troubleWords(trouble);
+    if (using === 'webgpu' && trouble === 'refused') say({ type: 'error', run: busy ?? '', trouble: 'gpu', message, detail: reason, device: using });
   });
 }
 
@@ -85,41 +97,83 @@ async function dataOf(run: string, pictures: Picture[] | null): Promise<Data> {
   return data;
 }
 
-/** The module's name for the adapter, or the worker's where the browser gives the module none. */
-function adapterName(device: DeviceKind, name: string): string {
-  return device === 'webgpu' && (name === '' || name === 'WebGPU') ? gpu.name : name;
-}
-
+/** Trains on the device that was chosen, and on another one whenever it is lost. */
 async function train(about: About, wanted: DeviceChoice, pictures: Picture[] | null, begin: Begin): Promise<void> {
   evaluator.clear();
-  const release = await hold(about.run);
-  if (!release) throw new Error('This run is open in another tab.');
+  const unlock = await hold(about.run);
+  if (!unlock) throw new Error('This run is open in another tab.');
   try {
-    const { device, reason, slow } = choose(wanted, gpu);
-    using = device;
-    const data = await dataOf(about.run, pictures);
-    const { classes } = data;
-    progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
-    await breathe();
-    const { run, history } = await begin(data, device);
-    history.classes = classes.length;
-    const adapter = adapterName(device, run.adapter);
-    session = new Session({ ...about, device, adapter }, run, history, say, evaluator, slow);
-    const { step_index: step, total_steps: total } = run;
-    say({ type: 'started', run: about.run, device, adapter, reason, step, total, classes, history });
-    await session.drive().catch((problem: unknown) => {
-      if (!(problem instanceof WebAssembly.RuntimeError)) run.free();
-      throw problem;
-    });
-    using = null;
-    evaluator.keep(await run.representation());
-    run.free();
+    const first = choose(wanted, gpu);
+    let left = await drive(about, first, () => dataOf(about.run, pictures), begin, null);
+    while (left) {
+      const { data } = left;
+      const kept = session?.kept;
+      const device = deviceAfterLoss(wanted);
+      const next = device === first.device ? first : choose(device, gpu);
+      const again: Begin = kept ? async (images, on) => ({ run: await reopen(kept.files, images, on), history: structuredClone(kept.history) }) : begin;
+      left = await drive(about, next, async () => data ?? dataOf(about.run, pictures), again, left);
+    }
   } finally {
     session = null;
-    release();
+    unlock();
   }
 }
 
+/** What is left of a run whose device was lost. */
+interface Left {
+  /** Why it was lost. */
+  reason: string;
+  /** The run's images. */
+  data: Data | null;
+}
+
+/** Opens a run and drives it to its end, or until its device is lost; `before` is what is left of it from an earlier device. */
+async function drive(about: About, { device, reason, slow }: Choice, images: () => Promise<Data>, begin: Begin, before: Left | null): Promise<Left | null> {
+  using = device;
+  let run: Run | null = null;
+  try {
+    const data = await images();
+    const { classes } = data;
+    progress(about.run, device === 'webgpu' ? 'Opening the graphics device' : 'Building the network');
+    await breathe();
+    const { run: opened, history } = await begin(data, device);
+    run = opened;
+    history.classes = classes.length;
+    const { adapter, step_index: step, total_steps: total } = run;
+    const now = new Session({ ...about, device, adapter }, run, history, say, evaluator, slow);
+    const earlier = session;
+    if (earlier) now.follow(earlier);
+    session = now;
+    const started = { run: about.run, device, adapter, reason, step, total, classes, history };
+    say(before && earlier ? { type: 'lost', detail: before.reason, ...started } : { type: 'started', ...started });
+    await now.drive();
+    using = null;
+    evaluator.keep(await run.representation());
+    run.free();
+    return null;
+  } catch (problem) {
+    if (problem instanceof WebAssembly.RuntimeError) throw problem;
+    const lost = using === 'webgpu' ? await lossOf() : null;
+    const data = release(run);
+    if (lost === null) throw problem;
+    forgetLoss();
+    evaluator.reopen();
+    return { reason: lost, data };
+  }
+}
+
+/** Frees a run and returns its images; none where something that never ends still uses it. */
+function release(run: Run | null): Data | null {
+  try {
+    const data = run?.data ?? null;
+    run?.free();
+    return data;
+  } catch {
+    return null;
+  }
+}
+
+/** Opens a run: a new one, a saved one, or one that is in memory. */
 type Begin = (data: Data, device: DeviceKind) => Promise<{ run: Run; history: History }>;
 
 async function start({ run, settings, pictures }: Of<'start'>): Promise<void> {
@@ -226,8 +280,11 @@ async function errand(run: string, work: () => Promise<void>, trouble: TrainTrou
     await idling;
     await work();
   } catch (problem) {
-    // A loss is reported by who watches the device.
-    if (using !== 'webgpu' || !(await isLost())) fail(problem, trouble);
+    const lost = using === 'webgpu' && (await lossOf()) !== null;
+    if (lost) forgetLoss();
+    if (!lost) fail(problem, trouble);
+    else if (problem instanceof WebAssembly.RuntimeError) fail(problem, 'lost');
+    else fail(new Error('The graphics device was lost. Please try again.'), trouble);
   } finally {
     busy = null;
     using = null;
@@ -271,7 +328,9 @@ async function boot(): Promise<void> {
   try {
     const loaded = load((megabytes) => progress('', `Loading the program, ${megabytes.toFixed(0)} MB`));
     const pictures = fetchSample().catch(() => undefined);
-    [gpu] = await Promise.all([inspect(loaded), loaded, pictures]);
+    await loaded;
+    watchTheDevice();
+    [gpu] = await Promise.all([inspect(), pictures]);
   } catch (problem) {
     return fail(loadProblem(problem), 'load');
   }
