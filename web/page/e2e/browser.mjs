@@ -64,7 +64,7 @@ export async function open(context, address, { expected = [] } = {}) {
 
 /** The page's worker. Tests reach into it only to break things that cannot be broken from outside. */
 export function workerOf(page) {
-  const worker = page.workers().at(-1);
+  const worker = page.workers().findLast((one) => !one.url().includes('/draw-'));
   if (!worker) throw new Error('the page has no worker');
   return worker;
 }

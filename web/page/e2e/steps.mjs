@@ -37,12 +37,19 @@ export async function start(page) {
   await phase(page, 'running');
 }
 
-/** The number of different colours in a canvas; a blank one has one. */
-export function colours(page, selector) {
-  return page.$eval(selector, (canvas) => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    return new Set(new Uint32Array(data.buffer)).size;
-  });
+/** The number of different colours in a canvas; a blank one has one. It may be drawn a moment later, in a worker. */
+export async function colours(page, selector) {
+  for (let wait = 0; ; wait++) {
+    const found = await page.$eval(selector, (canvas) => {
+      // Of a copy: what a worker draws cannot be read.
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+      return new Set(new Uint32Array(data.buffer)).size;
+    });
+    if (found > 1 || wait === 50) return found;
+    await page.waitForTimeout(100);
+  }
 }
 
 export async function download(page, press) {

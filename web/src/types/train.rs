@@ -149,6 +149,13 @@ pub enum TrainCommand {
         /// The run.
         run: String,
     },
+    /// Whether the page shows pictures of the run.
+    Live {
+        /// Empty.
+        run: String,
+        /// Whether it does; it does at first.
+        live: bool,
+    },
     /// Saves a checkpoint.
     Save {
         /// The run.

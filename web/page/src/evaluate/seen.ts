@@ -1,7 +1,8 @@
 /** What both encoders see: the filters of the first layer, the maps of their stages, and where the feature of a picture comes from. */
 import type { ComparedEncoder, HeldOut, Seen, StageMaps } from 'parallax-web';
 import { byId, make } from '../page/dom';
-import { filterTiles, pixels } from '../page/filters';
+import { filterTiles, pixelCanvas } from '../page/filters';
+import { paint } from '../page/painter';
 import { className, drawHeldOut } from './thumbnails';
 
 const ENCODERS: readonly ComparedEncoder[] = ['trained', 'random'];
@@ -17,12 +18,6 @@ const attention = byId('seen-attention');
 const maps = byId('seen-maps');
 const filters = byId('seen-filters');
 
-/** Black over purple and orange to yellow, as a value rises from 0 to 1. */
-const heat = (value: number): [number, number, number] => {
-  const at = Math.max(0, Math.min(1, value));
-  return [255 * Math.min(1, 0.1 + 1.6 * at), 255 * Math.max(0, 1.6 * at - 0.6), 255 * Math.max(0.1, 0.55 * Math.sin(Math.PI * Math.min(1, 1.4 * at)))];
-};
-
 /** The picture, darkened where little of its feature comes from. */
 function overlay(seen: Seen, heldOut: HeldOut, encoder: ComparedEncoder): HTMLElement {
   const { height = 1, width = 1 } = seen.stages.at(-1) ?? {};
@@ -36,7 +31,10 @@ function overlay(seen: Seen, heldOut: HeldOut, encoder: ComparedEncoder): HTMLEl
     const picture = make('canvas');
     drawHeldOut(picture, heldOut, seen.index);
     context.drawImage(picture, 0, 0, SIDE, SIDE);
-    const shares = pixels(width, height, '', (at) => [0, 0, 0, 220 * (1 - (seen.attention[at] ?? 0) / most)]);
+    const shares = make('canvas', { width: String(width), height: String(height) });
+    const shade = new ImageData(width, height);
+    for (const [at, share] of seen.attention.entries()) shade.data[4 * at + 3] = 220 * (1 - share / most);
+    shares.getContext('2d')?.putImageData(shade, 0, 0);
     context.imageSmoothingQuality = 'high';
     context.drawImage(shares, 0, 0, SIDE, SIDE);
   }
@@ -44,19 +42,17 @@ function overlay(seen: Seen, heldOut: HeldOut, encoder: ComparedEncoder): HTMLEl
 }
 
 /** The maps of a stage that respond most, each scaled to its own largest value. */
-function stage({ width, height, channels, values }: StageMaps, number: number): HTMLElement {
+function stage(maps: StageMaps, number: number): HTMLElement {
+  const { width, height, channels, values } = maps;
   const sums = Array.from({ length: channels }, (_, channel) => {
     let sum = 0;
     for (let at = channel; at < values.length; at += channels) sum += values[at] ?? 0;
     return { channel, sum };
   });
-  const shown = sums.sort((a, b) => b.sum - a.sum).slice(0, MAPS);
-  const tiles = shown.map(({ channel }) => {
-    const value = (at: number): number => values[at * channels + channel] ?? 0;
-    let most = 1e-9;
-    for (let at = 0; at < width * height; at++) most = Math.max(most, value(at));
-    return make('li', {}, pixels(width, height, `Stage ${number + 1}, channel ${channel + 1}`, (at) => [...heat(value(at) / most), 255]));
-  });
+  const shown = sums.sort((a, b) => b.sum - a.sum).slice(0, MAPS).map(({ channel }) => channel);
+  const canvases = shown.map((channel) => pixelCanvas(`Stage ${number + 1}, channel ${channel + 1}`));
+  paint(canvases, { stage: maps, channels: shown });
+  const tiles = canvases.map((canvas) => make('li', {}, canvas));
   return make('div', { class: 'seen-stage' }, make('p', {}, make('b', {}, `Stage ${number + 1}`), ` ${width} × ${height}, ${Math.min(MAPS, channels)} of ${channels} channels`), make('ul', { class: 'tiles' }, ...tiles));
 }
 

@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import { around, Curve, fromZero, ofHundred } from './curve';
 import { byId } from './dom';
 import { percent } from './format';
+import { whenShown } from './live';
 
 /** Below these spreads the features have collapsed or are narrow. A spread of 1 is uniform on the sphere. */
 const COLLAPSED = 0.05;
@@ -94,16 +95,29 @@ export function restoreCurves(history: History): void {
   drawProbes();
 }
 
+/** Curves are redrawn at most this often, in milliseconds. */
+const REDRAW = 250;
+let redrawing = false;
+
+function drawSoon(): void {
+  if (redrawing) return;
+  redrawing = true;
+  setTimeout(() => {
+    redrawing = false;
+    whenShown('steps', drawSteps);
+  }, REDRAW);
+}
+
 export function addStep(step: number, value: number, collapse: number): void {
   kept.steps.push([step, value, collapse]);
   smooth.push(next(smooth, value));
-  drawSteps();
+  drawSoon();
 }
 
 export function addProbe(step: number, value: number, collapse: number): void {
   if (kept.probes.at(-1)?.[0] === step) kept.probes.pop();
   kept.probes.push([step, value, collapse]);
-  drawProbes();
+  whenShown('probes', drawProbes);
 }
 
 /** Keeps the curves of this run behind those of the next. */

@@ -6,9 +6,12 @@ export class Engine {
   private readonly link: Link<TrainCommand, TrainEvent>;
   /** The run that the page shows; events of others are stale and dropped. */
   run = '';
+  private shows = true;
 
   constructor(hear: (event: TrainEvent) => void) {
     const current = (event: TrainEvent): void => {
+      // A new worker shows pictures.
+      if (event.type === 'ready' && !this.shows) this.live(false);
       if (event.run === '' || event.run === this.run) hear(event);
     };
     this.link = new Link(current, (message, detail) => {
@@ -25,6 +28,12 @@ export class Engine {
   /** Asks about an encoder; the page keeps showing its run. */
   ask(turn: number, task: EvaluateTask): void {
     this.link.send({ type: 'evaluate', run: '', turn, task });
+  }
+
+  /** Whether the page shows pictures of the run. */
+  live(live: boolean): void {
+    this.shows = live;
+    this.link.send({ type: 'live', run: '', live });
   }
 
   send(command: TrainCommand): void {

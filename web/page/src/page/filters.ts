@@ -1,25 +1,16 @@
 /** The filters of a first layer as tiles. */
 import { byId, make } from './dom';
+import { paint } from './painter';
 
-/** A canvas of `width` x `height` pixels, each from `rgba`. */
-export function pixels(width: number, height: number, alt: string, rgba: (at: number) => [number, number, number, number]): HTMLCanvasElement {
-  const canvas = make('canvas', { role: 'img', 'aria-label': alt, class: 'pixels' });
-  canvas.width = width;
-  canvas.height = height;
-  const data = new Uint8ClampedArray(4 * width * height);
-  for (let at = 0; at < width * height; at++) data.set(rgba(at), 4 * at);
-  canvas.getContext('2d')?.putImageData(new ImageData(data, width, height), 0, 0);
-  return canvas;
-}
+/** An empty picture that keeps its pixels. */
+export const pixelCanvas = (alt: string): HTMLCanvasElement => make('canvas', { role: 'img', 'aria-label': alt, class: 'pixels' });
 
 /** Grey is zero, colours are the weights of red, green and blue, as large as the largest of all filters. */
 export function filterTiles(filters: Float32Array, side: number): HTMLLIElement[] {
-  const area = Math.max(1, side * side);
-  const most = filters.reduce((sum, value) => Math.max(sum, Math.abs(value)), 1e-9);
-  return Array.from({ length: filters.length / (3 * area) }, (_, number) => {
-    const shade = (plane: number, place: number): number => 128 + (127 * (filters[(3 * number + plane) * area + place] ?? 0)) / most;
-    return make('li', {}, pixels(side, side, `Filter ${number + 1}`, (place) => [shade(0, place), shade(1, place), shade(2, place), 255]));
-  });
+  const count = filters.length / (3 * Math.max(1, side * side));
+  const canvases = Array.from({ length: count }, (_, number) => pixelCanvas(`Filter ${number + 1}`));
+  paint(canvases, { filters, side });
+  return canvases.map((canvas) => make('li', {}, canvas));
 }
 
 const section = byId('live-filters');

@@ -17,6 +17,7 @@ import { endExperiment, experimentDone, listenToExperiments, ofExperiment, showE
 import { showFilters } from './filters';
 import { few, percent } from './format';
 import { deviceAfterLoss, stepDone } from '../loss';
+import { listenToFold, whenShown } from './live';
 import { showClasses, showMap } from './map';
 import { noLosses, tellOfLoss } from './lost';
 import { listenToVisibility } from './hidden';
@@ -270,17 +271,19 @@ function hear(event: TrainEvent): void {
       if (phase === 'running') status.state('Training');
       return tellOfLoss(event.step, event.device, event.detail);
     case 'view':
-      showQueue(event.queue);
-      return showViews(event.pairs, event.step);
+      return whenShown('views', () => {
+        showQueue(event.queue);
+        showViews(event.pairs, event.step);
+      });
     case 'step':
       status.stepped(event);
       stepDone();
       encoderAt(event.step);
       return addStep(event.step, event.loss, event.collapse);
     case 'probe':
-      showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn'));
+      whenShown('map', () => showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn')));
+      whenShown('filters', () => showFilters(event.filters, event.filter_side, event.step));
       studyProbe(event.run, event.step, valueOf(event.metrics, 'knn'));
-      showFilters(event.filters, event.filter_side, event.step);
       addSimilarity(event.step, event.same, event.other);
       addProbe(event.step, valueOf(event.metrics, 'knn'), event.collapse);
       return refreshTable();
@@ -379,6 +382,7 @@ listenToExperiments({
   },
 });
 listenToTable();
+listenToFold((live) => engine.live(live));
 listenToTour({ running: training, start: () => phase === 'idle' && start() });
 listenToShare();
 listenToStudy({

@@ -9,6 +9,7 @@ import { clearCurves, restoreCurves, shownHistory } from './curves';
 import { byId } from './dom';
 import { clearFilters } from './filters';
 import { deviceName } from './format';
+import { forgetDrawings } from './live';
 import { clearMap } from './map';
 import { clearNotices, notify } from './notices';
 import { clearQueue } from './queue';
@@ -18,6 +19,7 @@ import * as status from './status';
 import { clearViews } from './views';
 
 export function clearPanels(): void {
+  forgetDrawings();
   status.clearStatus();
   clearViews();
   clearMap();

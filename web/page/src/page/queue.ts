@@ -1,30 +1,35 @@
 /** The queue as tiles by age. */
 import type { QueuedImage } from 'parallax-web';
 import { byId, make } from './dom';
+import { pixelCanvas } from './filters';
+import { paint } from './painter';
 
 const section = byId('queue');
 const note = byId('queue-note');
 const tiles = byId('queue-tiles');
-
-function tile({ age, image }: QueuedImage, oldest: number): HTMLElement {
-  const words = age === null ? 'A random key of the start' : `${age} ${age === 1 ? 'step' : 'steps'} old`;
-  const canvas = make('canvas', { role: 'img', 'aria-label': words, title: words, class: 'pixels' });
-  if (image) {
-    canvas.width = image.width;
-    canvas.height = image.height;
-    canvas.getContext('2d')?.putImageData(new ImageData(new Uint8ClampedArray(image.rgba), image.width, image.height), 0, 0);
-    canvas.style.opacity = String(1 - (0.7 * (age ?? 0)) / Math.max(1, oldest));
-  }
-  return make('li', {}, canvas);
-}
+let canvases: HTMLCanvasElement[] = [];
 
 export function showQueue(queue: QueuedImage[]): void {
   section.hidden = queue.length === 0;
   const oldest = queue.reduce((most, { age }) => Math.max(most, age ?? 0), 0);
   note.textContent = `up to ${oldest} steps old`;
-  tiles.replaceChildren(...queue.map((one) => tile(one, oldest)));
+  if (canvases.length !== queue.length) {
+    canvases = queue.map(() => pixelCanvas(''));
+    tiles.replaceChildren(...canvases.map((canvas) => make('li', {}, canvas)));
+  }
+  for (const [at, canvas] of canvases.entries()) {
+    const age = queue[at]?.age ?? null;
+    const words = age === null ? 'A random key of the start' : `${age} ${age === 1 ? 'step' : 'steps'} old`;
+    canvas.title = words;
+    canvas.setAttribute('aria-label', words);
+    canvas.style.opacity = age === null ? '' : String(1 - (0.7 * age) / Math.max(1, oldest));
+  }
+  const filled = queue.map(({ image }) => image);
+  paint(canvases.filter((_, at) => filled[at]), { tiles: filled.filter((image) => image !== null) });
 }
 
 export function clearQueue(): void {
   section.hidden = true;
+  // Keys of another run are random again.
+  canvases = [];
 }

@@ -2,6 +2,7 @@
 import type { History } from 'parallax-web';
 import { Curve } from './curve';
 import { byId } from './dom';
+import { whenShown } from './live';
 
 type Point = NonNullable<History['views']>[number];
 
@@ -27,7 +28,7 @@ export function restoreSimilarity(history: History): void {
 export function addSimilarity(...point: Point): void {
   if (points.at(-1)?.[0] === point[0]) points.pop();
   points.push(point);
-  draw();
+  whenShown('similarity', draw);
 }
 
 export const similarities = (): Point[] => points;

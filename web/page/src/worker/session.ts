@@ -47,6 +47,8 @@ export interface Kept {
 export const breathe = (): Promise<void> => new Promise((go) => setTimeout(go, 0));
 
 export class Session {
+  /** Whether the page shows views and the queue. */
+  static live = true;
   /** What the visitor wants. */
   private stop: Stop = 'no';
   /** One step, though the run is paused. */
@@ -204,14 +206,14 @@ export class Session {
     this.say({ type: 'paused', run: this.about.run, step: this.run.step_index });
     while (this.resting) {
       if (this.evaluator.waiting) await this.evaluator.advance(this.run).then(breathe);
-      else await new Promise<void>((go) => (this.wake = go));
+      else await new Promise<void>((go) => (this.wake = go)).then(() => this.show(false));
     }
     this.wake = null;
   }
 
   private show(now: boolean): void {
     const time = performance.now();
-    if (!now && time - this.lastViews < VIEWS_EVERY) return;
+    if (!Session.live || (!now && time - this.lastViews < VIEWS_EVERY)) return;
     this.lastViews = time;
     this.say({ type: 'view', run: this.about.run, step: this.run.step_index, pairs: this.run.views(VIEWS), queue: this.run.queue(QUEUED) });
   }

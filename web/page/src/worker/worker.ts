@@ -315,6 +315,10 @@ function take(command: TrainCommand): void {
     evaluator.add(command.turn, command.task);
     return evaluate();
   }
+  if (command.type === 'live') {
+    Session.live = command.live;
+    return session?.nudge();
+  }
   if (command.type === 'start') return void errand(command.run, () => start(command), 'run');
   if (command.type === 'check') return void errand(command.run, () => check(command), 'input');
   if (command.type === 'load') return void errand(command.run, () => loadCheckpoint(command), 'input');
