@@ -58,6 +58,17 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.match(await text(page, '#left'), /\d+ (s|min|h)/);
     assert.equal(await page.locator('#legend li').count(), 10);
   });
+  await check('live panels are hidden, draw nothing then, and come back', async () => {
+    await page.click('#fold');
+    assert.equal(await page.isVisible('#pairs'), false);
+    // What is on its way is remembered, not drawn.
+    const drawn = await text(page, '#views-step');
+    await page.waitForTimeout(3_000);
+    assert.equal(await text(page, '#views-step'), drawn);
+    await page.click('#fold');
+    await page.waitForFunction((old) => document.querySelector('#views-step').textContent !== old, drawn, { timeout: LONG });
+    assert.ok((await colours(page, '#map')) > 10, 'the map has dots');
+  });
   await check('the page is not blocked', async () => {
     const time = await longest();
     say(`longest hold-up of the page ${time.toFixed(0)} ms`);

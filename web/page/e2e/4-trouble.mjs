@@ -51,6 +51,28 @@ export default async function ({ browser, address, shot, check }) {
     await phase(page, 'idle');
     await context.close();
   });
+  await check('a hidden tab says that the browser slows it, and has saved the run', async () => {
+    const { page, faults } = await open(await browser.newContext(), `${address}?device=cpu&steps=5000&batch=8`);
+    await start(page);
+    await reachStep(page, 5);
+    const hide = (hidden) =>
+      page.evaluate((is) => {
+        Object.defineProperty(document, 'hidden', { value: is, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+    await page.waitForSelector('#runs .badge', { timeout: LONG });
+    const saved = async () => Number(/(\d+) of/.exec(await text(page, '#runs'))[1]);
+    const before = await saved();
+    await hide(true);
+    assert.equal(await page.isVisible('#hidden-hint'), true);
+    await page.waitForFunction((old) => Number(/(\d+) of/.exec(document.querySelector('#runs').textContent)[1]) > old, before, { timeout: LONG });
+    const step = await stepNow(page);
+    await reachStep(page, step + 1);
+    await hide(false);
+    assert.match(await text(page, '#hidden-hint'), /Browsers slow hidden tabs\. The run goes on, and was saved\./);
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  });
   await check('a run cannot be continued in two tabs at once', async () => {
     const context = await browser.newContext();
     const one = await open(context, `${address}?device=cpu&steps=5000&batch=8`);

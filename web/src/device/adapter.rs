@@ -5,7 +5,6 @@ use js_sys::{Object, Reflect};
 use parallax_kernels::is_software_adapter;
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::types::{AdapterInfo, AdapterKind};
 
@@ -23,21 +22,26 @@ pub async fn inspect_adapter() -> Result<Ts<AdapterInfo>, JsError> {
     Ok(found.into_ts()?)
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// `navigator.gpu`.
+    type RawGpu;
+    #[wasm_bindgen(method, catch, js_name = requestAdapter)]
+    async fn request_adapter(this: &RawGpu, options: &JsValue) -> Result<JsValue, JsValue>;
+}
+
 /// The `GPUAdapter`, as `wgpu` does not pass on all of what it is called. None where the browser has none or refuses.
 async fn adapter() -> Option<JsValue> {
     let gpu = field(&field(&js_sys::global(), "navigator")?, "gpu")?;
-    let request: js_sys::Function = field(&gpu, "requestAdapter")?.dyn_into().ok()?;
-    let options = Object::new();
+    let gpu: RawGpu = gpu.unchecked_into();
+    let options: JsValue = Object::new().into();
     Reflect::set(
         &options,
         &"powerPreference".into(),
         &"high-performance".into(),
     )
     .ok()?;
-    let promise = request.call1(&gpu, &options).ok()?;
-    let adapter = JsFuture::from(js_sys::Promise::resolve(&promise))
-        .await
-        .ok()?;
+    let adapter = gpu.request_adapter(&options).await.ok()?;
     adapter.is_object().then_some(adapter)
 }
 
@@ -106,7 +110,7 @@ pub fn names_of(device: &wgpu::Device) -> Names {
         info = field(&device, "adapterInfo");
         if info.is_none() {
             // Burn reads it, and earlier versions of browsers lack it.
-            let made = Object::new();
+            let made: JsValue = Object::new().into();
             let _ = Reflect::set(&made, &"description".into(), &"".into());
             let _ = Reflect::set(&device, &"adapterInfo".into(), &made);
         }
@@ -184,7 +188,7 @@ fn has_feature(adapter: &JsValue, name: &str) -> bool {
         return false;
     };
     let has = field(&features, "has").and_then(|has| has.dyn_into::<js_sys::Function>().ok());
-    let found = has.and_then(|has| has.call1(&features, &name.into()).ok());
+    let found = has.and_then(|has| has.call1(&features, &JsValue::from(name)).ok());
     found.is_some_and(|found| found.is_truthy())
 }
 

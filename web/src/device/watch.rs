@@ -126,7 +126,9 @@ impl Watch {
         let Some(device) = raw(&self.device) else {
             return work.await.map_err(Into::into);
         };
-        FILTERS.map(|filter| device.push_error_scope(filter));
+        for filter in FILTERS {
+            device.push_error_scope(filter);
+        }
         let result = work.await;
         for caught in FILTERS.map(|_| device.pop_error_scope()) {
             // A lost device catches nothing.

@@ -40,8 +40,8 @@ export function choose(choice: DeviceChoice, gpu: AdapterInfo): Choice {
 
 /** How long what fails may be ahead of the browser's word that the device is lost, in milliseconds. */
 const AHEAD = 500;
-/** After a loss, how long what waits for the device may go on waiting. */
-const BEHIND = 3_000;
+/** After a loss, how long what waits for the device may go on waiting: the device may still be busy. */
+const BEHIND = 500;
 
 let told: (reason: string) => void = () => undefined;
 let loss = new Promise<string>((resolve) => (told = resolve));

@@ -131,6 +131,7 @@ interface Left {
 async function drive(about: About, { device, reason, slow }: Choice, images: () => Promise<Data>, begin: Begin, before: Left | null): Promise<Left | null> {
   using = device;
   let run: Run | null = null;
+  let shared: Data | null = null;
   try {
     const data = await images();
     const { classes } = data;
@@ -138,6 +139,7 @@ async function drive(about: About, { device, reason, slow }: Choice, images: () 
     await breathe();
     const { run: opened, history } = await begin(data, device);
     run = opened;
+    shared = run.data;
     history.classes = classes.length;
     const { adapter, step_index: step, total_steps: total } = run;
     const now = new Session({ ...about, device, adapter }, run, history, say, evaluator, slow);
@@ -150,26 +152,28 @@ async function drive(about: About, { device, reason, slow }: Choice, images: () 
     using = null;
     evaluator.keep(await run.representation());
     run.free();
+    shared.free();
     return null;
   } catch (problem) {
     if (problem instanceof WebAssembly.RuntimeError) throw problem;
     const lost = using === 'webgpu' ? await lossOf() : null;
-    const data = release(run);
-    if (lost === null) throw problem;
+    release(run);
+    if (lost === null) {
+      shared?.free();
+      throw problem;
+    }
     forgetLoss();
     evaluator.reopen();
-    return { reason: lost, data };
+    return { reason: lost, data: shared };
   }
 }
 
-/** Frees a run and returns its images; none where something that never ends still uses it. */
-function release(run: Run | null): Data | null {
+/** Frees a run as soon as nothing waits for its device any more. */
+function release(run: Run | null): void {
   try {
-    const data = run?.data ?? null;
     run?.free();
-    return data;
   } catch {
-    return null;
+    setTimeout(() => release(run), 10_000);
   }
 }
 
