@@ -106,13 +106,16 @@ function offline(): Plugin {
   };
 }
 
+/** What makes a page cross-origin isolated, so that it may share memory with its threads. */
+const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
 export default defineConfig({
   base: './',
   plugins: [sample(), systems(), halves(), contentSecurityPolicy(), offline()],
   resolve: {
     alias: [
       { find: /^parallax-web$/, replacement: `${pkg}/parallax_web.js` },
-      { find: /^parallax-web\/(first|relaxed_first|rest)/, replacement: `${pkg}/parallax_web_$1.wasm` },
+      { find: /^parallax-web\/(first|relaxed_first|rest|threads_first|threads_rest)/, replacement: `${pkg}/parallax_web_$1.wasm` },
     ],
   },
   worker: { format: 'es', plugins: () => [sample(), halves()] },
@@ -125,5 +128,6 @@ export default defineConfig({
       output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
     },
   },
-  server: { fs: { allow: [here, pkg, samples, resolve(here, '../npm/src')] } },
+  preview: { headers },
+  server: { headers, fs: { allow: [here, pkg, samples, resolve(here, '../npm/src')] } },
 });

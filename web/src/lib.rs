@@ -9,6 +9,8 @@ mod data;
 mod detect;
 mod device;
 mod linear;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod norms;
 mod recipes;
 mod representation;

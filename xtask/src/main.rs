@@ -24,13 +24,14 @@ cargo xtask test [NAME]...             set up, then run every test; with names, 
 cargo xtask laws                       check the rules that no compiler checks: imports, circles of modules, terms
 cargo xtask wasm [--no-opt]            build the WebAssembly modules into web/pkg and print their sizes
 cargo xtask npm [--no-opt]             build the npm package parallax-web into target/npm
-cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up
+cargo xtask wasm-test FILE [ARG]...    run a module of tests in a browser, which `cargo xtask test browser` sets up;
+                                       with --portable before FILE, in its form without relaxed SIMD alone
 cargo xtask web [--port N]             build the page and serve it on this machine (5173)
 cargo xtask web --dev [--port N]       the same with Vite's live reload
 cargo xtask web --release              leave in web/page/dist what any static host can serve, also compressed (.br)
 
 Environment: CHROME, CHROMEDRIVER   the browser and the driver to use
-             FIREFOX                the Firefox to test the page in as well
+             FIREFOX, GECKODRIVER   the Firefox to test the page in as well, and its driver
              CARGO_TARGET_DIR       where builds go
              PARALLAX_RUST_SRC      Rust's library/ folder, or a .tar.xz of it, for a machine where rustup
                                     cannot download the wasm32-unknown-unknown target";
@@ -75,8 +76,9 @@ fn run() -> Result<bool> {
             npm::pack()?;
         }
         "wasm-test" => {
+            let portable = args.flag("--portable");
             let module = args.word().context("wasm-test takes a module of tests")?;
-            wasm::test(module.as_ref(), &args.rest())?;
+            wasm::test(module.as_ref(), portable, &args.rest())?;
         }
         "web" => {
             let release = args.flag("--release");

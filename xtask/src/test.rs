@@ -9,6 +9,8 @@ use crate::binaries::{self, Choice};
 use crate::setup::{self, browser, mesa, mpi, npm::npm};
 use crate::{laws, npm, package, repo, sh, tools, wasm, web};
 
+mod other_browsers;
+
 /// Seconds before a test in a browser counts as hung: software WebGPU is slow.
 const BROWSER_SECONDS: &str = "1800";
 
@@ -27,7 +29,7 @@ struct Step {
 const OPTIMISED: &[&str] = &["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
 const PAGE: &[&str] = &["rust", "npm", "browser", "firefox"];
 
-/// A built page, whatever was built before.
+/// A built page, whatever was built before, and every browser.
 const WHOLE_PAGE: &[&str] = &[
     "target",
     "wasm-bindgen",
@@ -37,9 +39,10 @@ const WHOLE_PAGE: &[&str] = &[
     "npm",
     "browser",
     "firefox",
+    "webkit",
 ];
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     step("laws", "rust", &[], laws::check),
     step("fmt", "rust", &["rust"], fmt),
     step("typos", "rust", &[], tools::typos),
@@ -61,6 +64,12 @@ const STEPS: [Step; 16] = [
     step("page-e2e", "page", PAGE, || page("e2e")),
     step("npm", "page", PAGE, npm::test),
     step("page-slow", SLOW, WHOLE_PAGE, page_slow),
+    step(
+        "browser-slow",
+        SLOW,
+        &["target", "wasm-bindgen", "firefox", "geckodriver", "webkit"],
+        other_browsers::run,
+    ),
 ];
 
 const fn step(
@@ -106,7 +115,7 @@ pub fn run(chosen: &[String]) -> Result<bool> {
 
 fn prepare(steps: &[&Step], all: bool) -> Result<()> {
     if all {
-        return setup::run(None);
+        return setup::run_default();
     }
     let needs: Vec<&str> = steps.iter().flat_map(|step| step.needs).copied().collect();
     setup::run_these(&needs)
@@ -265,22 +274,30 @@ fn in_browser() -> Result<()> {
         &capabilities,
         with_binary(&own, &browser.chrome.to_string_lossy())?,
     )?;
+    let mut cargo = module_tests(&[])?;
+    cargo
+        .env("CHROMEDRIVER", &browser.driver)
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities);
+    sh::run(&mut cargo)
+}
+
+/// The command for the module's tests in a browser whose driver its environment names, with arguments of `wasm-test`.
+fn module_tests(arguments: &[&str]) -> Result<Command> {
     // Cargo passes the test module to this executable: `wasm::test`. An environment variable would be split at spaces.
-    let runner = [std::env::current_exe()?, "wasm-test".into()];
+    let mut runner = vec![std::env::current_exe()?, "wasm-test".into()];
+    runner.extend(arguments.iter().map(Into::into));
     let mut cargo = sh::words("cargo test --locked --release -p parallax-web --tests");
     cargo
         .args(["--target", "wasm32-unknown-unknown", "--config"])
         .arg(format!("target.wasm32-unknown-unknown.runner={runner:?}"))
         .envs(LINT)
         .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
-        .env("CHROMEDRIVER", &browser.driver)
-        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
         // The driver may be slow to start on a busy machine.
         .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
     if std::env::var_os("WASM_BINDGEN_TEST_TIMEOUT").is_none() {
         cargo.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
     }
-    sh::run(&mut cargo)
+    Ok(cargo)
 }
 
 /// The capabilities with the browser's path in them.

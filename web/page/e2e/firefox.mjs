@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import WebSocket from 'ws';
+import { waiting } from './smoke.mjs';
 
 /** The Firefox of this machine; FIREFOX names another. */
 export function find() {
@@ -61,14 +62,7 @@ export async function launch(executable) {
     errors,
     evaluate,
     open: (url) => call('browsingContext.navigate', { context, url, wait: 'complete' }),
-    async until(expression, seconds = 300) {
-      for (const end = Date.now() + 1000 * seconds; Date.now() < end; ) {
-        if (await evaluate(expression).catch(() => false)) return;
-        await new Promise((go) => setTimeout(go, 100));
-      }
-      const shown = await evaluate("[document.body.dataset.phase, document.querySelector('#state')?.textContent, document.querySelector('#notices')?.textContent].join(' | ')").catch(String);
-      throw new Error(`${expression} has not become true; the page shows: ${shown}; errors: ${errors.join('; ')}`);
-    },
+    until: waiting(evaluate, errors),
     async close() {
       socket.close();
       browser.removeAllListeners('exit');

@@ -1,4 +1,4 @@
-/** A small static server on 127.0.0.1, without special headers: what any static host does. */
+/** A small static server on 127.0.0.1: what any static host does, without special headers unless a test asks for them. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -15,8 +15,11 @@ const TYPES = {
   '.webmanifest': 'application/manifest+json',
 };
 
+/** Makes a page cross-origin isolated, so that it may have threads. */
+export const ISOLATED = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /** Serves `folder`, with other contents for the names in `instead`, below `/some/where/`, so that a page with absolute addresses would fail. */
-export async function serve(folder, instead = new Map()) {
+export async function serve(folder, instead = new Map(), headers = {}) {
   const base = '/some/where/';
   const server = createServer(async (request, answer) => {
     const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
@@ -24,9 +27,9 @@ export async function serve(folder, instead = new Map()) {
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     try {
       const other = instead.get(path.slice(base.length));
-      if (other !== undefined) return answer.writeHead(200, { 'content-type': type }).end(other);
+      if (other !== undefined) return answer.writeHead(200, { 'content-type': type, ...headers }).end(other);
       if (!(await stat(file)).isFile()) throw new Error('not a file');
-      answer.writeHead(200, { 'content-type': type });
+      answer.writeHead(200, { 'content-type': type, ...headers });
       createReadStream(file).pipe(answer);
     } catch {
       answer.writeHead(404).end();

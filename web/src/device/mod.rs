@@ -34,15 +34,23 @@ pub struct Opened {
     watch: Option<Watch>,
 }
 
+/// What the CPU is called.
+fn cpu_name() -> String {
+    let form = match Rounding::get() {
+        Rounding::Fused => "WebAssembly relaxed SIMD",
+        Rounding::Portable => "WebAssembly SIMD",
+    };
+    match parallax_kernels::thread_count() {
+        1 => format!("CPU, {form}"),
+        threads => format!("CPU, {form}, {threads} threads"),
+    }
+}
+
 impl Opened {
     fn cpu() -> Self {
         Self {
             device: Device::flex(),
-            adapter: match Rounding::get() {
-                Rounding::Fused => "CPU, WebAssembly relaxed SIMD",
-                Rounding::Portable => "CPU, WebAssembly SIMD",
-            }
-            .to_string(),
+            adapter: cpu_name(),
             probes: Device::flex(),
             watch: None,
         }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 pub mod apt;
 pub mod browser;
 pub mod firefox;
+pub mod geckodriver;
 pub mod mesa;
 pub mod mpi;
 pub mod nasm;
@@ -16,11 +17,12 @@ mod target;
 mod toolchain;
 pub mod tools;
 mod vulkan;
+pub mod webkit;
 
 type Step = (&'static str, fn() -> Result<()>);
 
 /// Every step, in order.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     ("rust", toolchain::get),
     ("nasm", nasm::get),
     ("mpi", mpi::get),
@@ -33,7 +35,12 @@ const STEPS: [Step; 12] = [
     ("browser", browser::get),
     ("firefox", firefox::get),
     ("npm", npm::get),
+    ("geckodriver", geckodriver::get),
+    ("webkit", webkit::get),
 ];
+
+/// What the slow tests alone need.
+const FOR_SLOW: [&str; 2] = ["geckodriver", "webkit"];
 
 /// What building the module needs.
 pub const FOR_WASM: [&str; 4] = ["target", "wasm-bindgen", "wasm-pack", "wasm-opt"];
@@ -44,6 +51,13 @@ pub fn run(only: Option<&str>) -> Result<()> {
         Some(name) => run_these(&[name]),
         None => run_these(&STEPS.map(|(name, _)| name)),
     }
+}
+
+/// Runs the steps that all tests but the slow ones need.
+pub fn run_default() -> Result<()> {
+    let names = STEPS.map(|(name, _)| name).into_iter();
+    let names: Vec<&str> = names.filter(|name| !FOR_SLOW.contains(name)).collect();
+    run_these(&names)
 }
 
 /// Runs the steps named, in their own order.

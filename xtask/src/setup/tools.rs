@@ -92,14 +92,14 @@ fn npm_folder() -> PathBuf {
 }
 
 /// Installs with the tool's own lock file, and without it where the registry lacks one of its versions.
-fn cargo_install(package: &str, version: &str) -> Result<()> {
+pub fn cargo_install(package: &str, version: &str) -> Result<()> {
     let command = |locked: bool| {
         let mut command = sh::words("cargo install");
         command.args([package, "--version", version]);
         // Its build is of no use to the project's target folder.
         command.env_remove("CARGO_TARGET_DIR");
-        if package == "wasm-pack" {
-            // It only starts other programs: without optimising it is built in less than half the time.
+        if package != "wasm-bindgen-cli" {
+            // They only start other programs: without optimising they are built in less than half the time.
             command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
         }
         if locked {

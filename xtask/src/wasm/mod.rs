@@ -1,12 +1,14 @@
 //! The WebAssembly module: built by wasm-pack, optimised by wasm-opt, rewritten once for browsers with relaxed SIMD, and both
-//! forms split in two for the page.
+//! forms split in two for the page; the second one is rewritten once more for pages with threads.
 //!
 //! One profile and one set of flags (`.cargo/config.toml`) for the module and for its tests, so that its
 //! dependencies are built once.
 
 mod binaryen;
+mod glue;
 mod relaxed;
 mod split;
+mod threads;
 
 use std::fs;
 use std::path::Path;
@@ -24,6 +26,11 @@ pub const RELAXED: &str = "parallax_web_relaxed_bg.wasm";
 /// What the page loads first, of either form, and what it loads then.
 const FIRST: [&str; 2] = ["parallax_web_first.wasm", "parallax_web_relaxed_first.wasm"];
 const REST: &str = "parallax_web_rest.wasm";
+/// The same two of the form with relaxed SIMD and threads.
+const THREADS: [&str; 2] = [
+    "parallax_web_threads_first.wasm",
+    "parallax_web_threads_rest.wasm",
+];
 
 /// Builds both modules into `web/pkg`, with `env` in the compiler's environment.
 pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
@@ -48,7 +55,13 @@ pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
     add_to_package(&folder.join("package.json"))?;
     let called = split::called(&module, &folder, &repo::target().join("xtask"))?;
     let (firsts, rest) = split::halves([&module, &relaxed], &called)?;
-    for (name, half) in FIRST.into_iter().zip(&firsts).chain([(REST, &rest)]) {
+    let threaded = threads::with_shared_memory(&firsts[1])?;
+    let threaded_rest = threads::rest_with_shared_memory(&rest, threaded.pages)?;
+    share_memory(&folder, threaded.pages)?;
+    let halves = firsts
+        .iter()
+        .chain([&rest, &threaded.module, &threaded_rest]);
+    for (name, half) in FIRST.into_iter().chain([REST]).chain(THREADS).zip(halves) {
         let place = folder.join(name);
         fs::write(&place, half)?;
         let (raw, brotli) = (size(half.len() as u64), size(brotli_size(&place)?));
@@ -57,9 +70,9 @@ pub fn build(optimise: bool, env: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a test binary in a browser as both modules. Tests named `fused_*` run with relaxed SIMD alone, those named `portable_*`
-/// without it alone, and those named `webgpu_*` once.
-pub fn test(module: &Path, more: &[String]) -> Result<()> {
+/// Runs a test binary in a browser as both modules, or as the portable one alone. Tests named `fused_*` run with relaxed SIMD
+/// alone, those named `portable_*` without it alone, and those named `webgpu_*` once.
+pub fn test(module: &Path, portable: bool, more: &[String]) -> Result<()> {
     let relaxed = module.with_extension("relaxed.wasm");
     fs::write(&relaxed, relaxed::with_instructions(&fs::read(module)?)?)?;
     let run = |module: &Path, skipped: &[&str]| {
@@ -68,7 +81,24 @@ pub fn test(module: &Path, more: &[String]) -> Result<()> {
         sh::run(runner.arg(module).args(more).args(skipped))
     };
     run(module, &["fused_", "webgpu_"])?;
+    if portable {
+        return Ok(());
+    }
     run(&relaxed, &["portable_"])
+}
+
+/// Adapts the JavaScript of wasm-bindgen.
+fn share_memory(folder: &Path, pages: u64) -> Result<()> {
+    let places = ["parallax_web.js", "parallax_web.d.ts"].map(|name| folder.join(name));
+    let [script, declarations] = [
+        fs::read_to_string(&places[0])?,
+        fs::read_to_string(&places[1])?,
+    ];
+    let made = glue::with_shared_memory(&script, &declarations, pages)?;
+    for (place, text) in places.iter().zip(made) {
+        fs::write(place, text)?;
+    }
+    Ok(())
 }
 
 /// Adds the second module to the list of files in wasm-pack's package.

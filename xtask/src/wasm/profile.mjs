@@ -6,6 +6,10 @@ import { pathToFileURL } from 'node:url';
 const [pkg, module, sample, out, base, count] = process.argv.slice(2);
 const web = await import(pathToFileURL(`${pkg}/parallax_web.js`).href);
 const wasm = web.initSync({ module: readFileSync(module) });
+// As if another thread helped: what shares tasks is called, too.
+wasm.threads_stop();
+wasm.threads_help();
+wasm.threads_stack();
 function data() {
   const made = web.Data.sample(...['train.webp', 'train.labels', 'test.webp', 'test.labels'].map((name) => readFileSync(`${sample}/${name}`)));
   void [made.classes, made.len];

@@ -1,4 +1,5 @@
 /** The training page: passes what the visitor does to the worker, and the worker's events to the panels. */
+import '../language';
 import '../trust';
 import '../style.css';
 import type { DeviceKind, LooseFile, Picture, Settings, TrainEvent } from 'parallax-web';

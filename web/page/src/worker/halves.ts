@@ -28,8 +28,8 @@ function fetchNow(address: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(request.response as ArrayBuffer);
 }
 
-/** Joins the rest, which lies at `address`, to the first half. */
-export function join(exports: WebAssembly.Exports, address: string): void {
+/** Joins the rest, which lies at `address`, to the first half: when a function of it is called, and `soon` where that can be earlier. */
+export function join(exports: WebAssembly.Exports, address: string, soon: boolean): void {
   const first = exports as unknown as First;
   const here = (): boolean => first.$here.value === 1;
   const take = (module: WebAssembly.Module): void => {
@@ -40,6 +40,7 @@ export function join(exports: WebAssembly.Exports, address: string): void {
   };
   const load = (): void => take(new WebAssembly.Module(fetchNow(address)));
   first.$rest.set(0, new WebAssembly.Instance(new WebAssembly.Module(PASS), { a: { b: load } }).exports['c']);
+  if (!soon) return;
   // Where this fails, whoever calls a function of the rest tries again, and fails with the reason.
   void WebAssembly.compileStreaming(fetch(address)).then(take).catch(() => undefined);
 }

@@ -10,8 +10,31 @@ declare const __VERSION__: string;
 
 const CACHE = `parallax-${__VERSION__}`;
 
-/** Of the two forms of the module, the one that this browser takes. */
-const wanted = (file: string): boolean => !file.includes('_first') || file.includes('relaxed') === hasRelaxedSimd();
+/** Whether this browser can run the form of the module with threads: under this worker it does. */
+const sharesMemory = ((): boolean => {
+  try {
+    return hasRelaxedSimd() && navigator.hardwareConcurrency > 1 && new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer.byteLength > 0;
+  } catch {
+    return false;
+  }
+})();
+
+/** Of the forms of the module, the one that this browser takes. */
+function wanted(file: string): boolean {
+  if (!/_(first|rest)-/.test(file)) return true;
+  if (sharesMemory) return file.includes('_threads_');
+  return !file.includes('_threads_') && (file.includes('_rest-') || file.includes('_relaxed_') === hasRelaxedSimd());
+}
+
+/** What makes a page cross-origin isolated, so that it may share memory with its threads. All of it comes from here. */
+const ISOLATED = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
+function isolated(answer: Response, request: Request): Response {
+  if (!sharesMemory || !['document', 'worker'].includes(request.destination)) return answer;
+  const headers = new Headers(answer.headers);
+  for (const [name, value] of Object.entries(ISOLATED)) headers.set(name, value);
+  return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
+}
 
 self.addEventListener('install', (event) => {
   const work = async (): Promise<void> => {
@@ -41,7 +64,7 @@ self.addEventListener('fetch', (event) => {
     const address = new URL(request.url);
     const page = request.mode === 'navigate' && address.pathname.endsWith('/') ? new URL('index.html', address) : address;
     const kept = await cache.match(page, { ignoreSearch: true });
-    return kept ?? fetch(request);
+    return isolated(kept ?? (await fetch(request)), request);
   };
   event.respondWith(work());
 });

@@ -3,12 +3,18 @@ import init from 'parallax-web';
 import first from 'parallax-web/first?url';
 import relaxedFirst from 'parallax-web/relaxed_first?url';
 import rest from 'parallax-web/rest?url';
+import threadsFirst from 'parallax-web/threads_first?url';
+import threadsRest from 'parallax-web/threads_rest?url';
 import { hasRelaxedSimd } from '../../../npm/src/relaxed';
 import { join } from './halves';
+import { sharedMemory, startThreads } from './threads';
 
 /** Loads and starts the module; `progress` gets the megabytes that have arrived. */
 export async function load(progress: (megabytes: number) => void): Promise<void> {
-  const answer = await fetch(hasRelaxedSimd() ? relaxedFirst : first).catch((problem: unknown) => {
+  const relaxed = hasRelaxedSimd();
+  const memory = relaxed ? sharedMemory() : null;
+  const [half, other] = memory ? [threadsFirst, threadsRest] : [relaxed ? relaxedFirst : first, rest];
+  const answer = await fetch(half).catch((problem: unknown) => {
     throw new Error(`A file of the page could not be loaded. Check the connection, then try again. (${String(problem)})`);
   });
   if (!answer.ok || !answer.body) throw new Error(`A file of the page could not be loaded (${answer.status}). Check the connection, then try again.`);
@@ -24,7 +30,8 @@ export async function load(progress: (megabytes: number) => void): Promise<void>
     }),
   );
   const exports = await init({ module_or_path: new Response(counted, { headers: { 'content-type': 'application/wasm' } }) });
-  join(exports as unknown as WebAssembly.Exports, rest);
+  join(exports as unknown as WebAssembly.Exports, other, true);
+  if (memory) startThreads(exports as unknown as WebAssembly.Exports, memory, other);
 }
 
 /** What an error while loading says to the visitor. */

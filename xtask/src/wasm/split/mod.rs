@@ -6,7 +6,7 @@
 //! place a function that loads the rest and sets [`HERE`]; `web/page/src/worker/halves.ts` does so. Functions keep their numbers
 //! in the first half, so that nothing else in it changes.
 
-mod parts;
+pub mod parts;
 mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};

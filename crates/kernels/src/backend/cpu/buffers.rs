@@ -32,18 +32,30 @@ pub fn recycle(buffer: Vec<f32>) {
     if buffer.capacity() < MIN_LEN {
         return;
     }
-    let Ok(mut pool) = POOL.lock() else {
-        return;
-    };
-    let now = pool.returns;
-    pool.returns += 1;
-    pool.buffers.push_back((now, buffer));
-    while pool
-        .buffers
-        .front()
-        .is_some_and(|&(returned, _)| returned + MAX_AGE < now)
+    with_pool(|pool| {
+        let now = pool.returns;
+        pool.returns += 1;
+        pool.buffers.push_back((now, buffer));
+        while pool
+            .buffers
+            .front()
+            .is_some_and(|&(returned, _)| returned + MAX_AGE < now)
+        {
+            pool.buffers.pop_front();
+        }
+    });
+}
+
+/// Does `work` with the pool, which no other thread has meanwhile.
+fn with_pool<T>(work: impl FnOnce(&mut Pool) -> T) -> Option<T> {
+    let with = || POOL.lock().ok().map(|mut pool| work(&mut pool));
+    #[cfg(not(target_family = "wasm"))]
+    return with();
+    // The standard library knows of no other threads there.
+    #[cfg(target_family = "wasm")]
     {
-        pool.buffers.pop_front();
+        static LOCK: super::threads::wasm::Lock = super::threads::wasm::Lock::free();
+        LOCK.hold(with)
     }
 }
 
@@ -52,16 +64,18 @@ fn take(len: usize) -> Vec<f32> {
     if len < MIN_LEN {
         return Vec::new();
     }
-    let Ok(mut pool) = POOL.lock() else {
-        return Vec::new();
-    };
     let fits =
         |&(_, (_, buffer)): &(usize, &(u64, Vec<f32>))| (len..2 * len).contains(&buffer.capacity());
-    let buffers = pool.buffers.iter().enumerate().filter(fits);
-    let best = buffers.min_by_key(|(_, (_, buffer))| buffer.capacity());
-    let number = best.map(|(number, _)| number);
-    let found = number.and_then(|number| pool.buffers.remove(number));
-    found.map(|(_, buffer)| buffer).unwrap_or_default()
+    let found = with_pool(|pool| {
+        let buffers = pool.buffers.iter().enumerate().filter(fits);
+        let best = buffers.min_by_key(|(_, (_, buffer))| buffer.capacity());
+        let number = best.map(|(number, _)| number)?;
+        pool.buffers.remove(number)
+    });
+    found
+        .flatten()
+        .map(|(_, buffer)| buffer)
+        .unwrap_or_default()
 }
 
 /// A pooled buffer that returns when dropped.

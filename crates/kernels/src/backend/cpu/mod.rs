@@ -35,5 +35,7 @@ pub use select::{
     ConvPlan, LinearPlan, conv2d, conv2d_grad_input, conv2d_grad_weight, conv2d_with, linear,
     linear_grad_input, linear_grad_weight,
 };
-pub use threads::each as in_parallel;
+#[cfg(target_family = "wasm")]
+pub use threads::wasm::Lock;
+pub use threads::{count as thread_count, each as in_parallel};
 pub use update::{sgd_step, weighted_sum};

@@ -1,7 +1,9 @@
-//! Tasks, in parallel natively and one after the other in WebAssembly. A task's result does not depend on which.
+//! Tasks, in parallel where there are threads, else one after the other. A task's result does not depend on which.
+
+#[cfg(target_family = "wasm")]
+pub mod wasm;
 
 /// Operations that one thread does in less time than it takes to wake another.
-#[cfg(not(target_family = "wasm"))]
 const MIN_WORK: usize = 1 << 19;
 
 /// Threads that work is shared among.
@@ -9,35 +11,40 @@ pub fn count() -> usize {
     #[cfg(not(target_family = "wasm"))]
     return rayon::current_num_threads();
     #[cfg(target_family = "wasm")]
-    1
+    wasm::count()
 }
 
 /// Runs `task(index, piece)` for every piece of the output; together they take about `work` operations.
-#[cfg(not(target_family = "wasm"))]
 pub fn each<T: Send, F: Fn(usize, T) + Sync>(
     work: usize,
     pieces: impl Iterator<Item = T>,
     task: F,
 ) {
-    use rayon::prelude::*;
-    if work < MIN_WORK {
+    if work < MIN_WORK || !can_share() {
         return pieces
             .enumerate()
-            .for_each(|(index, piece)| task(index, piece));
+            .for_each(|(index, piece)| one(&task, index, piece));
     }
-    let pieces: Vec<T> = pieces.collect();
+    share(pieces.collect(), |index, piece| one(&task, index, piece));
+}
+
+/// One task. In WebAssembly, where code has to be loaded, it exists once for both ways of running it.
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn one<T, F: Fn(usize, T)>(task: &F, index: usize, piece: T) {
+    task(index, piece);
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn can_share() -> bool {
+    true
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn share<T: Send, F: Fn(usize, T) + Sync>(pieces: Vec<T>, task: F) {
+    use rayon::prelude::*;
     let pieces = pieces.into_par_iter().enumerate();
     pieces.for_each(|(index, piece)| task(index, piece));
 }
 
-/// Runs `task(index, piece)` for every piece of the output; together they take about `work` operations.
 #[cfg(target_family = "wasm")]
-pub fn each<T: Send, F: Fn(usize, T) + Sync>(
-    _work: usize,
-    pieces: impl Iterator<Item = T>,
-    task: F,
-) {
-    for (index, piece) in pieces.enumerate() {
-        task(index, piece);
-    }
-}
+use wasm::{can_share, share};
