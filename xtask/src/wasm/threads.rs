@@ -62,6 +62,10 @@ pub fn with_shared_memory(module: &[u8]) -> Result<Threaded> {
     let void = void(&parts)?;
     let start = parts.functions.len() as u32;
     let replaced = functions(module)?;
+    for (number, name) in &replaced {
+        // Otherwise the optimiser has put its body into its callers.
+        ensure!(calls(&parts, *number)? > 0, "nothing calls {name}");
+    }
     let segments = segments(module)?;
     let stack = stack(module)?;
     let mut made = Module::new();
@@ -189,6 +193,20 @@ fn functions(module: &[u8]) -> Result<Vec<(u32, &'static str)>> {
         ))
     };
     FUNCTIONS.into_iter().map(number).collect()
+}
+
+/// How often a function is called.
+fn calls(parts: &Parts<'_>, number: u32) -> Result<usize> {
+    let mut found = 0;
+    for body in &parts.bodies {
+        for operator in body.get_operators_reader()? {
+            let call = operator?;
+            let is_it =
+                matches!(call, Operator::Call { function_index } if function_index == number);
+            found += usize::from(is_it);
+        }
+    }
+    Ok(found)
 }
 
 /// A function that passes its arguments to an instruction.
