@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import WebSocket from 'ws';
-import { waiting } from './smoke.mjs';
+import { patience } from './smoke.mjs';
 
 /** The Firefox of this machine; FIREFOX names another. */
 export function find() {
@@ -62,7 +62,7 @@ export async function launch(executable) {
     errors,
     evaluate,
     open: (url) => call('browsingContext.navigate', { context, url, wait: 'complete' }),
-    until: waiting(evaluate, errors),
+    until: patience(evaluate, errors),
     async close() {
       socket.close();
       browser.removeAllListeners('exit');

@@ -49,7 +49,7 @@ export async function smoke(engine, { address, check, say }) {
 }
 
 /** Waits until an expression is true in the page; an engine's `until`. */
-export const waiting = (evaluate, errors) => async (expression, seconds = 300) => {
+export const patience = (evaluate, errors) => async (expression, seconds = 300) => {
   for (const end = Date.now() + 1000 * seconds; Date.now() < end; ) {
     if (await evaluate(expression).catch(() => false)) return;
     await new Promise((go) => setTimeout(go, 100));

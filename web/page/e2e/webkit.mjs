@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { waiting } from './smoke.mjs';
+import { patience } from './smoke.mjs';
 
 const which = (name) => process.env.PATH.split(delimiter).map((folder) => join(folder, name)).find(existsSync);
 
@@ -70,7 +70,7 @@ export async function launch() {
     errors,
     evaluate,
     open: (url) => call('POST', `${session}/url`, { url }),
-    until: waiting(evaluate, errors),
+    until: patience(evaluate, errors),
     async close() {
       await call('DELETE', session).catch(() => undefined);
       const ended = new Promise((go) => driver.once('exit', go));
