@@ -26,6 +26,8 @@ type Surface = Pick<OffscreenCanvas, 'width' | 'height'>;
 type Context = Pick<OffscreenCanvasRenderingContext2D, 'setTransform' | 'clearRect' | 'beginPath' | 'arc' | 'fill' | 'fillStyle' | 'globalAlpha'>;
 
 const GLIDE = 700;
+/** Between the frames of a glide, in milliseconds: each has the whole page composed again, which a software adapter does slowly. */
+const PAUSE = 80;
 /** Outliers are drawn at this distance. */
 const EDGE = 1.08;
 const within = (value: number): number => Math.max(-EDGE, Math.min(EDGE, value));
@@ -62,7 +64,7 @@ export class Map2d {
       this.drawing = false;
       const part = this.place.calm ? 1 : Math.min(1, (performance.now() - this.began) / GLIDE);
       this.draw(1 - (1 - part) ** 3);
-      if (part < 1) this.redraw();
+      if (part < 1) setTimeout(() => this.redraw(), PAUSE);
     });
   }
 

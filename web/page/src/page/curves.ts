@@ -96,7 +96,7 @@ export function restoreCurves(history: History): void {
 }
 
 /** Curves are redrawn at most this often, in milliseconds. */
-const REDRAW = 250;
+const REDRAW = 500;
 let redrawing = false;
 
 function drawSoon(): void {
