@@ -9,6 +9,9 @@ use crate::{repo, sh};
 /// Chromium has the tests on WebGPU.
 const ON_THE_CPU: [&str; 3] = ["--", "--skip", "webgpu_"];
 
+/// The form without relaxed SIMD, which Firefox ESR and WebKitGTK do not have.
+const PORTABLE: [&str; 1] = ["--portable"];
+
 pub fn run() -> Result<()> {
     in_firefox()?;
     in_webkit()
@@ -23,7 +26,7 @@ fn in_firefox() -> Result<()> {
     let json = serde_json::json!({ "moz:firefoxOptions": { "binary": firefox } });
     std::fs::create_dir_all(repo::target().join("xtask"))?;
     std::fs::write(&capabilities, json.to_string())?;
-    let mut cargo = module_tests(&[])?;
+    let mut cargo = module_tests(&PORTABLE)?;
     cargo
         .args(ON_THE_CPU)
         .env("GECKODRIVER", driver)
@@ -37,8 +40,7 @@ fn in_webkit() -> Result<()> {
         println!("not tested in WebKit: there is no WebKitWebDriver here");
         return Ok(());
     };
-    // It has no relaxed SIMD.
-    let mut cargo = module_tests(&["--portable"])?;
+    let mut cargo = module_tests(&PORTABLE)?;
     let screen = webkit::Screen::open()?;
     cargo
         .args(ON_THE_CPU)
