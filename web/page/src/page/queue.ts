@@ -24,8 +24,12 @@ export function showQueue(queue: QueuedImage[]): void {
     canvas.setAttribute('aria-label', words);
     canvas.style.opacity = age === null ? '' : String(1 - (0.7 * age) / Math.max(1, oldest));
   }
-  const filled = queue.map(({ image }) => image);
-  paint(canvases.filter((_, at) => filled[at]), { tiles: filled.filter((image) => image !== null) });
+  // The places of random keys have no image.
+  const filled = queue.flatMap(({ image }, at) => {
+    const canvas = canvases[at];
+    return image && canvas ? [{ image, canvas }] : [];
+  });
+  paint(filled.map(({ canvas }) => canvas), { tiles: filled.map(({ image }) => image) });
 }
 
 export function clearQueue(): void {
