@@ -17,7 +17,11 @@ const digest = (page, selectors) =>
   page.evaluate((wanted) => {
     let hash = 0x811c9dc5;
     for (const canvas of wanted.flatMap((one) => [...document.querySelectorAll(one)])) {
-      const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const { width, height } = canvas;
+      // Of a copy: what a worker draws cannot be read.
+      const copy = new OffscreenCanvas(width, height).getContext('2d');
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, width, height);
       for (const byte of [width, height, ...data]) hash = Math.imul(hash ^ byte, 0x01000193);
     }
     return hash >>> 0;
@@ -206,6 +210,8 @@ export default async function ({ browser, address, shot, check, say }) {
     await start(training.page);
     await training.page.click('#pause');
     await phase(training.page, 'paused');
+    // The worker that draws has its last message.
+    await training.page.waitForTimeout(1000);
     const pairs = await training.page.$$eval('#pairs li', (all) => all.map((one) => Number(one.querySelector('.source canvas').getAttribute('aria-label').replace(/\D/g, ''))));
     for (const [at, picture] of pairs.slice(0, 3).entries()) {
       const row = `#pairs li:nth-child(${at + 1})`;
