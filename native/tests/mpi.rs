@@ -222,8 +222,16 @@ fn wrong_use_is_an_error_that_says_what_to_do() {
     );
     fails(&mut run(&["run.accumulate=2"]), "ShuffleBN");
     fails(&mut run(&["method.bn=nonsense"]), "unknown variant");
-    let knn = parallax(&["knn", "--weights", "nothing", "--device", "cpu"]);
-    let output = mpirun(2, &knn).output().unwrap();
+    let features = [
+        "features",
+        "--weights",
+        "nothing",
+        "--data",
+        "sample",
+        "--out",
+        "f.npy",
+    ];
+    let output = mpirun(2, &parallax(&features)).output().unwrap();
     assert!(
         stderr(&output).contains("start one process"),
         "{}",

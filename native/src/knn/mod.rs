@@ -95,7 +95,7 @@ pub fn run(arguments: &Knn) -> Result<()> {
             }
         });
     }
-    let mut file = weights::read(weights)?.file;
+    let mut file = ranks::agree(ranks, weights::read(weights))?.file;
     if let (None, Some(name)) = (&file.recipe, &arguments.recipe) {
         file.recipe = Some(recipe::read(name, None, &[])?.to_toml()?);
     }
