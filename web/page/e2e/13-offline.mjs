@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { open } from './browser.mjs';
 import { accessible } from './looks.mjs';
 import { serve } from './serve.mjs';
-import { LONG, phase, reachStep, start, table } from './steps.mjs';
+import { LONG, phase, start, table } from './steps.mjs';
 
 export const title = 'offline, updates, and a start that is stuck';
 
@@ -29,19 +29,6 @@ export default async function ({ browser, address, shot, check, say }) {
     await start(page);
     await phase(page, 'idle');
     assert.deepEqual(asked, []);
-    assert.deepEqual(faults, []);
-    await context.close();
-  });
-  await check('the first steps of a run need the first half of the module alone', async () => {
-    const context = await browser.newContext();
-    let rest;
-    const held = new Promise((go) => (rest = go));
-    await context.route('**/*_rest-*.wasm', async (route) => (await held, route.continue()));
-    const { page, faults } = await open(context, `${address}?device=cpu&method=moco-v2-plus&steps=8&batch=8`);
-    await start(page);
-    await reachStep(page, 3);
-    rest();
-    await table(page);
     assert.deepEqual(faults, []);
     await context.close();
   });
