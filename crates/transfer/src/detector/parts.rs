@@ -157,13 +157,7 @@ impl Detector {
             backward: 0.0,
         });
 
-        let batch = RegionBatch {
-            examples,
-            regions: &regions,
-            classes,
-            groups: recipe.run.devices,
-            device,
-        };
+        let batch = RegionBatch::of(plan, examples, &regions, device);
         let side = self.roi_heads.box_side();
         let rois: Vec<Roi> = batch.rois(|regions| &regions.corners).collect();
         let pool = |maps: Vec<Tensor<4>>| {

@@ -115,13 +115,7 @@ impl Detector {
                 Regions::of(example, proposed, classes, count, (ranking, image))
             })
             .collect();
-        let batch = RegionBatch {
-            examples,
-            regions: &regions,
-            classes,
-            groups: recipe.run.devices,
-            device,
-        };
+        let batch = RegionBatch::of(plan, examples, &regions, device);
         let features = plan.pooled(&maps);
         let all: Vec<Roi> = batch.rois(|regions| &regions.corners).collect();
         let boxes = (!all.is_empty()).then(|| self.roi_heads.boxes(&features, &all, mode));

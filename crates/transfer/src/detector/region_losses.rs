@@ -4,9 +4,9 @@ use burn::tensor::{Device, Tensor};
 use parallax_boxes::{Corners, encode, mask_target};
 use parallax_kernels::Roi;
 
-use crate::detector::Example;
 use crate::detector::heads::BoxOutput;
 use crate::detector::regions::{Regions, rois};
+use crate::detector::{DetectorPlan, Example};
 use crate::error::TransferError;
 use crate::loss::{binary_cross_entropy, cross_entropy, l1, upload};
 
@@ -22,7 +22,23 @@ pub(crate) struct RegionBatch<'a> {
     pub device: &'a Device,
 }
 
-impl RegionBatch<'_> {
+impl<'a> RegionBatch<'a> {
+    /// The regions of a batch of examples.
+    pub fn of(
+        plan: &DetectorPlan,
+        examples: &'a [Example],
+        regions: &'a [Regions],
+        device: &'a Device,
+    ) -> Self {
+        Self {
+            examples,
+            regions,
+            classes: plan.recipe.model.classes,
+            groups: plan.recipe.run.devices,
+            device,
+        }
+    }
+
     pub fn rois<'b>(
         &'b self,
         corners: impl Fn(&'b Regions) -> &'b [Corners],
