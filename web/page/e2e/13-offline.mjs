@@ -4,10 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { open } from './browser.mjs';
 import { accessible } from './looks.mjs';
+import { fifth } from './sample.mjs';
 import { serve } from './serve.mjs';
 import { LONG, phase, start, table } from './steps.mjs';
 
 export const title = 'offline, updates, and a start that is stuck';
+export const small = true;
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
@@ -32,7 +34,7 @@ export default async function ({ browser, address, shot, check, say }) {
     assert.deepEqual(faults, []);
     await context.close();
   });
-  const instead = new Map();
+  const instead = await fifth(dist, browser);
   const server = await serve(dist, instead);
   await check('works offline after the first visit, on every page', async () => {
     const context = await browser.newContext({ serviceWorkers: 'allow' });

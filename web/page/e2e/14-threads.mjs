@@ -2,17 +2,19 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { open } from './browser.mjs';
+import { fifth } from './sample.mjs';
 import { ISOLATED, serve } from './serve.mjs';
 import { download, LONG, phase, start, table, text, untar } from './steps.mjs';
 
 export const title = 'threads of the CPU path';
+export const small = true;
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 
 /** Losses and weights of a short run, and what it ran on. */
 async function trained(browser, address, method) {
   const context = await browser.newContext({ acceptDownloads: true });
-  const { page, faults } = await open(context, `${address}?method=${method}&device=cpu&steps=12&batch=32`);
+  const { page, faults } = await open(context, `${address}?method=${method}&device=cpu&steps=8&batch=32`);
   await start(page);
   await table(page);
   const adapter = await text(page, '#adapter');
@@ -25,7 +27,8 @@ async function trained(browser, address, method) {
 }
 
 export default async function ({ browser, address, check, say }) {
-  const server = await serve(dist, new Map(), ISOLATED);
+  const sample = await fifth(dist, browser);
+  const server = await serve(dist, sample, ISOLATED);
   await check('losses and weights have the bits of one thread', async () => {
     for (const method of ['moco-v2-plus', 'byol']) {
       const [one, several] = [await trained(browser, address, method), await trained(browser, server.address, method)];
@@ -37,7 +40,7 @@ export default async function ({ browser, address, check, say }) {
     }
   });
   server.close();
-  const plain = await serve(dist);
+  const plain = await serve(dist, sample);
   await check('on a host without special headers there are threads from the second visit on', async () => {
     const context = await browser.newContext({ serviceWorkers: 'allow' });
     const { page } = await open(context, `${plain.address}?device=cpu&steps=3&batch=8`);

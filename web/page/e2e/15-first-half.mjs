@@ -1,7 +1,7 @@
 /** The first half of the module. */
 import assert from 'node:assert/strict';
-import { open } from '../browser.mjs';
-import { reachStep, start, table } from '../steps.mjs';
+import { open } from './browser.mjs';
+import { reachStep, start, table } from './steps.mjs';
 
 export const title = 'the first half of the module';
 

@@ -5,6 +5,7 @@ import { accessible, DEVICES, lookAs, LOOKS, noSideways } from './looks.mjs';
 import { phase, reachStep, start, table } from './steps.mjs';
 
 export const title = 'keyboard, phone, dark, accessibility';
+export const small = true;
 
 export default async function ({ browser, address, shot, check }) {
   // One run on each kind of device is checked in all its viewports and colour schemes.

@@ -32,18 +32,29 @@ async function drive(run, probe) {
   return run.checkpoint();
 }
 
-// An adapter as a browser tells of it, without a device.
-const gpu = { requestAdapter: async () => ({ info: { vendor: 'a vendor', description: '' }, limits: { maxBufferSize: 1 }, features: new Set() }) };
-Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+// Adapters as browsers tell of them, without a device: a small one, a software one, and none.
+const large = new Proxy({}, { get: () => 2 ** 40 });
+const every = { has: () => true };
+const adapters = [
+  { info: { vendor: 'a vendor', architecture: '', device: '', description: '' }, limits: { maxBufferSize: 1 }, features: new Set() },
+  { info: { vendor: 'google', architecture: 'swiftshader', device: '', description: '', isFallbackAdapter: true }, limits: large, features: every },
+  { info: { vendor: 'a vendor', architecture: 'an architecture', device: 'a device', description: 'a card' }, limits: large, features: every },
+  null,
+];
 web.watchDevice(() => undefined);
-await web.inspectAdapter();
+for (const adapter of adapters) {
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu: { requestAdapter: async () => adapter } }, configurable: true });
+  await web.inspectAdapter();
+}
 delete globalThis.navigator;
 for (const [at, { name }] of web.systems().entries()) {
   const toml = web.recipe(`page/${name}-tiny`, ['run.seed=0', 'run.total_steps=2', 'run.batch_size=8']);
   const run = await web.Run.start(toml, data(), 'cpu');
   void [run.adapter, run.total_steps, run.step_index];
+  const shared = run.data;
   const files = await drive(run, at === 0);
   run.free();
+  shared.free();
   if (at > 0) continue;
   const [weights, training, state] = ['weights.safetensors', 'training.safetensors', 'state.json'].map((one) => files.find((file) => file.name === one).bytes);
   (await web.Run.resume(weights, training, new TextDecoder().decode(state), data(), 'cpu')).free();

@@ -5,6 +5,7 @@ import { around, Curve, fromZero, ofHundred } from './curve';
 import { byId } from './dom';
 import { percent } from './format';
 import { whenShown } from './live';
+import { paced } from './pace';
 
 /** Below these spreads the features have collapsed or are narrow. A spread of 1 is uniform on the sphere. */
 const COLLAPSED = 0.05;
@@ -95,23 +96,10 @@ export function restoreCurves(history: History): void {
   drawProbes();
 }
 
-/** Curves are redrawn at most this often, in milliseconds. */
-const REDRAW = 500;
-let redrawing = false;
-
-function drawSoon(): void {
-  if (redrawing) return;
-  redrawing = true;
-  setTimeout(() => {
-    redrawing = false;
-    whenShown('steps', drawSteps);
-  }, REDRAW);
-}
-
 export function addStep(step: number, value: number, collapse: number): void {
   kept.steps.push([step, value, collapse]);
   smooth.push(next(smooth, value));
-  drawSoon();
+  paced('curves', () => whenShown('steps', drawSteps));
 }
 
 export function addProbe(step: number, value: number, collapse: number): void {

@@ -24,6 +24,7 @@ import { noLosses, tellOfLoss } from './lost';
 import { listenToVisibility } from './hidden';
 import { clearNotices, notify } from './notices';
 import { workOffline } from './offline';
+import { drawDue, paced } from './pace';
 import { listenForPictures, refusal, showAccepted, showReading, showSource } from './pictures';
 import { showPreview } from './preview';
 import { clearPanels, downloads, restorePanels, showSaved } from './panels';
@@ -135,6 +136,7 @@ function boot(): void {
 
 function replaceWorker(then: (() => void) | null = null): void {
   afterwards = then;
+  drawDue();
   clearEvaluation();
   clearNorms();
   studyFailed();
@@ -279,7 +281,7 @@ function hear(event: TrainEvent): void {
     case 'step':
       status.stepped(event);
       stepDone();
-      encoderAt(event.step);
+      paced('encoder', () => encoderAt(event.step));
       return addStep(event.step, event.loss, event.collapse);
     case 'probe':
       whenShown('map', () => showMap(event.embedding, event.labels, event.step, valueOf(event.metrics, 'knn')));

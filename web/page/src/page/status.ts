@@ -3,6 +3,7 @@ import type { Started, TrainEvent } from 'parallax-web';
 import { byId } from './dom';
 import { count, deviceName, duration, rate } from './format';
 import { announce } from './notices';
+import { drawDue, dropDue, paced } from './pace';
 
 type Step = Extract<TrainEvent, { type: 'step' }>;
 
@@ -49,6 +50,7 @@ export function device(name: string, reason: string): void {
 }
 
 export function clearStatus(): void {
+  dropDue();
   total = 0;
   told = -1;
   recent = [];
@@ -58,6 +60,7 @@ export function clearStatus(): void {
 }
 
 export function began(started: Started): void {
+  dropDue();
   total = started.total;
   recent = [];
   position(started.step);
@@ -73,6 +76,10 @@ export function position(step: number, of = total): void {
 export function stepped(step: Step): void {
   recent.push({ images: step.images, seconds: step.seconds, at: performance.now() });
   if (recent.length > 30) recent.shift();
+  paced('status', () => figures(step));
+}
+
+function figures(step: Step): void {
   const images = recent.reduce((sum, one) => sum + one.images, 0);
   const seconds = recent.reduce((sum, one) => sum + one.seconds, 0);
   parts.rate.textContent = rate(images / seconds);
@@ -85,6 +92,7 @@ export function stepped(step: Step): void {
 }
 
 export function waiting(): void {
+  drawDue();
   parts.left.textContent = '–';
   // Paused time does not count.
   recent = [];
