@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use js_sys::{Float32Array, Uint32Array};
 use parallax_data::Source;
+use parallax_kernels::release_buffers;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Features, agreement, knn_accuracy, principal_plane};
 use parallax_train::{
@@ -96,6 +97,15 @@ impl WebRun {
         )
         .await
     }
+}
+
+/// Work whose tensors have other sizes than those of the steps around it: a tab's memory never shrinks, so neither is to keep
+/// buffers for the next time while the other computes.
+async fn without_buffers<T>(work: impl Future<Output = T>) -> T {
+    release_buffers();
+    let done = work.await;
+    release_buffers();
+    done
 }
 
 /// Images whose views are compared at every probe.
@@ -303,14 +313,14 @@ impl WebRun {
     /// Evaluates the features now, or those of the encoder that was kept: kNN accuracy and a projection of the held-out images.
     pub async fn probe(&mut self) -> Result<Ts<ProbeReport>, JsError> {
         let kept = self.kept.take();
-        let report = self.opened.carry_out(self.probe_of(kept)).await?;
+        let report = without_buffers(self.opened.carry_out(self.probe_of(kept))).await?;
         Ok(report.into_ts()?)
     }
 
     /// The final table: kNN and linear accuracy of the trained backbone, the same backbone at its initialisation, and raw pixels.
     #[wasm_bindgen(unchecked_return_type = "TableRow[]")]
     pub async fn finish(&self) -> Result<JsValue, JsError> {
-        let rows = self.opened.carry_out(self.table()).await?;
+        let rows = without_buffers(self.opened.carry_out(self.table())).await?;
         Ok(serde_wasm_bindgen::to_value(&rows)?)
     }
 

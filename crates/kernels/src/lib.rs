@@ -35,7 +35,7 @@ pub mod update;
 pub use across::gather_rows;
 #[cfg(target_family = "wasm")]
 pub use backend::cpu::Lock;
-pub use backend::cpu::{Rounding, in_parallel, thread_count};
+pub use backend::cpu::{Rounding, in_parallel, release_buffers, thread_count};
 pub use backend::gpu::adapter::{
     Adapter, is_gpu, is_software_adapter, largest_tensor, shader_language,
 };

@@ -6,7 +6,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { launch, open } from './browser.mjs';
-import { phase, reachStep, stepNow } from './steps.mjs';
+import { phase, reachStep, stepNow, watchFrames } from './steps.mjs';
 import { serve } from './serve.mjs';
 
 const [device = 'cpu', query = ''] = process.argv.slice(2);
@@ -20,11 +20,13 @@ const address = `${server.address}?method=moco-v2-plus&device=${device}&${query}
 const seconds = (from, to) => ((to - from) / 1000).toFixed(2).padStart(5);
 let page;
 let first;
+let longest;
 for (let visit = 0; visit < visits; visit++) {
   await page?.close();
   const began = performance.now();
   ({ page } = await open(context, address));
   await phase(page, 'idle');
+  longest = await watchFrames(page);
   const ready = performance.now();
   await page.click('#start');
   await phase(page, 'running');
@@ -39,5 +41,6 @@ await reachStep(page, from + steps);
 const took = (performance.now() - first) / 1000;
 const done = (await stepNow(page)) - from;
 console.log(`${done} steps of ${batch} pictures in ${took.toFixed(1)} s: ${((done * batch) / took).toFixed(1)} pictures per second, ${(took / done).toFixed(2)} s per step`);
+console.log(`longest hold-up of the page ${(await longest()).toFixed(0)} ms`);
 await browser.close();
 server.close();

@@ -46,6 +46,11 @@ pub fn recycle(buffer: Vec<f32>) {
     });
 }
 
+/// Frees the pooled buffers: what comes next needs others.
+pub fn release_buffers() {
+    drop(with_pool(|pool| std::mem::take(&mut pool.buffers)));
+}
+
 /// Does `work` with the pool, which no other thread has meanwhile.
 fn with_pool<T>(work: impl FnOnce(&mut Pool) -> T) -> Option<T> {
     let with = || POOL.lock().ok().map(|mut pool| work(&mut pool));

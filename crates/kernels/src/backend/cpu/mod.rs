@@ -25,6 +25,7 @@ mod weight;
 mod winograd;
 
 pub(crate) use buffers::recycle;
+pub use buffers::release_buffers;
 pub use epilogue::Epilogue;
 pub use norm::{NormGrad, NormPass, Normed, batch_norm, batch_norm_backward};
 pub use pixel_losses::{pixel_losses, pixel_losses_backward};
