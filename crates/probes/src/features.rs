@@ -128,11 +128,12 @@ impl Features {
 
     /// The rows at `indices`.
     pub(crate) fn select(&self, indices: impl Iterator<Item = usize>) -> Self {
-        let (mut values, mut labels) = (Vec::new(), Vec::new());
-        for index in indices {
+        let indices: Vec<usize> = indices.collect();
+        let mut values = Vec::with_capacity(indices.len() * self.columns);
+        for &index in &indices {
             values.extend_from_slice(self.row(index));
-            labels.push(self.labels[index]);
         }
+        let labels = indices.iter().map(|&index| self.labels[index]).collect();
         Self {
             values,
             labels,

@@ -48,10 +48,13 @@ pub fn linear_accuracy(train: &Features, test: &Features) -> Result<f64, ProbeEr
         let rows = (0..train.rows()).filter(move |row| (row % HOLD_OUT == 0) == held);
         train.select(rows)
     };
-    let (fit, held) = (rows(false), rows(true));
     let mut best = (f64::MIN, PENALTIES[0]);
+    let fit = rows(false);
     if fit.rows() > 0 {
-        let accuracies = Fit::prepare(&fit, classes).accuracies(&PENALTIES, &held);
+        let prepared = Fit::prepare(&fit, classes);
+        // Raw pixels are large, and so is each copy of them.
+        drop(fit);
+        let accuracies = prepared.accuracies(&PENALTIES, &rows(true));
         for (accuracy, penalty) in accuracies.into_iter().zip(PENALTIES) {
             if accuracy > best.0 {
                 best = (accuracy, penalty);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use parallax_data::Source;
+use parallax_kernels::release_buffers;
 use parallax_nets::{Init, ResNet};
 use parallax_probes::{Evaluator as _, Features, Knn, Metrics, evaluate_on};
 use parallax_ranks::Ranks;
@@ -203,6 +204,8 @@ pub async fn final_table_on(
 ) -> Result<Vec<Row>, RunError> {
     let side = recipe.views.size;
     let row = |encoder, [part, test]: [Features; 2]| {
+        // Evaluators take tensors of other sizes than networks.
+        release_buffers();
         let metrics = evaluate_on(&recipe.probe.evaluators, part, &test, ranks)?;
         Ok::<_, RunError>(Row { encoder, metrics })
     };
