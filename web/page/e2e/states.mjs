@@ -27,8 +27,8 @@ export const states = (address, steps) => [
       await phase(page, 'idle');
       await page.click('#evaluate');
       await page.waitForSelector('#confusion tbody tr', { timeout: LONG });
-      await page.focus('#scatter');
-      for (const key of ['ArrowLeft', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
+      await page.focus('#encoder-label ~ .segments input:checked');
+      for (const key of ['Tab', 'ArrowLeft', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
       await page.waitForSelector('#near-body:not([hidden])', { timeout: LONG });
       const picture = (await page.textContent('#near-title')).replace(/.*picture /, '');
       await page.waitForFunction((want) => document.querySelector('#seen-title-note').textContent.endsWith(`picture ${want}`), picture, { timeout: LONG });
