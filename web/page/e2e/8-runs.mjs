@@ -167,8 +167,9 @@ export default async function ({ browser, address, shot, check, say }) {
     const { bytes } = await download(page, () => page.click('#runs-held >> text=Download .tar'));
     assert.ok(untar(bytes).size >= 5);
     await notice.locator('text=/Delete the oldest run/').click();
-    await page.waitForSelector('#runs .badge', { timeout: LONG });
+    // The next checkpoint may not fit again.
     await page.waitForFunction(() => document.querySelectorAll('#runs-held li').length === 0, null, { timeout: LONG });
+    await page.waitForSelector('#runs .badge', { timeout: LONG });
     await page.click('#stop');
     await table(page);
     await many(page, 3);
