@@ -32,7 +32,7 @@ async function drive(run, probe) {
   return run.checkpoint();
 }
 
-// Adapters as browsers tell of them, without a device: a small one, a software one, and none.
+// Adapters as browsers tell of them, without a device: a small one, a software one, a card, and none.
 const large = new Proxy({}, { get: () => 2 ** 40 });
 const every = { has: () => true };
 const adapters = [
